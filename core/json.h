@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// Strict JSON over cJSON: errors carry file, line and column; no silent type coercion; duplicate keys are errors.
+// cJSON does the parsing; this adds what it does not say: where, and that a value has the type that was expected.
+#pragma once
+
+#include "core/error.h"
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// Where a JSON text came from, for messages: a file and the line its text starts at (1 for a whole file).
+struct json_origin {
+    const char *file;
+    size_t line;
+};
+
+// Parses exactly one JSON value of `length` bytes (trailing white space allowed, anything else is an error).
+// Rejected: malformed text, embedded NUL, invalid UTF-8, duplicate keys in any object. The error names line and
+// column. Returns NULL on failure. The caller owns the result: cJSON_Delete().
+cJSON *json_parse(const char *text, size_t length, struct json_origin origin, struct error *err);
+
+// Reads and parses a whole file. At most `limit` bytes are accepted. Ownership as above.
+cJSON *json_parse_file(const char *path, size_t limit, struct error *err);
+
+// What json_get_* do when the key is missing.
+enum json_need { JSON_OPTIONAL, JSON_REQUIRED };
+
+// Typed reads of one key. On success they store the value and return 1; if the key is missing (or null) and optional
+// they leave `*out` alone and return 0; otherwise they fill `err` (code 3, the key and the types named) and return -1.
+// Strings stay owned by `object`. A uint64 must be written as a whole number between 0 and 2^53: beyond that a double
+// has lost digits, which matters for counts. json_get_ticks takes larger ones, rounded (TSC stamps of long uptimes).
+int json_get_string(const cJSON *object, const char *key, enum json_need need, const char **out, struct error *err);
+int json_get_double(const cJSON *object, const char *key, enum json_need need, double *out, struct error *err);
+int json_get_u64(const cJSON *object, const char *key, enum json_need need, uint64_t *out, struct error *err);
+int json_get_ticks(const cJSON *object, const char *key, enum json_need need, uint64_t *out, struct error *err);
+int json_get_bool(const cJSON *object, const char *key, enum json_need need, bool *out, struct error *err);
+int json_get_object(const cJSON *object, const char *key, enum json_need need, const cJSON **out, struct error *err);
+int json_get_array(const cJSON *object, const char *key, enum json_need need, const cJSON **out, struct error *err);
+
+// Adds a whole number without loss above 2^53 (cJSON would print it through a double).
+void json_add_u64(cJSON *object, const char *key, uint64_t value);
+
+// Adds a string, or null for NULL. Invalid UTF-8 in `value` is replaced by U+FFFD, so the output always is JSON.
+void json_add_string(cJSON *object, const char *key, const char *value);
+
+// Adds a measured number; NaN and infinities become null, since JSON has none.
+void json_add_double(cJSON *object, const char *key, double value);
+
+// The value as text on one line. free() it.
+char *json_print_line(const cJSON *value);
