@@ -22,6 +22,7 @@ struct error {
     char what[512];   // what was tried, on what
     char why[512];    // why it failed
     char remedy[512]; // what to do about it, or empty
+    const void *node; // the JSON value at fault, if any; json_place() turns it into a line and a column
 };
 
 // Starts an error: forgets what `err` held, stores the code and what was tried (printf style).

@@ -21,8 +21,12 @@ struct json_origin {
 // column. Returns NULL on failure. The caller owns the result: cJSON_Delete().
 cJSON *json_parse(const char *text, size_t length, struct json_origin origin, struct error *err);
 
-// Reads and parses a whole file. At most `limit` bytes are accepted. Ownership as above.
-cJSON *json_parse_file(const char *path, size_t limit, struct error *err);
+// Reads a whole file of at most `limit` bytes into a terminated buffer; free() it. NULL on failure (code 3).
+char *json_read_file(const char *path, size_t limit, size_t *length, struct error *err);
+
+// Completes an error of json_get_*: finds the value at fault in the text that `root` was parsed from and stores file,
+// line and column. Does nothing if `err` has a place already or names no value of this tree.
+void json_place(struct error *err, const cJSON *root, const char *text, size_t length, struct json_origin origin);
 
 // What json_get_* do when the key is missing.
 enum json_need { JSON_OPTIONAL, JSON_REQUIRED };

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// x86-64: TSC and CPUID. See arch.h. Leaves: Intel SDM vol. 2A, CPUID; AMD APM vol. 3, appendix E.
+#if defined(__x86_64__)
+#include "core/arch.h"
+
+#include <cpuid.h>
+#include <x86intrin.h>
+
+const char *const arch_name = "x86_64";
+
+uint64_t arch_ticks(void) {
+    unsigned cpu;
+    return __rdtscp(&cpu);
+}
+
+double arch_ticks_stated_hz(void) {
+    struct arch_cpuid r;
+    if (__get_cpuid_max(0, NULL) < 0x15)
+        return 0;
+    arch_cpuid(0x15, 0, &r);
+    // TSC frequency = crystal (ecx, Hz) * numerator (ebx) / denominator (eax); any of them may be 0 = not stated.
+    return r.eax && r.ebx && r.ecx ? (double)r.ecx * r.ebx / r.eax : 0;
+}
+
+bool arch_ticks_invariant(void) {
+    struct arch_cpuid r;
+    if (__get_cpuid_max(0x80000000, NULL) < 0x80000007)
+        return false;
+    arch_cpuid(0x80000007, 0, &r);
+    return r.edx & (1U << 8);
+}
+
+bool arch_cpuid(uint32_t leaf, uint32_t subleaf, struct arch_cpuid *out) {
+    __cpuid_count(leaf, subleaf, out->eax, out->ebx, out->ecx, out->edx);
+    return true;
+}
+
+void arch_serialize(void) {
+    _mm_lfence();
+}
+#endif

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// Observations and their journal form. See observation.h.
+#include "core/observation.h"
+
+#include "core/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const char *const obs_scope_names[SCOPE_COUNT] = {"cpu", "blocked", "latency"};
+const char *const obs_basis_names[BASIS_COUNT] = {"timed", "sampled", "calibrated", "counted"};
+
+void observations_add(struct observations *list, struct observation o) {
+    ARRAY_PUSH(list->items, list->count, list->capacity, o);
+}
+
+void observations_free(struct observations *list) {
+    for (size_t i = 0; i < list->count; i++)
+        cJSON_Delete(list->items[i].detail);
+    free(list->items);
+    *list = (struct observations){0};
+}
+
+cJSON *observation_to_json(const struct observation *o) {
+    cJSON *object = cJSON_CreateObject();
+    cJSON_AddStringToObject(object, "cause", cause_info(o->cause)->id);
+    cJSON_AddStringToObject(object, "scope", obs_scope_names[o->scope]);
+    json_add_u64(object, "count", o->count);
+    json_add_double(object, "seconds", o->seconds);
+    json_add_double(object, "se", o->se);
+    cJSON_AddStringToObject(object, "basis", obs_basis_names[o->basis]);
+    if (o->has_hist)
+        cJSON_AddItemToObject(object, "hist_ns", hist_to_json(&o->hist));
+    if (o->detail)
+        cJSON_AddItemToObject(object, "detail", cJSON_Duplicate(o->detail, 1));
+    return object;
+}
+
+// The index of `text` in a table of names; an error that lists them otherwise.
+static int read_name(const cJSON *object, const char *key, const char *const *names, int count, int missing, int *out,
+                     struct error *err) {
+    const char *text = NULL;
+    int found = json_get_string(object, key, JSON_OPTIONAL, &text, err);
+    if (found < 0)
+        return -1;
+    *out = missing;
+    for (int i = 0; found && i < count; i++) {
+        if (strcmp(names[i], text) == 0) {
+            *out = i;
+            return 0;
+        }
+    }
+    if (!found && missing >= 0)
+        return 0;
+    error_set(err, EXIT_CODE_INPUT, "reading the key \"%s\"", key);
+    if (err)
+        err->node = found ? cJSON_GetObjectItemCaseSensitive(object, key) : object;
+    if (!found)
+        return error_why(err, "it is missing");
+    return error_why(err, "\"%s\" is none of %s, %s, %s%s%s", text, names[0], names[1], names[2],
+                     count > 3 ? ", " : "", count > 3 ? names[3] : "");
+}
+
+int observation_from_json(const cJSON *object, struct observation *out, struct error *err) {
+    const char *cause = NULL;
+    const cJSON *hist = NULL;
+    int scope = 0;
+    int basis = 0;
+    *out = (struct observation){0};
+    if (!cJSON_IsObject(object)) {
+        error_set(err, EXIT_CODE_INPUT, "reading an observation");
+        if (err)
+            err->node = object;
+        return error_why(err, "it is not an object");
+    }
+    if (json_get_string(object, "cause", JSON_REQUIRED, &cause, err) < 0 ||
+        read_name(object, "scope", obs_scope_names, SCOPE_COUNT, SCOPE_CPU, &scope, err) < 0 ||
+        read_name(object, "basis", obs_basis_names, BASIS_COUNT, -1, &basis, err) < 0 ||
+        json_get_u64(object, "count", JSON_OPTIONAL, &out->count, err) < 0 ||
+        json_get_double(object, "seconds", JSON_OPTIONAL, &out->seconds, err) < 0 ||
+        json_get_double(object, "se", JSON_OPTIONAL, &out->se, err) < 0)
+        return -1;
+    int has_hist = json_get_array(object, "hist_ns", JSON_OPTIONAL, &hist, err);
+    if (has_hist < 0 || (has_hist && hist_from_json(hist, &out->hist, err)))
+        return -1;
+    out->cause = cause_by_id(cause);
+    if (out->cause == CAUSE_COUNT)
+        return 0;
+    out->scope = (enum obs_scope)scope;
+    out->basis = (enum obs_basis)basis;
+    out->has_hist = has_hist;
+    const cJSON *detail = cJSON_GetObjectItemCaseSensitive(object, "detail");
+    out->detail = detail ? cJSON_Duplicate(detail, 1) : NULL;
+    return 1;
+}
