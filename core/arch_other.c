@@ -24,6 +24,5 @@ bool arch_cpuid(uint32_t leaf, uint32_t subleaf, struct arch_cpuid *out) {
     return false;
 }
 
-void arch_serialize(void) {
-}
+void arch_serialize(void) {}
 #endif

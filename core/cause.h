@@ -6,14 +6,14 @@
 #include <stddef.h>
 
 enum cause_family {
-    FAMILY_EXIT,    // the guest asked the hypervisor: synchronous VM exits
-    FAMILY_HOST,    // the host took the CPU: asynchronous
-    FAMILY_HOP,     // an I/O request crossed software outside the guest
-    FAMILY_OFFLOAD, // an I/O request reached a device without a software hop
-    FAMILY_MEMORY,  // memory is slower or further away
-    FAMILY_CPU,     // the CPU is slower
-    FAMILY_MPI,     // waiting for other ranks
-    FAMILY_GUEST,   // the guest's own kernel: would be there on bare metal too
+    FAMILY_EXIT,     // the guest asked the hypervisor: synchronous VM exits
+    FAMILY_HOST,     // the host took the CPU: asynchronous
+    FAMILY_HOP,      // an I/O request crossed software outside the guest
+    FAMILY_OFFLOAD,  // an I/O request reached a device without a software hop
+    FAMILY_MEMORY,   // memory is slower or further away
+    FAMILY_CPU,      // the CPU is slower
+    FAMILY_MPI,      // waiting for other ranks
+    FAMILY_GUEST,    // the guest's own kernel: would be there on bare metal too
     FAMILY_OBSERVER, // what measuring costs
     FAMILY_COUNT
 };

@@ -11,10 +11,10 @@ double clock_cpu_s(void);    // CPU time (user + system) of this process so far,
 
 // How the cycle counter (core/arch.h) relates to time.
 struct clock_ticks {
-    double hz;       // ticks per second; 0 if there is no counter
-    double hz_se;    // standard error of hz
-    bool stated;     // hz is the hardware's statement, not measured
-    bool invariant;  // the rate does not change with frequency or sleep
+    double hz;      // ticks per second; 0 if there is no counter
+    double hz_se;   // standard error of hz
+    bool stated;    // hz is the hardware's statement, not measured
+    bool invariant; // the rate does not change with frequency or sleep
 };
 
 // Measures the counter against CLOCK_MONOTONIC_RAW by least squares over `duration_s` (0.05 gives about 1 ppm on a

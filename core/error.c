@@ -56,8 +56,8 @@ void error_line(const struct error *err, char *out, size_t size) {
 }
 
 void error_print(const struct error *err) {
-    fprintf(stderr, "metalgap: %s%s%s%s%s\n", err->where, err->where[0] ? ": " : "", err->what,
-            err->why[0] ? ": " : "", err->why);
+    fprintf(stderr, "metalgap: %s%s%s%s%s\n", err->where, err->where[0] ? ": " : "", err->what, err->why[0] ? ": " : "",
+            err->why);
     if (err->remedy[0])
         fprintf(stderr, "  try: %s\n", err->remedy);
 }

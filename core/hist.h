@@ -11,10 +11,10 @@ struct hist {
     uint64_t count[HIST_BUCKETS];
 };
 
-unsigned hist_bucket(uint64_t ns);                       // the bucket of a value: floor(log2(ns)), 0 for 0
-void hist_add(struct hist *h, uint64_t ns);              // counts one value
+unsigned hist_bucket(uint64_t ns);          // the bucket of a value: floor(log2(ns)), 0 for 0
+void hist_add(struct hist *h, uint64_t ns); // counts one value
 void hist_merge(struct hist *into, const struct hist *from);
-uint64_t hist_total(const struct hist *h);               // number of values
+uint64_t hist_total(const struct hist *h); // number of values
 
 // The value below which a share of q (0..1) of the counted values lies, in ns, interpolated on a log scale inside its
 // bucket; NaN if nothing was counted. It is known to a factor of 2 only: say so where it is printed.

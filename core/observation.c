@@ -57,8 +57,8 @@ static int read_name(const cJSON *object, const char *key, const char *const *na
         err->node = found ? cJSON_GetObjectItemCaseSensitive(object, key) : object;
     if (!found)
         return error_why(err, "it is missing");
-    return error_why(err, "\"%s\" is none of %s, %s, %s%s%s", text, names[0], names[1], names[2],
-                     count > 3 ? ", " : "", count > 3 ? names[3] : "");
+    return error_why(err, "\"%s\" is none of %s, %s, %s%s%s", text, names[0], names[1], names[2], count > 3 ? ", " : "",
+                     count > 3 ? names[3] : "");
 }
 
 int observation_from_json(const cJSON *object, struct observation *out, struct error *err) {

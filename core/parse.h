@@ -9,7 +9,8 @@
 #include <stdint.h>
 
 int parse_duration_s(const char *option, const char *text, double *out, struct error *err); // "90", "90s", "1.5m", "2h"
-int parse_percent(const char *option, const char *text, double *out, struct error *err);    // "0.5", "0.5%"; not negative
+int parse_percent(const char *option, const char *text, double *out, struct error *err); // "0.5", "0.5%"; not negative
 int parse_count(const char *option, const char *text, uint64_t min, uint64_t max, uint64_t *out, struct error *err);
-int parse_size(const char *option, const char *text, uint64_t *out, struct error *err); // bytes; "4096", "64K", "2M", "1G" (powers of 1024)
+int parse_size(const char *option, const char *text, uint64_t *out,
+               struct error *err); // bytes; "4096", "64K", "2M", "1G" (powers of 1024)
 int parse_cpus(const char *option, const char *text, cpu_set_t *out, struct error *err); // "0-3,8"; below CPU_SETSIZE

@@ -14,5 +14,6 @@ struct str {
 void str_add(struct str *s, const char *text);
 void str_add_bytes(struct str *s, const char *bytes, size_t count);
 void str_printf(struct str *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
-const char *str_text(const struct str *s); // never NULL: an empty string if nothing was added; valid until the next call
-void str_free(struct str *s);              // also makes it empty again
+const char *
+str_text(const struct str *s); // never NULL: an empty string if nothing was added; valid until the next call
+void str_free(struct str *s);  // also makes it empty again

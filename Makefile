@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+# Builds metalgap into build/. `make help` lists the targets.
+
+B       ?= build
+PREFIX  ?= /usr/local
+CC      ?= gcc
+CLANG   ?= clang
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /sbin/bpftool) bpftool)
+MPICC   ?= mpicc
+VERSION := 0.1.0
+
+WARN     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
+CPPFLAGS += -D_GNU_SOURCE -I. -I$B
+CFLAGS   ?= -O2 -g
+# -fno-plt/no-pie: position-independent executables relocate libpfm4's tables at every start, 1 ms that `detect` would
+# pay. Exact IEEE arithmetic: the statistics must give the same digits on every machine.
+ALL_CFLAGS = -std=c17 $(WARN) -fno-pie -ffp-contract=off -pthread $(CFLAGS)
+LDFLAGS  += -no-pie -pthread
+# Static archives where Debian has them: the program starts faster and runs on machines without these libraries.
+LDLIBS   := -Wl,-Bstatic -lbpf -lelf -lz -lpfm -lhwloc -l:libgomp.a -Wl,-Bdynamic -lcjson -ludev -ldl -lm
+
+ROOMS := core detect collectors bench bench/kernels report
+LIB_SRC := $(foreach room,$(ROOMS),$(wildcard $(room)/*.c))
+CLI_SRC := $(wildcard cli/*.c)
+LIB_OBJ := $(LIB_SRC:%.c=$B/%.o)
+CLI_OBJ := $(CLI_SRC:%.c=$B/%.o)
+MPI_BIN := $(patsubst bench/mpi/%.c,$B/mpi/%,$(wildcard bench/mpi/*.c))
+SKELS   := $(patsubst probes/%.bpf.c,$B/probes/%.skel.h,$(wildcard probes/*.bpf.c))
+UNIT    := $(patsubst tests/unit/%.c,$B/tests/%,$(wildcard tests/unit/test_*.c))
+TOOLS   := $(patsubst tests/tools/%.c,$B/tests/%,$(wildcard tests/tools/*.c))
+SIMS    := $(patsubst tests/sim/%.c,$B/sim-%,$(wildcard tests/sim/*.c))
+
+.PHONY: all
+all: $B/metalgap $(MPI_BIN) ## build everything into build/
+
+$B/metalgap: $(CLI_OBJ) $B/libmetalgap.a
+	$(CC) $(LDFLAGS) -o $@ $(CLI_OBJ) $B/libmetalgap.a $(LDLIBS)
+
+$B/libmetalgap.a: $(LIB_OBJ)
+	@rm -f $@
+	ar rcs $@ $^
+
+# Skeletons must exist before the first compilation; after it, the dependency files know who needs which.
+$B/%.o: %.c | $(SKELS)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(ROOM_CFLAGS) -MMD -MP -c -o $@ $<
+
+# Kernels are what is measured: optimised as a user would compile STREAM, for the same baseline CPU as Debian's hpcc.
+$B/bench/kernels/%.o: ROOM_CFLAGS = -O3 -fopenmp
+
+# --- version: rebuilt only when the commit changes ------------------------------------------------------------------
+COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)$(shell git diff --quiet HEAD 2>/dev/null || echo +)
+.PHONY: version
+$B/version.h: version
+	@mkdir -p $(@D)
+	@printf '#define METALGAP_VERSION "%s"\n#define METALGAP_COMMIT "%s"\n' '$(VERSION)' '$(COMMIT)' >$@.new
+	@cmp -s $@.new $@ 2>/dev/null && rm $@.new || mv $@.new $@
+$(LIB_OBJ) $(CLI_OBJ): | $B/version.h
+
+# --- eBPF: CO-RE objects, then skeletons ----------------------------------------------------------------------------
+BPF_ARCH := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(shell uname -m)))
+$B/probes/%.bpf.o: probes/%.bpf.c
+	@mkdir -p $(@D)
+	$(CLANG) -O2 -g -Wall -Werror -target bpf -D__TARGET_ARCH_$(BPF_ARCH) -I. -I/usr/include/$(shell uname -m)-linux-gnu \
+	  -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
+
+$B/probes/%.skel.h: $B/probes/%.bpf.o
+	$(BPFTOOL) gen skeleton $< name $(subst -,_,$*)_bpf >$@.new
+	@mv $@.new $@
+
+.SECONDARY:
+
+# --- MPI programs ---------------------------------------------------------------------------------------------------
+$B/mpi/%: bench/mpi/%.c
+	@mkdir -p $(@D)
+	OMPI_CC=$(CC) $(MPICC) $(CPPFLAGS) -std=c17 $(WARN) -O3 -MMD -MP -MF $@.d -o $@ $< -lm
+
+# --- tests ----------------------------------------------------------------------------------------------------------
+$B/tests/%: tests/unit/%.c $B/libmetalgap.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $< $B/libmetalgap.a -lcmocka $(LDLIBS)
+
+$B/tests/%: tests/tools/%.c $B/libmetalgap.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $< $B/libmetalgap.a $(LDLIBS)
+
+$B/sim-%: tests/sim/%.c $B/libmetalgap.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $< $B/libmetalgap.a $(LDLIBS)
+
+.PHONY: deps test check unit e2e bench lint asan lab lab-fast fuzz quickstart install clean help
+deps: ## install what is missing, through apt (without root: print the command)
+	@ci/deps.sh
+
+test: deps ## install what is missing, build, run all tests
+	@$(MAKE) --no-print-directory check
+
+check: all unit e2e ## run all tests of a built tree
+
+unit: $(UNIT) ## unit tests only
+	@ci/unit.sh $(UNIT)
+
+e2e: all $(TOOLS) ## end-to-end tests only
+	@B=$B tests/e2e/run.sh
+
+bench: all ## measure our own cost and speed, print figures with intervals
+	@B=$B ci/bench.sh
+
+lint: all ## clang-format, clang-tidy, cppcheck, the direction of includes
+	@B=$B ci/lint.sh
+
+asan: ## everything with AddressSanitizer and UBSan, and the tests under it
+	@$(MAKE) --no-print-directory B=$B/asan CFLAGS='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer' \
+	  LDFLAGS='-fsanitize=address,undefined -no-pie -pthread' check
+
+fuzz: ## run the fuzzers for FUZZ_RUNS inputs each
+	@B=$B ci/fuzz.sh
+
+lab: all ## boot the lab's virtual machines and test in them
+	@ci/lab/lab test
+
+lab-fast: all ## the fast part of the lab
+	@ci/lab/lab test --fast
+
+quickstart: deps ## install, build, run the quick suite here, print the report
+	@$(MAKE) --no-print-directory all
+	@B=$B ci/quickstart.sh
+
+install: all ## install under PREFIX (and DESTDIR)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/metalgap/mpi $(DESTDIR)$(PREFIX)/share/metalgap/suites \
+	  $(DESTDIR)$(PREFIX)/share/man/man1
+	install $B/metalgap $(DESTDIR)$(PREFIX)/bin/
+	install $(MPI_BIN) $(DESTDIR)$(PREFIX)/libexec/metalgap/mpi/
+	install -m644 suites/*.json $(DESTDIR)$(PREFIX)/share/metalgap/suites/
+	install -m644 docs/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+
+clean: ## remove build/
+	rm -rf $B
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+-include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(UNIT:=.d) $(TOOLS:=.d) $(SIMS:=.d) $(MPI_BIN:=.d) $(SKELS:.skel.h=.bpf.d)

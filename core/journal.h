@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// The journal: one run as JSON Lines (schema metalgap.run/1), append-only. Writing and streaming reading.
+// Keys and meanings: docs/journal.md. Everything between a run and a report goes through here.
+#pragma once
+
+#include "core/observation.h"
+
+#define JOURNAL_SCHEMA "metalgap.run/1"
+
+enum journal_type {
+    JOURNAL_HEADER,
+    JOURNAL_CASE,
+    JOURNAL_SAMPLE,
+    JOURNAL_NODE,
+    JOURNAL_WINDOW,
+    JOURNAL_NOTE,
+    JOURNAL_END,
+    JOURNAL_TYPE_COUNT
+};
+
+enum fom_better { FOM_LOWER, FOM_HIGHER };
+
+// Timing samples have only the cheap counters on and make the headline; attribution samples have the rest on.
+enum sample_mode { MODE_TIMING, MODE_ATTRIBUTION, MODE_COUNT };
+extern const char *const sample_mode_names[MODE_COUNT]; // "timing", "attribution"
+
+struct journal_case {
+    const char *name;       // "stream.triad"
+    const char *bench;      // "stream"; may be NULL
+    const cJSON *params;    // may be NULL
+    const char *fom_name;   // figure of merit; NULL: the case has none, wall_s is compared
+    const char *fom_unit;   // NULL if there is no figure of merit
+    enum fom_better better; // FOM_LOWER where there is no figure of merit
+    double cpus;            // number of CPUs that the case may run on; 0 if not told
+};
+
+struct journal_sample {
+    const char *case_name;
+    uint64_t seq;
+    int64_t block; // pair of an interleaved run, -1 if absent
+    enum sample_mode mode;
+    const char *node;   // NULL if absent
+    int64_t rank;       // -1 if absent
+    uint64_t start_ns;  // CLOCK_MONOTONIC, 0 if absent
+    uint64_t start_tsc; // 0 if absent
+    uint64_t end_tsc;   // 0 if absent
+    double wall_s;
+    double fom;   // NaN if absent
+    double roi_s; // the window that the figure of merit covers; wall_s if absent
+    bool valid;
+    const char *why;            // why not valid; NULL if absent
+    const cJSON *steps_s;       // array of seconds per step, or NULL
+    const cJSON *circumstances; // object, or NULL
+    struct observations obs;
+};
+
+// --- writing ------------------------------------------------------------------------------------------------------
+
+struct journal_writer;
+
+// Opens `path` ("-" is standard output) for appending. `resume` false: the file must not exist or be empty (code 3,
+// nothing is lost); true: it must be a journal, and an unfinished last line is cut off. NULL on failure.
+struct journal_writer *journal_open(const char *path, bool resume, struct error *err);
+
+// Appends one object as one line, in one write, synced to disk before it returns: a kill at any moment loses at most
+// the line in flight. After a failure (a full disk) the file ends with the last whole line. 0 or -1.
+int journal_write(struct journal_writer *writer, const cJSON *line, struct error *err);
+
+// The same for typed records; strings and trees stay the caller's.
+int journal_write_case(struct journal_writer *writer, const struct journal_case *c, struct error *err);
+int journal_write_sample(struct journal_writer *writer, const struct journal_sample *s, struct error *err);
+int journal_write_note(struct journal_writer *writer, bool warn, const char *text, struct error *err);
+int journal_write_end(struct journal_writer *writer, bool complete, uint64_t samples, double wall_s, struct error *err);
+
+void journal_close(struct journal_writer *writer); // NULL is fine
+
+// --- reading ------------------------------------------------------------------------------------------------------
+
+struct journal_reader;
+
+// One line. What it points to is valid until the next journal_next() or journal_end_reading().
+struct journal_record {
+    enum journal_type type;
+    size_t line;                    // line number in the file, from 1
+    const cJSON *json;              // the whole line
+    struct journal_case c;          // JOURNAL_CASE
+    struct journal_sample sample;   // JOURNAL_SAMPLE
+    struct observations window_obs; // JOURNAL_WINDOW: its `obs`
+    size_t unknown_causes;          // observations left out because this version does not know their cause
+};
+
+// Opens a journal ("-" is standard input). NULL on failure (code 3).
+struct journal_reader *journal_read(const char *path, struct error *err);
+
+// Reads the next line. 1: `*out` is filled. 0: the end. -1: malformed, `err` has file, line and column (code 3).
+// The first line must be a header of a schema this version knows. Lines of an unknown type are passed over (a later
+// minor version may add some). A last line without its newline that is not JSON was cut off by a kill: it is dropped,
+// and journal_was_truncated() tells.
+int journal_next(struct journal_reader *reader, struct journal_record *out, struct error *err);
+
+bool journal_was_truncated(const struct journal_reader *reader);
+size_t journal_unknown_lines(const struct journal_reader *reader); // lines of an unknown type so far
+void journal_end_reading(struct journal_reader *reader);           // NULL is fine
