@@ -3,11 +3,17 @@
 
 B       ?= build
 PREFIX  ?= /usr/local
-CC      ?= gcc
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
 CLANG   ?= clang
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /sbin/bpftool) bpftool)
 MPICC   ?= mpicc
 VERSION := 0.1.0
+
+# make V=1 shows the commands.
+SAY     := $(if $V,@:,@echo)
+Q       := $(if $V,,@)
 
 WARN     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 CPPFLAGS += -D_GNU_SOURCE -I. -I$B
@@ -34,16 +40,19 @@ SIMS    := $(patsubst tests/sim/%.c,$B/sim-%,$(wildcard tests/sim/*.c))
 all: $B/metalgap $(MPI_BIN) ## build everything into build/
 
 $B/metalgap: $(CLI_OBJ) $B/libmetalgap.a
-	$(CC) $(LDFLAGS) -o $@ $(CLI_OBJ) $B/libmetalgap.a $(LDLIBS)
+	$(SAY) '  LD   $@'
+	$Q$(CC) $(LDFLAGS) -o $@ $(CLI_OBJ) $B/libmetalgap.a $(LDLIBS)
 
 $B/libmetalgap.a: $(LIB_OBJ)
 	@rm -f $@
-	ar rcs $@ $^
+	$(SAY) '  AR   $@'
+	$Qar rcs $@ $^
 
 # Skeletons must exist before the first compilation; after it, the dependency files know who needs which.
 $B/%.o: %.c | $(SKELS)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(ROOM_CFLAGS) -MMD -MP -c -o $@ $<
+	$(SAY) '  CC   $<'
+	$Q$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(ROOM_CFLAGS) -MMD -MP -c -o $@ $<
 
 # Kernels are what is measured: optimised as a user would compile STREAM, for the same baseline CPU as Debian's hpcc.
 $B/bench/kernels/%.o: ROOM_CFLAGS = -O3 -fopenmp
@@ -61,11 +70,12 @@ $(LIB_OBJ) $(CLI_OBJ): | $B/version.h
 BPF_ARCH := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(shell uname -m)))
 $B/probes/%.bpf.o: probes/%.bpf.c
 	@mkdir -p $(@D)
-	$(CLANG) -O2 -g -Wall -Werror -target bpf -D__TARGET_ARCH_$(BPF_ARCH) -I. -I/usr/include/$(shell uname -m)-linux-gnu \
+	$(SAY) '  BPF  $<'
+	$Q$(CLANG) -O2 -g -Wall -Werror -target bpf -D__TARGET_ARCH_$(BPF_ARCH) -I. -I/usr/include/$(shell uname -m)-linux-gnu \
 	  -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
 
 $B/probes/%.skel.h: $B/probes/%.bpf.o
-	$(BPFTOOL) gen skeleton $< name $(subst -,_,$*)_bpf >$@.new
+	$Q$(BPFTOOL) gen skeleton $< name $(subst -,_,$*)_bpf >$@.new
 	@mv $@.new $@
 
 .SECONDARY:
@@ -73,20 +83,24 @@ $B/probes/%.skel.h: $B/probes/%.bpf.o
 # --- MPI programs ---------------------------------------------------------------------------------------------------
 $B/mpi/%: bench/mpi/%.c
 	@mkdir -p $(@D)
-	OMPI_CC=$(CC) $(MPICC) $(CPPFLAGS) -std=c17 $(WARN) -O3 -MMD -MP -MF $@.d -o $@ $< -lm
+	$(SAY) '  MPI  $<'
+	$QOMPI_CC=$(CC) $(MPICC) $(CPPFLAGS) -std=c17 $(WARN) -O3 -MMD -MP -MF $@.d -o $@ $< -lm
 
 # --- tests ----------------------------------------------------------------------------------------------------------
 $B/tests/%: tests/unit/%.c $B/libmetalgap.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $< $B/libmetalgap.a -lcmocka $(LDLIBS)
+	$(SAY) '  CC   $<'
+	$Q$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $< $B/libmetalgap.a -lcmocka $(LDLIBS)
 
 $B/tests/%: tests/tools/%.c $B/libmetalgap.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $< $B/libmetalgap.a $(LDLIBS)
+	$(SAY) '  CC   $<'
+	$Q$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $< $B/libmetalgap.a $(LDLIBS)
 
 $B/sim-%: tests/sim/%.c $B/libmetalgap.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $< $B/libmetalgap.a $(LDLIBS)
+	$(SAY) '  CC   $<'
+	$Q$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $< $B/libmetalgap.a $(LDLIBS)
 
 .PHONY: deps test check unit e2e bench lint asan lab lab-fast fuzz quickstart install clean help
 deps: ## install what is missing, through apt (without root: print the command)

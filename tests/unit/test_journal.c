@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+// The journal: what is written is read back; malformed lines are refused with their place.
+#include "core/journal.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define HEADER "{\"t\":\"header\",\"schema\":\"metalgap.run/1\"}\n"
+#define CASE   "{\"t\":\"case\",\"case\":\"a\",\"bench\":\"null\",\"cpus\":2}\n"
+
+static char path[] = "/tmp/metalgap-test-journal-XXXXXX";
+
+static int make_path(void **state) {
+    (void)state;
+    strcpy(path + strlen(path) - 6, "XXXXXX");
+    int fd = mkstemp(path);
+    return fd < 0 ? -1 : close(fd);
+}
+
+static int remove_path(void **state) {
+    (void)state;
+    return unlink(path);
+}
+
+static void put(const char *text) {
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+// Reads the whole file: the number of records, or -1 with the error.
+static int read_all(struct error *err, bool *truncated) {
+    struct journal_reader *r = journal_read(path, err);
+    assert_non_null(r);
+    struct journal_record record;
+    int got;
+    int count = 0;
+    while ((got = journal_next(r, &record, err)) > 0)
+        count++;
+    if (truncated)
+        *truncated = journal_was_truncated(r);
+    journal_end_reading(r);
+    return got < 0 ? -1 : count;
+}
+
+static void write_then_read(void **state) {
+    (void)state;
+    struct error err;
+    struct journal_writer *w = journal_open(path, false, &err);
+    assert_non_null(w);
+    cJSON *header = cJSON_Parse(HEADER);
+    assert_int_equal(journal_write(w, header, &err), 0);
+    cJSON_Delete(header);
+    struct journal_case c = {.name = "stream.triad",
+                             .bench = "stream",
+                             .fom_name = "bandwidth",
+                             .fom_unit = "GB/s",
+                             .better = FOM_HIGHER,
+                             .cpus = 2};
+    assert_int_equal(journal_write_case(w, &c, &err), 0);
+    struct journal_sample s = {.case_name = "stream.triad",
+                               .seq = 3,
+                               .block = -1,
+                               .mode = MODE_ATTRIBUTION,
+                               .rank = 7,
+                               .start_ns = 12,
+                               .start_tsc = 18000000000000000001U,
+                               .end_tsc = 18000000000000000002U,
+                               .wall_s = 1.5,
+                               .fom = 12.25,
+                               .roi_s = 1.25,
+                               .valid = true};
+    struct observation o = {.cause = CAUSE_EXIT_TIMER,
+                            .basis = BASIS_CALIBRATED,
+                            .count = 9,
+                            .seconds = 0.5,
+                            .se = 0.125,
+                            .has_hist = true};
+    hist_add(&o.hist, 1000);
+    observations_add(&s.obs, o);
+    assert_int_equal(journal_write_sample(w, &s, &err), 0);
+    assert_int_equal(journal_write_note(w, true, "markup <b> and \xff\xfe", &err), 0);
+    assert_int_equal(journal_write_end(w, true, 1, 2.5, &err), 0);
+    journal_close(w);
+    observations_free(&s.obs);
+
+    struct journal_reader *r = journal_read(path, &err);
+    struct journal_record rec;
+    assert_int_equal(journal_next(r, &rec, &err), 1);
+    assert_int_equal(rec.type, JOURNAL_HEADER);
+    assert_int_equal(journal_next(r, &rec, &err), 1);
+    assert_int_equal(rec.type, JOURNAL_CASE);
+    assert_string_equal(rec.c.fom_unit, "GB/s");
+    assert_int_equal(rec.c.better, FOM_HIGHER);
+    assert_int_equal(journal_next(r, &rec, &err), 1);
+    assert_int_equal(rec.type, JOURNAL_SAMPLE);
+    assert_int_equal(rec.sample.mode, MODE_ATTRIBUTION);
+    assert_int_equal(rec.sample.rank, 7);
+    assert_int_equal(rec.sample.block, -1);
+    assert_true(rec.sample.fom == 12.25 && rec.sample.roi_s == 1.25);
+    assert_int_equal(rec.sample.obs.count, 1);
+    assert_true(rec.sample.obs.items[0].seconds == 0.5 && rec.sample.obs.items[0].has_hist);
+    assert_int_equal(rec.sample.obs.items[0].hist.count[9], 1);
+    assert_int_equal(journal_next(r, &rec, &err), 1);
+    assert_int_equal(rec.type, JOURNAL_NOTE);
+    assert_int_equal(journal_next(r, &rec, &err), 1);
+    assert_int_equal(rec.type, JOURNAL_END);
+    assert_int_equal(journal_next(r, &rec, &err), 0);
+    journal_end_reading(r);
+}
+
+static void defaults_of_the_contract(void **state) {
+    (void)state;
+    struct error err;
+    put(HEADER CASE
+        "{\"t\":\"sample\",\"case\":\"a\",\"seq\":0,\"mode\":\"timing\",\"wall_s\":2,\"valid\":true,"
+        "\"obs\":[{\"cause\":\"host.steal\",\"basis\":\"timed\",\"seconds\":1}]}\n");
+    struct journal_reader *r = journal_read(path, &err);
+    struct journal_record rec;
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(journal_next(r, &rec, &err), 1);
+    assert_true(rec.sample.roi_s == 2 && isnan(rec.sample.fom));
+    assert_int_equal(rec.sample.obs.items[0].scope, SCOPE_CPU);
+    assert_true(rec.sample.obs.items[0].se == 0);
+    journal_end_reading(r);
+}
+
+static void malformed_lines_name_their_place(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        const char *place; // ":line:column"
+    } bad[] = {
+        {"", ""},
+        {"{}\n", ":1:1"},
+        {"{\"t\":\"case\",\"case\":\"a\"}\n", ":1:1"},
+        {"{\"t\":\"header\",\"schema\":\"metalgap.run/2\"}\n", ":1:24"},
+        {HEADER "{\"t\":\"sample\"]\n", ":2:14"},
+        {HEADER CASE "{\"t\":\"sample\",\"case\":\"a\",\"seq\":-1,\"mode\":\"timing\",\"wall_s\":1,\"valid\":true}\n",
+         ":3:32"},
+        {HEADER CASE "{\"t\":\"sample\",\"case\":\"a\",\"seq\":1,\"mode\":\"fast\",\"wall_s\":1,\"valid\":true}\n",
+         ":3:41"},
+        {HEADER CASE "{\"t\":\"sample\",\"case\":\"b\",\"seq\":1,\"mode\":\"timing\",\"wall_s\":1,\"valid\":true}\n",
+         ":3:22"},
+        {HEADER CASE
+         "{\"t\":\"sample\",\"case\":\"a\",\"seq\":1,\"mode\":\"timing\",\"wall_s\":1e999,\"valid\":true}\n",
+         ":3:59"},
+        {HEADER CASE "{\"t\":\"note\",\"text\":\"a\",\"text\":\"b\"}\n", ":3:30"},
+        {HEADER "{\"t\":\"note\",\"text\":\"\xff\"}\n", ":2:20"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct error err = {0};
+        put(bad[i].text);
+        assert_int_equal(read_all(&err, NULL), -1);
+        assert_int_equal(err.code, EXIT_CODE_INPUT);
+        if (!strstr(err.where, bad[i].place))
+            fail_msg("line %zu: %s is not %s (%s: %s)", i, err.where, bad[i].place, err.what, err.why);
+    }
+}
+
+static void cut_line_is_dropped_and_resume_continues(void **state) {
+    (void)state;
+    struct error err;
+    bool truncated = false;
+    put(HEADER CASE "{\"t\":\"note\",\"te");
+    assert_int_equal(read_all(&err, &truncated), 2);
+    assert_true(truncated);
+    assert_null(journal_open(path, false, &err)); // it exists: nothing is overwritten
+    assert_int_equal(err.code, EXIT_CODE_INPUT);
+    struct journal_writer *w = journal_open(path, true, &err);
+    assert_non_null(w);
+    assert_int_equal(journal_write_note(w, false, "resumed", &err), 0);
+    journal_close(w);
+    assert_int_equal(read_all(&err, &truncated), 3);
+    assert_false(truncated);
+}
+
+static void whole_last_line_without_newline_is_kept(void **state) {
+    (void)state;
+    struct error err;
+    put(HEADER "{\"t\":\"note\",\"text\":\"x\"}");
+    assert_int_equal(read_all(&err, NULL), 2);
+    struct journal_writer *w = journal_open(path, true, &err);
+    assert_non_null(w);
+    assert_int_equal(journal_write_note(w, false, "resumed", &err), 0);
+    journal_close(w);
+    assert_int_equal(read_all(&err, NULL), 3);
+}
+
+static void resume_refuses_what_is_not_a_journal(void **state) {
+    (void)state;
+    struct error err;
+    put("a letter to a friend\n");
+    assert_null(journal_open(path, true, &err));
+    assert_int_equal(err.code, EXIT_CODE_INPUT);
+}
+
+static void unknown_types_and_causes_are_passed_over(void **state) {
+    (void)state;
+    struct error err;
+    put(HEADER CASE
+        "{\"t\":\"future\"}\n{\"t\":\"sample\",\"case\":\"a\",\"seq\":0,\"mode\":\"timing\",\"wall_s\":2,"
+        "\"valid\":true,\"obs\":[{\"cause\":\"exit.future\",\"basis\":\"timed\"}]}\n");
+    struct journal_reader *r = journal_read(path, &err);
+    struct journal_record rec;
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(journal_next(r, &rec, &err), 1);
+    assert_int_equal(journal_unknown_lines(r), 1);
+    assert_int_equal(rec.unknown_causes, 1);
+    assert_int_equal(rec.sample.obs.count, 0);
+    journal_end_reading(r);
+}
+
+#define FILE_TEST(f) cmocka_unit_test_setup_teardown(f, make_path, remove_path)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        FILE_TEST(write_then_read),
+        FILE_TEST(defaults_of_the_contract),
+        FILE_TEST(malformed_lines_name_their_place),
+        FILE_TEST(cut_line_is_dropped_and_resume_continues),
+        FILE_TEST(whole_last_line_without_newline_is_kept),
+        FILE_TEST(resume_refuses_what_is_not_a_journal),
+        FILE_TEST(unknown_types_and_causes_are_passed_over),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
