@@ -155,7 +155,7 @@ static void malformed_lines_name_their_place(void **state) {
          "{\"t\":\"sample\",\"case\":\"a\",\"seq\":1,\"mode\":\"timing\",\"wall_s\":1e999,\"valid\":true}\n",
          ":3:59"},
         {HEADER CASE "{\"t\":\"note\",\"text\":\"a\",\"text\":\"b\"}\n", ":3:31"},
-        {HEADER "{\"t\":\"note\",\"text\":\"\xff\"}\n", ":2:20"},
+        {HEADER "{\"t\":\"note\",\"text\":\"\xff\"}\n", ":2:21"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct error err = {0};
