@@ -102,14 +102,17 @@ $B/sim-%: tests/sim/%.c $B/libmetalgap.a
 	$(SAY) '  CC   $<'
 	$Q$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $< $B/libmetalgap.a $(LDLIBS)
 
-.PHONY: deps test check unit e2e bench lint asan lab lab-fast fuzz quickstart install clean help
+.PHONY: deps test tests check unit e2e bench lint asan lab lab-fast fuzz quickstart install clean help
 deps: ## install what is missing, through apt (without root: print the command)
 	@ci/deps.sh
 
 test: deps ## install what is missing, build, run all tests
 	@$(MAKE) --no-print-directory check
 
-check: all unit e2e ## run all tests of a built tree
+check: all tests ## run all tests of a built tree
+	@status=0; for kind in unit e2e; do $(MAKE) --no-print-directory $$kind || status=1; done; exit $$status
+
+tests: $(UNIT) $(TOOLS) # build the tests without running them
 
 unit: $(UNIT) ## unit tests only
 	@ci/unit.sh $(UNIT)
@@ -126,6 +129,10 @@ lint: all ## clang-format, clang-tidy, cppcheck, the direction of includes
 asan: ## everything with AddressSanitizer and UBSan, and the tests under it
 	@$(MAKE) --no-print-directory B=$B/asan CFLAGS='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer' \
 	  LDFLAGS='-fsanitize=address,undefined -no-pie -pthread' check
+
+.PHONY: print-flags
+print-flags: # for the static checkers: the flags of an ordinary file
+	@echo $(CPPFLAGS) -std=c17 $(WARN)
 
 fuzz: ## run the fuzzers for FUZZ_RUNS inputs each
 	@B=$B ci/fuzz.sh

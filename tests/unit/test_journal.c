@@ -20,7 +20,7 @@ static char path[] = "/tmp/metalgap-test-journal-XXXXXX";
 
 static int make_path(void **state) {
     (void)state;
-    strcpy(path + strlen(path) - 6, "XXXXXX");
+    memcpy(path + strlen(path) - 6, "XXXXXX", 6);
     int fd = mkstemp(path);
     return fd < 0 ? -1 : close(fd);
 }
