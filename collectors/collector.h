@@ -54,6 +54,7 @@ struct collector_ops {
     const char *name;    // lower case, unique
     const char *summary; // one line for `list collectors`
     bool in_timing;      // cheap enough to be on in timing samples; otherwise in attribution samples only
+    bool only_by_name;   // not part of "all": it has to be asked for
 
     // Starts the source. Fills *status in any case. Returns the collector's state, owned by it until close(), or NULL
     // if and only if status->state is COLLECTOR_UNAVAILABLE. Never fails the run.

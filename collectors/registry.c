@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+// The table of collectors, in the order in which they are opened and listed. A new collector is one row here.
+#include "collectors/collectors.h"
+
+const struct collector_ops *const collector_registry[] = {
+    &collector_steal,
+    &collector_cpu,
+    &collector_null,
+    NULL,
+};
