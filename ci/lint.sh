@@ -42,8 +42,9 @@ check_man() {
     return $bad
 }
 
+# Tests are left out: cppcheck does not know that a failed assertion does not return.
 check_cppcheck() {
-    files '*.c' | grep -v '\.bpf\.c$' |
+    files '*.c' | grep -v -e '\.bpf\.c$' -e '^tests/' |
         xargs -r cppcheck --quiet --std=c11 --language=c --enable=warning,performance,portability --inline-suppr \
             --error-exitcode=1 --suppress=missingIncludeSystem --suppress=unknownMacro -D_GNU_SOURCE -I. -I"$B" -j "$jobs"
 }

@@ -2,6 +2,7 @@
 // Formats errors. See error.h.
 #include "core/error.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -55,9 +56,22 @@ void error_line(const struct error *err, char *out, size_t size) {
              err->why, err->remedy[0] ? "; " : "", err->remedy);
 }
 
+// Names and values in an error come from files: no control character of theirs may reach the terminal.
+static void print_clean(const char *text) {
+    for (; *text; text++)
+        fputc(iscntrl((unsigned char)*text) ? '?' : *text, stderr);
+}
+
 void error_print(const struct error *err) {
-    fprintf(stderr, "metalgap: %s%s%s%s%s\n", err->where, err->where[0] ? ": " : "", err->what, err->why[0] ? ": " : "",
-            err->why);
-    if (err->remedy[0])
-        fprintf(stderr, "  try: %s\n", err->remedy);
+    fputs("metalgap: ", stderr);
+    print_clean(err->where);
+    fputs(err->where[0] ? ": " : "", stderr);
+    print_clean(err->what);
+    fputs(err->why[0] ? ": " : "", stderr);
+    print_clean(err->why);
+    if (err->remedy[0]) {
+        fputs("\n  try: ", stderr);
+        print_clean(err->remedy);
+    }
+    fputc('\n', stderr);
 }

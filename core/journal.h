@@ -5,6 +5,8 @@
 
 #include "core/observation.h"
 
+#include <stdio.h>
+
 #define JOURNAL_SCHEMA "metalgap.run/1"
 
 enum journal_type {
@@ -59,7 +61,8 @@ struct journal_sample {
 struct journal_writer;
 
 // Opens `path` ("-" is standard output) for appending. `resume` false: the file must not exist or be empty (code 3,
-// nothing is lost); true: it must be a journal, and an unfinished last line is cut off. NULL on failure.
+// nothing is lost); true: it must be a journal, and an unfinished last line is cut off; if that is
+// the header, the file is empty again. NULL on failure.
 struct journal_writer *journal_open(const char *path, bool resume, struct error *err);
 
 // Appends one object as one line, in one write, synced to disk before it returns: a kill at any moment loses at most
@@ -89,8 +92,14 @@ struct journal_record {
     size_t unknown_causes;          // observations left out because this version does not know their cause
 };
 
+// A longer line is not a journal's: the reader refuses it rather than fill the memory.
+#define JOURNAL_LINE_MAX ((size_t)64 << 20)
+
 // Opens a journal ("-" is standard input). NULL on failure (code 3).
 struct journal_reader *journal_read(const char *path, struct error *err);
+
+// The same from an open stream, which the reader closes at its end (but never stdin); `name` is for messages.
+struct journal_reader *journal_read_stream(FILE *file, const char *name);
 
 // Reads the next line. 1: `*out` is filled. 0: the end. -1: malformed, `err` has file, line and column (code 3).
 // The first line must be a header of a schema this version knows. Lines of an unknown type are passed over (a later

@@ -3,10 +3,10 @@
 #include "core/journal.h"
 
 #include "core/memory.h"
+#include "core/str.h"
 
 #include <errno.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,8 +15,7 @@ const char *const sample_mode_names[MODE_COUNT] = {"timing", "attribution"};
 struct journal_reader {
     FILE *file;
     char *path;
-    char *text; // the line, owned by getline
-    size_t capacity;
+    struct str text; // the line
     size_t line;
     cJSON *json;
     struct observations obs; // of the current record
@@ -36,9 +35,13 @@ struct journal_reader *journal_read(const char *path, struct error *err) {
         error_why(err, "%s", strerror(errno));
         return NULL;
     }
+    return journal_read_stream(file, path);
+}
+
+struct journal_reader *journal_read_stream(FILE *file, const char *name) {
     struct journal_reader *r = mem_alloc(sizeof *r);
     r->file = file;
-    r->path = mem_strdup(path);
+    r->path = mem_strdup(name);
     return r;
 }
 
@@ -57,7 +60,7 @@ void journal_end_reading(struct journal_reader *r) {
     for (size_t i = 0; i < r->case_count; i++)
         free(r->cases[i]);
     free(r->cases);
-    free(r->text);
+    str_free(&r->text);
     free(r->path);
     free(r);
 }
@@ -93,7 +96,7 @@ static int parse_header(struct journal_reader *r, struct journal_record *out, st
     if (strcmp(schema, JOURNAL_SCHEMA) != 0) {
         refuse(member(r->json, "schema"), err, "reading a journal", "");
         error_why(err, "the schema is \"%s\"; this version reads " JOURNAL_SCHEMA, schema);
-        return error_remedy(err, "use a newer metalgap");
+        return strncmp(schema, "metalgap.run/", 13) == 0 ? error_remedy(err, "use a newer metalgap") : -1;
     }
     r->has_header = true;
     return 0;
@@ -270,23 +273,33 @@ static int parse_record(struct journal_reader *r, struct journal_record *out, st
     return 0;
 }
 
+// Reads up to and with the newline. 0, or -1 if the stream failed or the line is too long.
+static int read_line(struct journal_reader *r, struct error *err) {
+    int c = 0;
+    r->text.length = 0;
+    while (c != '\n' && r->text.length <= JOURNAL_LINE_MAX && (c = getc_unlocked(r->file)) != EOF)
+        str_add_bytes(&r->text, &(char){(char)c}, 1);
+    bool too_long = r->text.length > JOURNAL_LINE_MAX;
+    if (!too_long && !ferror(r->file))
+        return 0;
+    error_set(err, EXIT_CODE_INPUT, "reading the journal %s", r->path);
+    error_at(err, r->path, r->line + 1, 0);
+    return too_long ? error_why(err, "the line is longer than %zu MiB", JOURNAL_LINE_MAX >> 20)
+                    : error_why(err, "%s", strerror(errno));
+}
+
 // 1: a line is in r->text and r->json; 0: end of file; -1: malformed.
-static int next_line(struct journal_reader *r, size_t *length, struct error *err) {
-    errno = 0;
-    ssize_t got = getline(&r->text, &r->capacity, r->file);
-    if (got < 0 && ferror(r->file)) {
-        error_set(err, EXIT_CODE_INPUT, "reading the journal %s", r->path);
-        return error_why(err, "%s", strerror(errno));
-    }
-    if (got < 0)
+static int next_line(struct journal_reader *r, struct error *err) {
+    if (read_line(r, err))
+        return -1;
+    if (r->text.length == 0)
         return 0;
     r->line++;
-    *length = (size_t)got;
-    bool whole = got > 0 && r->text[got - 1] == '\n';
-    r->json = json_parse(r->text, *length, (struct json_origin){r->path, r->line}, err);
+    bool whole = r->text.text[r->text.length - 1] == '\n';
+    r->json = json_parse(r->text.text, r->text.length, (struct json_origin){r->path, r->line}, err);
     if (r->json)
         return 1;
-    if (whole || (r->line == 1 && !r->has_header))
+    if (whole || !r->has_header)
         return -1;
     r->truncated = true;
     return 0;
@@ -294,9 +307,8 @@ static int next_line(struct journal_reader *r, size_t *length, struct error *err
 
 int journal_next(struct journal_reader *r, struct journal_record *out, struct error *err) {
     for (;;) {
-        size_t length = 0;
         forget_record(r);
-        int got = next_line(r, &length, err);
+        int got = next_line(r, err);
         if (got == 0 && !r->has_header) {
             error_set(err, EXIT_CODE_INPUT, "reading the journal %s", r->path);
             return error_why(err, "the file is empty");
@@ -306,7 +318,7 @@ int journal_next(struct journal_reader *r, struct journal_record *out, struct er
         *out = (struct journal_record){.line = r->line, .json = r->json};
         got = parse_record(r, out, err);
         if (got < 0) {
-            json_place(err, r->json, r->text, length, (struct json_origin){r->path, r->line});
+            json_place(err, r->json, r->text.text, r->text.length, (struct json_origin){r->path, r->line});
             return -1;
         }
         if (got > 0)

@@ -47,6 +47,21 @@ static int mend_tail(struct journal_writer *w, struct error *err) {
     return failed ? io_error(w, "mending", err) : 0;
 }
 
+// True if the run was killed while it wrote the header: no whole line, and what is there begins as a header does.
+static bool is_cut_header(const char *path) {
+    static const char start[] = "{\"t\":\"header\"";
+    size_t length = 0;
+    char *text = json_read_file(path, JOURNAL_LINE_MAX, &length, NULL);
+    if (!text)
+        return false;
+    size_t common = length < sizeof start - 1 ? length : sizeof start - 1;
+    bool cut = memcmp(text, start, common) == 0 && !memchr(text, '\n', length);
+    cJSON *whole = cut ? json_parse(text, length, (struct json_origin){path, 1}, NULL) : NULL;
+    cJSON_Delete(whole);
+    free(text);
+    return cut && !whole;
+}
+
 // A file that is resumed must be a journal up to its last line, else we would append to something else.
 static int check_is_journal(const char *path, struct error *err) {
     struct journal_reader *reader = journal_read(path, err);
@@ -72,6 +87,8 @@ static int prepare_file(struct journal_writer *w, bool resume, struct error *err
         error_why(err, "the file exists already");
         return error_remedy(err, "name another file, remove it, or continue it with --resume");
     }
+    if (is_cut_header(w->path))
+        return ftruncate(w->fd, 0) ? io_error(w, "mending", err) : 0;
     return check_is_journal(w->path, err) || mend_tail(w, err) ? -1 : 0;
 }
 

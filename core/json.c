@@ -5,6 +5,7 @@
 #include "core/memory.h"
 #include "core/str.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -13,8 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
-// Whole numbers up to here survive a trip through a double.
-#define EXACT_MAX 9007199254740992.0
+// Whole numbers up to here (2^53 - 1) survive a trip through a double, and no larger one is rounded to them.
+#define EXACT_MAX 9007199254740991.0
 
 // --- places -------------------------------------------------------------------------------------------------------
 
@@ -107,37 +108,152 @@ static size_t utf8_sequence(const unsigned char *s, size_t left) {
     return overlong || outside ? 0 : size;
 }
 
-static const cJSON *find_duplicate(const cJSON *tree) {
-    for (const cJSON *child = tree->child; child; child = child->next) {
-        if (cJSON_IsObject(tree)) {
-            for (const cJSON *other = tree->child; other != child; other = other->next) {
-                if (strcmp(other->string, child->string) == 0)
-                    return child;
-            }
-        }
-        const cJSON *inner = find_duplicate(child);
-        if (inner)
-            return inner;
-    }
-    return NULL;
+struct member {
+    const cJSON *node;
+    size_t index;
+};
+
+static int by_key_then_place(const void *a, const void *b) {
+    const struct member *x = a;
+    const struct member *y = b;
+    int order = strcmp(x->node->string, y->node->string);
+    return order ? order : (x->index > y->index) - (x->index < y->index);
 }
 
-static int check_bytes(const char *text, size_t length, struct json_origin origin, struct error *err) {
-    for (size_t i = 0; i < length;) {
-        size_t size = text[i] ? utf8_sequence((const unsigned char *)text + i, length - i) : 0;
-        if (size == 0) {
-            error_set(err, EXIT_CODE_INPUT, "reading JSON");
-            if (err)
-                place_offset(err, text, i, origin);
-            return error_why(err, text[i] ? "the bytes are not valid UTF-8" : "there is a NUL byte");
-        }
-        i += size;
+// The first member of an object whose key stood before, or NULL. Sorted, so that a hostile object of 10^5 keys is no
+// way to stop the program.
+static const cJSON *duplicate_member(const cJSON *object) {
+    size_t count = (size_t)cJSON_GetArraySize(object);
+    if (count < 2)
+        return NULL;
+    struct member *members = mem_alloc(count * sizeof *members);
+    size_t i = 0;
+    for (const cJSON *child = object->child; child; child = child->next, i++)
+        members[i] = (struct member){child, i};
+    qsort(members, count, sizeof *members, by_key_then_place);
+    const struct member *first = NULL;
+    for (i = 1; i < count; i++) {
+        bool twice = strcmp(members[i].node->string, members[i - 1].node->string) == 0;
+        if (twice && (!first || members[i].index < first->index))
+            first = &members[i];
     }
-    return 0;
+    const cJSON *node = first ? first->node : NULL;
+    free(members);
+    return node;
+}
+
+static const cJSON *find_duplicate(const cJSON *tree) {
+    const cJSON *found = cJSON_IsObject(tree) ? duplicate_member(tree) : NULL;
+    for (const cJSON *child = tree->child; child && !found; child = child->next)
+        found = find_duplicate(child);
+    return found;
+}
+
+// --- what cJSON takes but JSON does not -----------------------------------------------------------------------------
+
+// Where the check stands, and why it cannot go on (NULL: it can).
+struct scan {
+    const char *text;
+    size_t length;
+    size_t at;
+    const char *why;
+};
+
+static unsigned char peek(const struct scan *s) {
+    return s->at < s->length ? (unsigned char)s->text[s->at] : 0;
+}
+
+// An escape sequence; `at` is behind the backslash.
+static void scan_escape(struct scan *s) {
+    if (!peek(s) || !strchr("\"\\/bfnrtu", peek(s))) {
+        s->why = "this is not an escape sequence";
+        return;
+    }
+    if (s->text[s->at++] != 'u')
+        return;
+    size_t digits = 0;
+    while (digits < 4 && isxdigit(peek(s))) {
+        s->at++;
+        digits++;
+    }
+    if (digits < 4)
+        s->why = "expected four hexadecimal digits";
+    else if (memcmp(s->text + s->at - 4, "0000", 4) == 0)
+        s->why = "a NUL character inside a string is not supported"; // it would end the C string
+}
+
+static void scan_string(struct scan *s) {
+    s->at++;
+    while (!s->why && s->at < s->length && s->text[s->at] != '"') {
+        size_t size = peek(s) < 0x20 ? 0 : utf8_sequence((const unsigned char *)s->text + s->at, s->length - s->at);
+        if (size == 0) {
+            s->why = peek(s) == 0     ? "there is a NUL byte"
+                     : peek(s) < 0x20 ? "there is a control character inside a string"
+                                      : "the bytes are not valid UTF-8";
+            return;
+        }
+        s->at += size;
+        if (s->text[s->at - 1] == '\\')
+            scan_escape(s);
+    }
+    if (s->at < s->length && !s->why)
+        s->at++;
+}
+
+static size_t scan_digits(struct scan *s) {
+    size_t start = s->at;
+    while (isdigit(peek(s)))
+        s->at++;
+    return s->at - start;
+}
+
+static void scan_number(struct scan *s) {
+    size_t start = s->at;
+    if (peek(s) == '-')
+        s->at++;
+    size_t whole = s->at;
+    bool bad = scan_digits(s) == 0 || (s->text[whole] == '0' && s->at - whole > 1);
+    if (!bad && peek(s) == '.') {
+        s->at++;
+        bad = scan_digits(s) == 0;
+    }
+    if (!bad && (peek(s) == 'e' || peek(s) == 'E')) {
+        s->at++;
+        if (peek(s) == '+' || peek(s) == '-')
+            s->at++;
+        bad = scan_digits(s) == 0;
+    }
+    if (bad) {
+        s->at = start;
+        s->why = "this is not a number as JSON writes them";
+    }
+}
+
+// Refuses what cJSON would let pass: NUL and other control characters, invalid UTF-8, wrong escapes, numbers such as
+// 01 or 1., a byte order mark. The structure is left to cJSON.
+static int check_tokens(const char *text, size_t length, struct json_origin origin, struct error *err) {
+    struct scan s = {.text = text, .length = length};
+    while (!s.why && s.at < length) {
+        unsigned char c = peek(&s);
+        if (c == '"')
+            scan_string(&s);
+        else if (c == '-' || isdigit(c))
+            scan_number(&s);
+        else if (c && (isalpha(c) || strchr(" \t\r\n,:[]{}", c)))
+            s.at++;
+        else
+            s.why = c ? "the text is not valid JSON here" : "there is a NUL byte";
+    }
+    if (!s.why)
+        return 0;
+    error_set(err, EXIT_CODE_INPUT, "reading JSON");
+    if (err)
+        place_offset(err, text, s.at, origin);
+    return error_why(err, "%s", s.why);
 }
 
 cJSON *json_parse(const char *text, size_t length, struct json_origin origin, struct error *err) {
-    if (check_bytes(text, length, origin, err))
+    if (check_tokens(text, length, origin, err))
         return NULL;
     const char *end = text;
     cJSON *tree = cJSON_ParseWithLengthOpts(text, length, &end, 0);

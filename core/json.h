@@ -17,8 +17,9 @@ struct json_origin {
 };
 
 // Parses exactly one JSON value of `length` bytes (trailing white space allowed, anything else is an error).
-// Rejected: malformed text, embedded NUL, invalid UTF-8, duplicate keys in any object. The error names line and
-// column. Returns NULL on failure. The caller owns the result: cJSON_Delete().
+// Rejected: malformed text (also what cJSON alone would take: control characters in strings, numbers such as 01),
+// NUL bytes and \u0000, invalid UTF-8, duplicate keys in any object. The error names line and column. Returns NULL on
+// failure. The caller owns the result: cJSON_Delete().
 cJSON *json_parse(const char *text, size_t length, struct json_origin origin, struct error *err);
 
 // Reads a whole file of at most `limit` bytes into a terminated buffer; free() it. NULL on failure (code 3).
@@ -33,7 +34,7 @@ enum json_need { JSON_OPTIONAL, JSON_REQUIRED };
 
 // Typed reads of one key. On success they store the value and return 1; if the key is missing (or null) and optional
 // they leave `*out` alone and return 0; otherwise they fill `err` (code 3, the key and the types named) and return -1.
-// Strings stay owned by `object`. A uint64 must be written as a whole number between 0 and 2^53: beyond that a double
+// Strings stay owned by `object`. A uint64 must be written as a whole number below 2^53: from there on a double
 // has lost digits, which matters for counts. json_get_ticks takes larger ones, rounded (TSC stamps of long uptimes).
 int json_get_string(const cJSON *object, const char *key, enum json_need need, const char **out, struct error *err);
 int json_get_double(const cJSON *object, const char *key, enum json_need need, double *out, struct error *err);

@@ -80,6 +80,12 @@ int observation_from_json(const cJSON *object, struct observation *out, struct e
         json_get_double(object, "seconds", JSON_OPTIONAL, &out->seconds, err) < 0 ||
         json_get_double(object, "se", JSON_OPTIONAL, &out->se, err) < 0)
         return -1;
+    if (out->se < 0) {
+        error_set(err, EXIT_CODE_INPUT, "reading the key \"se\"");
+        if (err)
+            err->node = cJSON_GetObjectItemCaseSensitive(object, "se");
+        return error_why(err, "it is negative");
+    }
     int has_hist = json_get_array(object, "hist_ns", JSON_OPTIONAL, &hist, err);
     if (has_hist < 0 || (has_hist && hist_from_json(hist, &out->hist, err)))
         return -1;

@@ -17,7 +17,7 @@ static int refuse(struct error *err, const char *option, const char *text, const
 static int number(const char *text, double *value, const char **rest) {
     if (!isdigit((unsigned char)text[0]) && text[0] != '.')
         return -1;
-    if (text[strspn(text, "0123456789.eE+-")] == 'x')
+    if (toupper((unsigned char)text[1]) == 'X' && text[0] == '0')
         return -1;
     char *end;
     *value = strtod(text, &end);
@@ -34,7 +34,7 @@ int parse_duration_s(const char *option, const char *text, double *out, struct e
     const char *rest;
     if (number(text, &value, &rest) == 0) {
         for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
-            if (strcmp(rest, units[i].suffix) == 0) {
+            if (strcmp(rest, units[i].suffix) == 0 && isfinite(value * units[i].seconds)) {
                 *out = value * units[i].seconds;
                 return 0;
             }
@@ -72,7 +72,7 @@ int parse_size(const char *option, const char *text, uint64_t *out, struct error
     if (number(text, &value, &rest) == 0) {
         const char *unit = rest[0] ? strchr(suffixes, toupper((unsigned char)rest[0])) : NULL;
         double bytes = unit ? ldexp(value, 10 * (int)(unit - suffixes + 1)) : value;
-        if ((rest[0] == '\0' || (unit && rest[1] == '\0')) && bytes < 0x1p63) {
+        if ((rest[0] == '\0' || (unit && rest[1] == '\0')) && bytes < 0x1p63 && bytes == floor(bytes)) {
             *out = (uint64_t)bytes;
             return 0;
         }

@@ -16,11 +16,11 @@
 #define HEADER "{\"t\":\"header\",\"schema\":\"metalgap.run/1\"}\n"
 #define CASE   "{\"t\":\"case\",\"case\":\"a\",\"bench\":\"null\",\"cpus\":2}\n"
 
-static char path[] = "/tmp/metalgap-test-journal-XXXXXX";
+static char path[64];
 
 static int make_path(void **state) {
     (void)state;
-    memcpy(path + strlen(path) - 6, "XXXXXX", 6);
+    snprintf(path, sizeof path, "/tmp/metalgap-test-journal-XXXXXX");
     int fd = mkstemp(path);
     return fd < 0 ? -1 : close(fd);
 }
@@ -196,6 +196,50 @@ static void whole_last_line_without_newline_is_kept(void **state) {
     assert_int_equal(read_all(&err, NULL), 3);
 }
 
+static void a_header_cut_by_a_kill_is_written_again(void **state) {
+    (void)state;
+    static const char *const cut[] = {"{", "{\"t\":\"head", "{\"t\":\"header\",\"schema\":\"metal"};
+    for (size_t i = 0; i < sizeof cut / sizeof cut[0]; i++) {
+        struct error err = {0};
+        put(cut[i]);
+        assert_int_equal(read_all(&err, NULL), -1);
+        assert_int_equal(err.code, EXIT_CODE_INPUT);
+        struct journal_writer *w = journal_open(path, true, &err);
+        assert_non_null(w);
+        cJSON *header = cJSON_Parse(HEADER);
+        assert_int_equal(journal_write(w, header, &err), 0);
+        cJSON_Delete(header);
+        journal_close(w);
+        assert_int_equal(read_all(&err, NULL), 1);
+    }
+}
+
+// A file without a newline, as /dev/zero is one, must not fill the memory.
+static void endless_line_is_refused(void **state) {
+    (void)state;
+    struct error err = {0};
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs(HEADER, f);
+    assert_int_equal(ftruncate(fileno(f), (off_t)JOURNAL_LINE_MAX * 2), 0); // a sparse file of NUL bytes
+    fclose(f);
+    assert_int_equal(read_all(&err, NULL), -1);
+    assert_non_null(strstr(err.why, "longer than 64 MiB"));
+    assert_non_null(strstr(err.where, ":2"));
+}
+
+static void a_folder_is_no_journal(void **state) {
+    (void)state;
+    struct error err = {0};
+    struct journal_record record;
+    struct journal_reader *r = journal_read("/", &err);
+    assert_non_null(r);
+    assert_int_equal(journal_next(r, &record, &err), -1);
+    assert_int_equal(err.code, EXIT_CODE_INPUT);
+    journal_end_reading(r);
+    assert_null(journal_read("/nonexistent/journal", &err));
+}
+
 static void resume_refuses_what_is_not_a_journal(void **state) {
     (void)state;
     struct error err;
@@ -229,6 +273,9 @@ int main(void) {
         FILE_TEST(malformed_lines_name_their_place),
         FILE_TEST(cut_line_is_dropped_and_resume_continues),
         FILE_TEST(whole_last_line_without_newline_is_kept),
+        FILE_TEST(a_header_cut_by_a_kill_is_written_again),
+        FILE_TEST(endless_line_is_refused),
+        FILE_TEST(a_folder_is_no_journal),
         FILE_TEST(resume_refuses_what_is_not_a_journal),
         FILE_TEST(unknown_types_and_causes_are_passed_over),
     };
