@@ -38,6 +38,7 @@ static cJSON *cost_to_json(const struct trap_cost *c) {
         return object;
     }
     json_add_u64(object, "n", c->n);
+    json_add_u64(object, "excluded", c->excluded);
     json_add_double(object, "median_s", c->median_s);
     json_add_double(object, "mean_s", c->mean_s);
     json_add_double(object, "p05_s", c->p05_s);
@@ -60,11 +61,13 @@ cJSON *calibration_to_json(const struct calibration *calibration) {
 
 static int cost_from_json(const cJSON *object, struct trap_cost *out, struct error *err) {
     uint64_t n = 0;
+    uint64_t excluded = 0;
     if (json_get_bool(object, "measured", JSON_REQUIRED, &out->measured, err) < 0)
         return -1;
     if (!out->measured)
         return 0;
     if (json_get_u64(object, "n", JSON_REQUIRED, &n, err) < 0 ||
+        json_get_u64(object, "excluded", JSON_OPTIONAL, &excluded, err) < 0 ||
         json_get_double(object, "median_s", JSON_REQUIRED, &out->median_s, err) < 0 ||
         json_get_double(object, "mean_s", JSON_REQUIRED, &out->mean_s, err) < 0 ||
         json_get_double(object, "p05_s", JSON_OPTIONAL, &out->p05_s, err) < 0 ||
@@ -74,6 +77,7 @@ static int cost_from_json(const cJSON *object, struct trap_cost *out, struct err
         json_get_bool(object, "exits", JSON_OPTIONAL, &out->exits, err) < 0)
         return -1;
     out->n = (size_t)n;
+    out->excluded = (size_t)excluded;
     return 0;
 }
 

@@ -28,6 +28,8 @@ struct trap_cost {
     bool measured;
     const char *why; // static text, or NULL
     size_t n;        // operations timed
+    size_t
+        excluded; // of them left out of all figures: the host took the CPU away meanwhile (rule: bench/kernels/traps.h)
     double median_s;
     double mean_s;
     double p05_s, p95_s; // 5th and 95th percentile
