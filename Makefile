@@ -33,6 +33,8 @@ CLI_OBJ := $(CLI_SRC:%.c=$B/%.o)
 MPI_BIN := $(patsubst bench/mpi/%.c,$B/mpi/%,$(wildcard bench/mpi/*.c))
 SKELS   := $(patsubst probes/%.bpf.c,$B/probes/%.skel.h,$(wildcard probes/*.bpf.c))
 UNIT    := $(patsubst tests/unit/%.c,$B/tests/%,$(wildcard tests/unit/test_*.c))
+FUZZ    := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+UNIT    += $(FUZZ:%=$B/tests/replay_%)
 TOOLS   := $(patsubst tests/tools/%.c,$B/tests/%,$(wildcard tests/tools/*.c))
 SIMS    := $(patsubst tests/sim/%.c,$B/sim-%,$(wildcard tests/sim/*.c))
 
@@ -91,6 +93,16 @@ $B/tests/%: tests/unit/%.c $B/libmetalgap.a
 	@mkdir -p $(@D)
 	$(SAY) '  CC   $<'
 	$Q$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $< $B/libmetalgap.a -lcmocka $(LDLIBS)
+
+# A fuzz target's corpus as a unit test, and the target itself (built by ci/fuzz.sh with clang's libFuzzer).
+$B/tests/replay_%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $B/libmetalgap.a
+	@mkdir -p $(@D)
+	$(SAY) '  CC   $<'
+	$Q$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -DCORPUS='"tests/fuzz/corpus/$*"' -o $@ $^ -lcmocka $(LDLIBS)
+
+$B/fuzz_%: tests/fuzz/fuzz_%.c $B/libmetalgap.a
+	$(SAY) '  CC   $<'
+	$Q$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lcjson -lm
 
 $B/tests/%: tests/tools/%.c $B/libmetalgap.a
 	@mkdir -p $(@D)

@@ -24,7 +24,7 @@ double arch_ticks_stated_hz(void) {
 
 bool arch_ticks_invariant(void) {
     struct arch_cpuid r;
-    if (__get_cpuid_max(0x80000000, NULL) < 0x80000007)
+    if ((unsigned)__get_cpuid_max(0x80000000, NULL) < 0x80000007)
         return false;
     arch_cpuid(0x80000007, 0, &r);
     return r.edx & (1U << 8);
