@@ -1,0 +1,616 @@
+// SPDX-License-Identifier: Apache-2.0
+// Shifts, intervals and verdicts; the header has the rules and their sources. May include: core, report.
+#include "report/stats.h"
+
+#include "core/memory.h"
+#include "report/distribution.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const double ALPHA = 1 - STATS_CONFIDENCE;
+
+// --- sorted arrays and their pairwise differences -------------------------------------------------------------------
+
+static int compare_double(const void *a, const void *b) {
+    double x = *(const double *)a;
+    double y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+void stats_sort(double *value, size_t count) {
+    if (count > 1)
+        qsort(value, count, sizeof *value, compare_double);
+}
+
+static double *sorted_copy(const double *value, size_t count) {
+    double *copy = mem_alloc((count ? count : 1) * sizeof *copy);
+    if (count)
+        memcpy(copy, value, count * sizeof *copy);
+    stats_sort(copy, count);
+    return copy;
+}
+
+double stats_quantile_sorted(const double *sorted, size_t count, double p) {
+    if (count == 0)
+        return NAN;
+    double place = p * (double)(count - 1);
+    size_t below = (size_t)place;
+    if (below + 1 >= count)
+        return sorted[count - 1];
+    return sorted[below] + (place - (double)below) * (sorted[below + 1] - sorted[below]);
+}
+
+// The set of pairwise values that an interval is read from. Never written out: order statistics are found by bisection
+// on the value, counting with two pointers, so a million samples need no million squared.
+struct pairwise {
+    const double *x; // ascending
+    size_t m;
+    const double *y; // ascending; NULL: the Walsh averages (x_i + x_j) / 2, i <= j
+    size_t n;
+};
+
+static uint64_t count_differences(const struct pairwise *set, double limit) {
+    uint64_t total = 0;
+    size_t j = 0; // y[j..] are those with x_i - y_j <= limit; it only moves up as x grows
+    for (size_t i = 0; i < set->m; i++) {
+        while (j < set->n && set->x[i] - set->y[j] > limit)
+            j++;
+        total += set->n - j;
+    }
+    return total;
+}
+
+static uint64_t count_walsh(const struct pairwise *set, double limit) {
+    uint64_t total = 0;
+    size_t j = set->m; // x[..j) are those with (x_i + x_j) / 2 <= limit
+    for (size_t i = 0; i < set->m; i++) {
+        while (j > 0 && 0.5 * (set->x[i] + set->x[j - 1]) > limit)
+            j--;
+        if (j <= i)
+            break;
+        total += j - i;
+    }
+    return total;
+}
+
+static uint64_t pairwise_size(const struct pairwise *set) {
+    if (set->y)
+        return (uint64_t)set->m * set->n;
+    return (uint64_t)set->m * (set->m + 1) / 2;
+}
+
+// The k-th smallest, k from 1.
+static double pairwise_order(const struct pairwise *set, uint64_t k) {
+    double low = set->y ? set->x[0] - set->y[set->n - 1] : set->x[0];
+    double high = set->y ? set->x[set->m - 1] - set->y[0] : set->x[set->m - 1];
+    uint64_t (*count)(const struct pairwise *, double) = set->y ? count_differences : count_walsh;
+    if (count(set, low) >= k)
+        return low;
+    for (int i = 0; i < 200; i++) {
+        double middle = low + 0.5 * (high - low);
+        if (middle <= low || middle >= high)
+            break;
+        if (count(set, middle) >= k)
+            high = middle;
+        else
+            low = middle;
+    }
+    return high;
+}
+
+static double pairwise_median(const struct pairwise *set) {
+    uint64_t size = pairwise_size(set);
+    double upper = pairwise_order(set, size / 2 + 1);
+    return size % 2 ? upper : 0.5 * (pairwise_order(set, size / 2) + upper);
+}
+
+// --- what autocorrelation and drift cost ----------------------------------------------------------------------------
+
+// The chance of calling independent samples autocorrelated that is accepted where there are many; a series too short
+// to tell pays what it shows.
+static const double CORRELATION_ALPHA = 0.1;
+enum { CORRELATION_MIN_PAIRS = 30 };
+
+static bool correlation_counts(double rho, size_t pairs) {
+    if (rho <= 0)
+        return false;
+    if (pairs < CORRELATION_MIN_PAIRS)
+        return true;
+    return rho * sqrt((double)pairs) > dist_normal_quantile(1 - CORRELATION_ALPHA);
+}
+
+// Below this p-value a trend is taken for real. A short series can hide a large drift, so the gate is wide open there
+// (whatever trend it shows is allowed for) and closes as the trend test gains power.
+static double drift_gate(size_t count) {
+    double ratio = 8 / (double)count;
+    return fmax(1e-6, fmin(1, ratio * ratio * ratio * ratio));
+}
+
+static double drift_allowance(const struct series_check *check) {
+    if (check->count < STATS_MIN_EFFECTIVE || check->drift_p > drift_gate(check->count))
+        return 0;
+    return fabs(check->drift);
+}
+
+// --- intervals ------------------------------------------------------------------------------------------------------
+
+static void finish(struct stats_shift *shift, double df) {
+    double quantile = dist_t_quantile(1 - ALPHA / 2, df);
+    shift->se = 0.5 * (shift->ci.high - shift->ci.low) / quantile;
+    shift->p = shift->se > 0 ? dist_t_two_sided(shift->estimate / shift->se, df) : (shift->estimate != 0 ? 0 : 1);
+    shift->mde = (quantile + dist_t_quantile(STATS_POWER, df)) * shift->se + shift->drift_allowance;
+    shift->ci.low -= shift->drift_allowance;
+    shift->ci.high += shift->drift_allowance;
+}
+
+static struct stats_shift refuse(struct stats_shift shift, enum stats_refusal refusal) {
+    shift.refusal = refusal;
+    shift.method = STATS_NONE;
+    shift.ci = (struct stats_interval){NAN, NAN};
+    shift.se = shift.p = shift.mde = NAN;
+    return shift;
+}
+
+static void widen(struct stats_shift *shift, double factor) {
+    shift->ci.low = shift->estimate - factor * (shift->estimate - shift->ci.low);
+    shift->ci.high = shift->estimate + factor * (shift->ci.high - shift->estimate);
+}
+
+static struct stats_interval interval_from_cut(const struct pairwise *set, uint64_t cut) {
+    return (struct stats_interval){pairwise_order(set, cut), pairwise_order(set, pairwise_size(set) + 1 - cut)};
+}
+
+static struct stats_shift empty_shift(void) {
+    struct stats_shift shift = {.estimate = NAN};
+    return refuse(shift, STATS_TOO_FEW);
+}
+
+// One run a side: ranks.
+static struct stats_shift compare_runs(const struct stats_run *subject, const struct stats_run *baseline) {
+    struct stats_shift shift = empty_shift();
+    size_t m = subject->count;
+    size_t n = baseline->count;
+    shift.subject_count = m;
+    shift.baseline_count = n;
+    shift.subject_units = shift.baseline_units = 1;
+    shift.subject = series_check(subject->value, m);
+    shift.baseline = series_check(baseline->value, n);
+    if (m == 0 || n == 0)
+        return shift;
+
+    double *x = sorted_copy(subject->value, m);
+    double *y = sorted_copy(baseline->value, n);
+    struct pairwise set = {x, m, y, n};
+    shift.estimate = pairwise_median(&set);
+    uint64_t cut = dist_mann_whitney_cut(m, n, ALPHA, NULL);
+    if (cut > 0) {
+        shift.method = STATS_RANKS;
+        shift.refusal = STATS_IDENTIFIED;
+        shift.ci = interval_from_cut(&set, cut);
+    }
+    free(x);
+    free(y);
+
+    size_t pairs = 0;
+    shift.autocorrelation = series_pooled_autocorrelation((const double *[]){subject->value, baseline->value},
+                                                          (size_t[]){m, n}, 2, &pairs);
+    double pooled = correlation_counts(shift.autocorrelation, pairs)
+                        ? series_time_from_autocorrelation(shift.autocorrelation)
+                        : 1;
+    double size_m = (double)m / fmax(pooled, shift.subject.time);
+    double size_n = (double)n / fmax(pooled, shift.baseline.time);
+    shift.effective = fmin(size_m, size_n);
+    if (cut == 0)
+        return refuse(shift, STATS_TOO_FEW);
+    if (shift.effective < fmin(STATS_MIN_EFFECTIVE, (double)(m < n ? m : n)))
+        return refuse(shift, STATS_TOO_CORRELATED);
+
+    double df = size_m + size_n - 2;
+    double df_apparent = (double)(m + n) - 2;
+    double factor = sqrt((1 / size_m + 1 / size_n) / (1 / (double)m + 1 / (double)n)) *
+                    dist_t_quantile(1 - ALPHA / 2, df) / dist_t_quantile(1 - ALPHA / 2, df_apparent);
+    widen(&shift, fmax(1, factor));
+    shift.drift_allowance = drift_allowance(&shift.subject) + drift_allowance(&shift.baseline);
+    finish(&shift, df);
+    return shift;
+}
+
+struct stats_shift stats_compare_paired(const double *difference, size_t count) {
+    struct stats_shift shift = empty_shift();
+    shift.subject_count = shift.baseline_count = count;
+    shift.subject_units = shift.baseline_units = 1;
+    shift.subject = shift.baseline = series_check(difference, count);
+    if (count == 0)
+        return shift;
+
+    double *x = sorted_copy(difference, count);
+    struct pairwise set = {x, count, NULL, 0};
+    shift.estimate = pairwise_median(&set);
+    uint64_t cut = dist_signed_rank_cut(count, ALPHA, NULL);
+    if (cut > 0) {
+        shift.method = STATS_PAIRS;
+        shift.refusal = STATS_IDENTIFIED;
+        shift.ci = interval_from_cut(&set, cut);
+    }
+    free(x);
+
+    shift.autocorrelation = shift.subject.autocorrelation;
+    double time = correlation_counts(shift.autocorrelation, count - 1)
+                      ? series_time_from_autocorrelation(shift.autocorrelation)
+                      : 1;
+    shift.effective = (double)count / fmax(time, shift.subject.time);
+    if (cut == 0)
+        return refuse(shift, STATS_TOO_FEW);
+    if (shift.effective < STATS_MIN_EFFECTIVE)
+        return refuse(shift, STATS_TOO_CORRELATED);
+
+    double df = shift.effective - 1;
+    double factor = sqrt((double)count / shift.effective) * dist_t_quantile(1 - ALPHA / 2, df) /
+                    dist_t_quantile(1 - ALPHA / 2, (double)count - 1);
+    widen(&shift, fmax(1, factor));
+    // Slow drift is in both halves of a pair; what is left of it in the differences is allowed for if it is certain.
+    if (count >= 8)
+        shift.drift_allowance = drift_allowance(&shift.subject);
+    finish(&shift, df);
+    return shift;
+}
+
+// --- several runs or machines a side ---------------------------------------------------------------------------------
+
+// What is resampled as a whole: a machine's runs joined, or one run.
+struct unit {
+    double *sorted;
+    size_t count;
+};
+
+struct units {
+    struct unit *unit;
+    size_t count;
+    bool machines;
+};
+
+static size_t distinct_machines(const struct stats_side *side) {
+    size_t distinct = 0;
+    for (size_t i = 0; i < side->count; i++) {
+        size_t j = 0;
+        while (j < i && side->run[j].machine != side->run[i].machine)
+            j++;
+        distinct += j == i;
+    }
+    return distinct;
+}
+
+static void unit_add(struct unit *unit, const struct stats_run *run) {
+    unit->sorted = mem_resize(unit->sorted, (unit->count + run->count) * sizeof *unit->sorted);
+    memcpy(unit->sorted + unit->count, run->value, run->count * sizeof *unit->sorted);
+    unit->count += run->count;
+}
+
+static struct units make_units(const struct stats_side *side) {
+    struct units units = {.unit = mem_alloc(side->count * sizeof *units.unit), .machines = distinct_machines(side) > 1};
+    unsigned *machine = mem_alloc(side->count * sizeof *machine);
+    for (size_t i = 0; i < side->count; i++) {
+        size_t u = units.count;
+        for (size_t j = 0; units.machines && j < units.count; j++)
+            if (machine[j] == side->run[i].machine)
+                u = j;
+        if (u == units.count)
+            machine[units.count++] = side->run[i].machine;
+        unit_add(&units.unit[u], &side->run[i]);
+    }
+    for (size_t u = 0; u < units.count; u++)
+        stats_sort(units.unit[u].sorted, units.unit[u].count);
+    free(machine);
+    return units;
+}
+
+static void free_units(struct units *units) {
+    for (size_t u = 0; u < units->count; u++)
+        free(units->unit[u].sorted);
+    free(units->unit);
+}
+
+static double median_of(double *value, size_t count) {
+    stats_sort(value, count);
+    return stats_quantile_sorted(value, count, 0.5);
+}
+
+enum { RESAMPLES = 2000, RESAMPLE_WORK = 20000000 };
+
+// Variance of the median of all unit-by-unit shifts when the units of one side are resampled, scaled for their number.
+static double resampled_variance(const double *table, size_t rows, size_t columns, bool over_rows,
+                                 struct dist_rng *rng) {
+    size_t units = over_rows ? rows : columns;
+    if (units < 2)
+        return 0;
+    size_t rounds = RESAMPLE_WORK / (rows * columns);
+    rounds = rounds > RESAMPLES ? RESAMPLES : rounds < 100 ? 100 : rounds;
+    double *pick = mem_alloc(rows * columns * sizeof *pick);
+    double *result = mem_alloc(rounds * sizeof *result);
+    for (size_t r = 0; r < rounds; r++) {
+        for (size_t u = 0; u < units; u++) {
+            size_t chosen = dist_rng_below(rng, units);
+            size_t others = over_rows ? columns : rows;
+            for (size_t o = 0; o < others; o++)
+                pick[u * others + o] = over_rows ? table[chosen * columns + o] : table[o * columns + chosen];
+        }
+        result[r] = median_of(pick, rows * columns);
+    }
+    struct stats_mean spread = stats_mean(result, rounds, 1);
+    double variance = spread.se * spread.se * (double)rounds * (double)units / (double)(units - 1);
+    free(pick);
+    free(result);
+    return variance;
+}
+
+// Variance of a single unit's level, from its interval against itself.
+static double single_unit_variance(const struct stats_side *side) {
+    double floor = stats_noise_floor(side) / dist_normal_quantile(1 - ALPHA / 2);
+    return 0.5 * floor * floor;
+}
+
+static double satterthwaite(double variance_a, double df_a, double variance_b, double df_b) {
+    double sum = variance_a + variance_b;
+    double parts = 0;
+    if (variance_a > 0)
+        parts += variance_a * variance_a / df_a;
+    if (variance_b > 0)
+        parts += variance_b * variance_b / df_b;
+    return parts > 0 ? sum * sum / parts : INFINITY;
+}
+
+static size_t side_samples(const struct stats_side *side) {
+    size_t total = 0;
+    for (size_t i = 0; i < side->count; i++)
+        total += side->run[i].count;
+    return total;
+}
+
+static struct series_check longest_check(const struct stats_side *side) {
+    size_t longest = 0;
+    for (size_t i = 1; i < side->count; i++)
+        if (side->run[i].count > side->run[longest].count)
+            longest = i;
+    return series_check(side->run[longest].value, side->run[longest].count);
+}
+
+static struct stats_shift compare_units(const struct stats_side *subject, const struct stats_side *baseline,
+                                        uint64_t seed) {
+    struct stats_shift shift = empty_shift();
+    struct units rows = make_units(subject);
+    struct units columns = make_units(baseline);
+    double *table = mem_alloc(rows.count * columns.count * sizeof *table);
+    for (size_t i = 0; i < rows.count; i++)
+        for (size_t j = 0; j < columns.count; j++)
+            table[i * columns.count + j] = pairwise_median(&(struct pairwise){
+                rows.unit[i].sorted, rows.unit[i].count, columns.unit[j].sorted, columns.unit[j].count});
+
+    struct dist_rng rng;
+    dist_rng_seed(&rng, seed);
+    double variance_subject = rows.count > 1 ? resampled_variance(table, rows.count, columns.count, true, &rng)
+                                             : single_unit_variance(subject);
+    double variance_baseline = columns.count > 1 ? resampled_variance(table, rows.count, columns.count, false, &rng)
+                                                 : single_unit_variance(baseline);
+    double df_subject = (double)(rows.count > 1 ? rows.count : side_samples(subject)) - 1;
+    double df_baseline = (double)(columns.count > 1 ? columns.count : side_samples(baseline)) - 1;
+
+    shift.estimate = median_of(table, rows.count * columns.count);
+    shift.method = STATS_UNITS;
+    shift.refusal = STATS_IDENTIFIED;
+    shift.subject_count = side_samples(subject);
+    shift.baseline_count = side_samples(baseline);
+    shift.subject_units = rows.count;
+    shift.baseline_units = columns.count;
+    shift.units_are_machines = rows.machines || columns.machines;
+    shift.effective = fmin(df_subject, df_baseline) + 1;
+    shift.subject = longest_check(subject);
+    shift.baseline = longest_check(baseline);
+    free(table);
+    free_units(&rows);
+    free_units(&columns);
+
+    double se = sqrt(variance_subject + variance_baseline);
+    if (!isfinite(se))
+        return refuse(shift, STATS_TOO_FEW);
+    double df = satterthwaite(variance_subject, df_subject, variance_baseline, df_baseline);
+    double half = dist_t_quantile(1 - ALPHA / 2, df) * se;
+    shift.ci = (struct stats_interval){shift.estimate - half, shift.estimate + half};
+    finish(&shift, df);
+    return shift;
+}
+
+// Runs without samples say nothing; they are left out before anything is computed.
+static struct stats_side without_empty_runs(const struct stats_side *side, struct stats_run *store) {
+    struct stats_side kept = {.run = store};
+    for (size_t i = 0; i < side->count; i++)
+        if (side->run[i].count > 0)
+            store[kept.count++] = side->run[i];
+    return kept;
+}
+
+struct stats_shift stats_compare(const struct stats_side *subject, const struct stats_side *baseline, uint64_t seed) {
+    struct stats_run *store = mem_alloc((subject->count + baseline->count + 1) * sizeof *store);
+    struct stats_side a = without_empty_runs(subject, store);
+    struct stats_side b = without_empty_runs(baseline, store + subject->count);
+    struct stats_shift shift = empty_shift();
+    shift.subject_count = side_samples(&a);
+    shift.baseline_count = side_samples(&b);
+    if (a.count == 1 && b.count == 1)
+        shift = compare_runs(&a.run[0], &b.run[0]);
+    else if (a.count > 0 && b.count > 0)
+        shift = compare_units(&a, &b, seed);
+    free(store);
+    return shift;
+}
+
+// --- verdicts -------------------------------------------------------------------------------------------------------
+
+enum stats_verdict stats_verdict(const struct stats_shift *shift, double limit) {
+    if (shift->refusal != STATS_IDENTIFIED)
+        return STATS_CANNOT_TELL;
+    if (shift->ci.low > 0)
+        return STATS_SLOWER;
+    return shift->ci.high < limit ? STATS_NOT_SLOWER : STATS_CANNOT_TELL;
+}
+
+const char *stats_verdict_name(enum stats_verdict verdict) {
+    static const char *const NAMES[] = {
+        [STATS_CANNOT_TELL] = "cannot-tell", [STATS_SLOWER] = "slower", [STATS_NOT_SLOWER] = "not-slower"};
+    return NAMES[verdict];
+}
+
+double stats_samples_needed(const struct stats_shift *shift, double limit) {
+    if (stats_verdict(shift, limit) != STATS_CANNOT_TELL)
+        return 0;
+    if (shift->refusal != STATS_IDENTIFIED || shift->drift_allowance > 0 || !(shift->se > 0))
+        return NAN;
+    double distance = fmax(shift->estimate, limit - shift->estimate); // to the nearer way of deciding
+    double quantiles = dist_normal_quantile(1 - ALPHA / 2) + dist_normal_quantile(STATS_POWER);
+    double ratio = quantiles * shift->se / distance;
+    bool units = shift->method == STATS_UNITS;
+    double have = (double)(units ? (shift->subject_units > shift->baseline_units ? shift->subject_units
+                                                                                 : shift->baseline_units)
+                                 : (shift->subject_count > shift->baseline_count ? shift->subject_count
+                                                                                 : shift->baseline_count));
+    return fmax(1, ceil(have * (ratio * ratio - 1)));
+}
+
+double stats_noise_floor(const struct stats_side *side) {
+    if (side->count == 0)
+        return NAN;
+    if (side->count == 1) {
+        struct stats_shift self = compare_runs(&side->run[0], &side->run[0]);
+        return self.refusal == STATS_IDENTIFIED ? 0.5 * (self.ci.high - self.ci.low) - self.drift_allowance : NAN;
+    }
+    struct units units = make_units(side);
+    double *level = mem_alloc(units.count * sizeof *level);
+    for (size_t u = 0; u < units.count; u++)
+        level[u] = stats_quantile_sorted(units.unit[u].sorted, units.unit[u].count, 0.5);
+    struct stats_mean mean = stats_mean(level, units.count, 1);
+    double floor = sqrt(2) * mean.se * dist_t_quantile(1 - ALPHA / 2, 2 * mean.df);
+    free(level);
+    free_units(&units);
+    return floor;
+}
+
+// --- summaries and means ----------------------------------------------------------------------------------------------
+
+// The largest c with P(Binomial(n, 1/2) <= c-1) <= alpha/2: the median lies between the c-th smallest and largest.
+static size_t median_cut(size_t n) {
+    if (n > 1000) {
+        double c = floor((double)n / 2 + 0.5 + dist_normal_quantile(ALPHA / 2) * sqrt((double)n) / 2);
+        return c < 0 ? 0 : (size_t)c;
+    }
+    double below = 0;
+    for (size_t c = 0; c <= n; c++) {
+        double size = (double)n;
+        double k = (double)c;
+        below += exp(lgamma(size + 1) - lgamma(k + 1) - lgamma(size - k + 1) - size * log(2));
+        if (below > ALPHA / 2)
+            return c;
+    }
+    return n;
+}
+
+struct stats_summary stats_summarise(const double *value, size_t count) {
+    struct stats_summary summary = {
+        .count = count, .median = NAN, .median_ci = {NAN, NAN}, .mean = NAN, .cv_pct = NAN, .min = NAN, .max = NAN};
+    if (count == 0)
+        return summary;
+    double *sorted = sorted_copy(value, count);
+    summary.median = stats_quantile_sorted(sorted, count, 0.5);
+    summary.min = sorted[0];
+    summary.max = sorted[count - 1];
+    struct stats_mean mean = stats_mean(value, count, 1);
+    summary.mean = mean.mean;
+    if (count > 1 && mean.mean != 0)
+        summary.cv_pct = 100 * mean.se * sqrt((double)count) / fabs(mean.mean);
+
+    size_t cut = median_cut(count);
+    double time = series_check(value, count).time;
+    double half = ((double)count / 2 - (double)cut) * sqrt(time);
+    double from = floor((double)count / 2 - half);
+    if (cut > 0 && from >= 1)
+        summary.median_ci = (struct stats_interval){sorted[(size_t)from - 1], sorted[count - (size_t)from]};
+    free(sorted);
+    return summary;
+}
+
+struct stats_mean stats_mean(const double *value, size_t count, double time) {
+    struct stats_mean mean = {.count = count, .mean = NAN, .se = NAN, .df = NAN};
+    if (count == 0)
+        return mean;
+    double sum = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += value[i];
+    mean.mean = sum / (double)count;
+    if (count < 2)
+        return mean;
+    double squares = 0;
+    for (size_t i = 0; i < count; i++)
+        squares += (value[i] - mean.mean) * (value[i] - mean.mean);
+    double effective = fmax((double)count / fmax(time, 1), 1.5);
+    mean.se = sqrt(squares / (double)(count - 1) / effective);
+    mean.df = effective - 1;
+    return mean;
+}
+
+struct stats_interval stats_mean_interval(const struct stats_mean *mean) {
+    if (!isfinite(mean->se) || mean->df <= 0)
+        return (struct stats_interval){NAN, NAN};
+    double half = mean->se > 0 ? dist_t_quantile(1 - ALPHA / 2, mean->df) * mean->se : 0;
+    return (struct stats_interval){mean->mean - half, mean->mean + half};
+}
+
+struct stats_mean stats_mean_difference(const struct stats_mean *subject, const struct stats_mean *baseline) {
+    double variance_s = subject->se * subject->se;
+    double variance_b = baseline->se * baseline->se;
+    return (struct stats_mean){.count = subject->count < baseline->count ? subject->count : baseline->count,
+                               .mean = subject->mean - baseline->mean,
+                               .se = sqrt(variance_s + variance_b),
+                               .df = satterthwaite(variance_s, subject->df, variance_b, baseline->df)};
+}
+
+struct stats_mean stats_mean_ratio_pct(const struct stats_mean *subject, const struct stats_mean *baseline) {
+    double ratio = subject->mean / baseline->mean;
+    double variance_s = subject->se / baseline->mean;
+    double variance_b = ratio * baseline->se / baseline->mean;
+    variance_s *= variance_s;
+    variance_b *= variance_b;
+    return (struct stats_mean){.count = subject->count < baseline->count ? subject->count : baseline->count,
+                               .mean = 100 * (ratio - 1),
+                               .se = 100 * sqrt(variance_s + variance_b),
+                               .df = satterthwaite(variance_s, subject->df, variance_b, baseline->df)};
+}
+
+// --- many cases at once -----------------------------------------------------------------------------------------------
+
+struct placed_p {
+    double p;
+    size_t place;
+};
+
+static int compare_placed(const void *a, const void *b) {
+    double x = ((const struct placed_p *)a)->p;
+    double y = ((const struct placed_p *)b)->p;
+    return (x > y) - (x < y);
+}
+
+void stats_false_discovery(const double *p, size_t count, double *q) {
+    struct placed_p *sorted = mem_alloc((count ? count : 1) * sizeof *sorted);
+    size_t known = 0;
+    for (size_t i = 0; i < count; i++) {
+        q[i] = NAN;
+        if (isfinite(p[i]))
+            sorted[known++] = (struct placed_p){p[i], i};
+    }
+    qsort(sorted, known, sizeof *sorted, compare_placed);
+    double smallest = 1;
+    for (size_t i = known; i-- > 0;) {
+        smallest = fmin(smallest, sorted[i].p * (double)known / (double)(i + 1));
+        q[sorted[i].place] = smallest;
+    }
+    free(sorted);
+}
