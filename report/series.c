@@ -107,7 +107,7 @@ double series_pooled_autocorrelation(const double *const *series, const size_t *
 
 // 1 + 2 * sum of the autocorrelations up to the first that can't be told from none.
 static double integrated_time(const double *rank, size_t count, double squares) {
-    double noise = 2 / sqrt((double)count);
+    double noise = 2.5 / sqrt((double)count);
     double sum = 0;
     for (size_t lag = 1; lag < count / 3 && lag <= MAX_LAG; lag++) {
         double r = lagged_product(rank, count, lag) / squares;

@@ -112,26 +112,43 @@ static double pairwise_median(const struct pairwise *set) {
 // to tell pays what it shows.
 static const double CORRELATION_ALPHA = 0.1;
 enum { CORRELATION_MIN_PAIRS = 30 };
+// Autocorrelation that is certain (this many standard errors from none) is paid at its upper end, since too long a
+// correlation time costs power and too short a one costs truth.
+static const double CORRELATION_CERTAIN = 3;
 
-static bool correlation_counts(double rho, size_t pairs) {
-    if (rho <= 0)
-        return false;
-    if (pairs < CORRELATION_MIN_PAIRS)
-        return true;
-    return rho * sqrt((double)pairs) > dist_normal_quantile(1 - CORRELATION_ALPHA);
+// The integrated autocorrelation time to pay for.
+static double time_to_pay(double rho, size_t pairs) {
+    if (rho <= 0 || pairs == 0)
+        return 1;
+    double error = 1 / sqrt((double)pairs);
+    if (rho > CORRELATION_CERTAIN * error)
+        return series_time_from_autocorrelation(rho + error);
+    if (pairs >= CORRELATION_MIN_PAIRS && rho < dist_normal_quantile(1 - CORRELATION_ALPHA) * error)
+        return 1;
+    return series_time_from_autocorrelation(rho);
 }
 
 // Below this p-value a trend is taken for real. A short series can hide a large drift, so the gate is wide open there
 // (whatever trend it shows is allowed for) and closes as the trend test gains power.
 static double drift_gate(size_t count) {
-    double ratio = 8 / (double)count;
-    return fmax(1e-6, fmin(1, ratio * ratio * ratio * ratio));
+    double ratio = 9 / (double)count;
+    return fmax(1e-6, fmin(1, ratio * ratio * ratio));
 }
 
-static double drift_allowance(const struct series_check *check) {
-    if (check->count < STATS_MIN_EFFECTIVE || check->drift_p > drift_gate(check->count))
+static double drift_allowance(const struct series_check *check, double joint_p) {
+    if (check->count < STATS_MIN_EFFECTIVE)
+        return 0;
+    double gate = drift_gate(check->count);
+    if (joint_p > gate && check->drift_p > gate / 4)
         return 0;
     return fabs(check->drift);
+}
+
+// One trend test for both sides: two machines that warm up alike, or one after the other on one machine.
+static double joint_drift_p(const struct series_check *a, const struct series_check *b) {
+    double z_a = copysign(-dist_normal_quantile(fmax(a->drift_p, 1e-300) / 2), a->drift);
+    double z_b = copysign(-dist_normal_quantile(fmax(b->drift_p, 1e-300) / 2), b->drift);
+    return dist_t_two_sided((z_a + z_b) / sqrt(2), INFINITY);
 }
 
 // --- intervals ------------------------------------------------------------------------------------------------------
@@ -196,9 +213,7 @@ static struct stats_shift compare_runs(const struct stats_run *subject, const st
     size_t pairs = 0;
     shift.autocorrelation = series_pooled_autocorrelation((const double *[]){subject->value, baseline->value},
                                                           (size_t[]){m, n}, 2, &pairs);
-    double pooled = correlation_counts(shift.autocorrelation, pairs)
-                        ? series_time_from_autocorrelation(shift.autocorrelation)
-                        : 1;
+    double pooled = time_to_pay(shift.autocorrelation, pairs);
     double size_m = (double)m / fmax(pooled, shift.subject.time);
     double size_n = (double)n / fmax(pooled, shift.baseline.time);
     shift.effective = fmin(size_m, size_n);
@@ -212,7 +227,8 @@ static struct stats_shift compare_runs(const struct stats_run *subject, const st
     double factor = sqrt((1 / size_m + 1 / size_n) / (1 / (double)m + 1 / (double)n)) *
                     dist_t_quantile(1 - ALPHA / 2, df) / dist_t_quantile(1 - ALPHA / 2, df_apparent);
     widen(&shift, fmax(1, factor));
-    shift.drift_allowance = drift_allowance(&shift.subject) + drift_allowance(&shift.baseline);
+    double joint = joint_drift_p(&shift.subject, &shift.baseline);
+    shift.drift_allowance = drift_allowance(&shift.subject, joint) + drift_allowance(&shift.baseline, joint);
     finish(&shift, df);
     return shift;
 }
@@ -237,9 +253,7 @@ struct stats_shift stats_compare_paired(const double *difference, size_t count) 
     free(x);
 
     shift.autocorrelation = shift.subject.autocorrelation;
-    double time = correlation_counts(shift.autocorrelation, count - 1)
-                      ? series_time_from_autocorrelation(shift.autocorrelation)
-                      : 1;
+    double time = time_to_pay(shift.autocorrelation, count - 1);
     shift.effective = (double)count / fmax(time, shift.subject.time);
     if (cut == 0)
         return refuse(shift, STATS_TOO_FEW);
@@ -252,7 +266,7 @@ struct stats_shift stats_compare_paired(const double *difference, size_t count) 
     widen(&shift, fmax(1, factor));
     // Slow drift is in both halves of a pair; what is left of it in the differences is allowed for if it is certain.
     if (count >= 8)
-        shift.drift_allowance = drift_allowance(&shift.subject);
+        shift.drift_allowance = drift_allowance(&shift.subject, 1);
     finish(&shift, df);
     return shift;
 }

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+// Simulates comparisons whose truth is known, with fixed seeds, over the shapes of noise that guests show, and prints
+// the tables of docs/method.md: how often the intervals cover the truth, how often a verdict is wrong, and the power
+// beside that of the tests other tools use.   Usage: build/sim-verdicts [TRIALS]
+#include "core/memory.h"
+#include "report/distribution.h"
+#include "report/stats.h"
+#include "tests/sim/noise.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const size_t SIZES[] = {5, 10, 20, 40, 100};
+static const double LIMIT_PCT = 0.5;
+
+struct tally {
+    size_t trials;
+    size_t intervals;      // trials with an interval
+    size_t covered;        // of these, intervals that hold the truth
+    size_t firm;           // verdicts other than cannot-tell
+    size_t firm_covered;   // of these, intervals that hold the truth
+    size_t slower;
+};
+
+static struct stats_shift compare(const struct noise_shape *shape, size_t n, double shift, struct dist_rng *rng,
+                                  double *subject, double *baseline) {
+    noise_pair(shape, n, shift, rng, subject, baseline);
+    if (!shape->paired)
+        return stats_compare(&(struct stats_side){&(struct stats_run){subject, n, 0}, 1},
+                             &(struct stats_side){&(struct stats_run){baseline, n, 0}, 1}, 1);
+    double *difference = mem_alloc(n * sizeof *difference);
+    for (size_t i = 0; i < n; i++)
+        difference[i] = subject[i] - baseline[i];
+    struct stats_shift result = stats_compare_paired(difference, n);
+    free(difference);
+    return result;
+}
+
+static struct tally run_trials(const struct noise_shape *shape, size_t n, double pct, size_t trials) {
+    struct tally tally = {.trials = trials};
+    struct dist_rng rng;
+    dist_rng_seed(&rng, 1000 + n);
+    double *subject = mem_alloc(n * sizeof *subject);
+    double *baseline = mem_alloc(n * sizeof *baseline);
+    double truth = log1p(pct / 100);
+    for (size_t t = 0; t < trials; t++) {
+        struct stats_shift shift = compare(shape, n, truth, &rng, subject, baseline);
+        enum stats_verdict verdict = stats_verdict(&shift, log1p(LIMIT_PCT / 100));
+        if (shift.refusal != STATS_IDENTIFIED)
+            continue;
+        bool covered = shift.ci.low <= truth && truth <= shift.ci.high;
+        tally.intervals++;
+        tally.covered += covered;
+        tally.firm += verdict != STATS_CANNOT_TELL;
+        tally.firm_covered += verdict != STATS_CANNOT_TELL && covered;
+        tally.slower += verdict == STATS_SLOWER;
+    }
+    free(subject);
+    free(baseline);
+    return tally;
+}
+
+static void print_share(size_t part, size_t whole) {
+    if (whole < 50)
+        printf(" | -");
+    else
+        printf(" | %.1f", 100 * (double)part / (double)whole);
+}
+
+static void coverage_table(size_t trials) {
+    printf("| noise | n | intervals cover (%%) | 5 %% shift | false slower (%%) | verdicts wrong (%%), "
+           "no shift | 1 %% shift | cannot-tell (%%), no shift | 1 %% shift |\n|---|---|---|---|---|---|---|---|\n");
+    for (size_t s = 0; s < NOISE_SHAPES; s++) {
+        for (size_t k = 0; k < ARRAY_LEN(SIZES); k++) {
+            struct tally null = run_trials(&noise_shapes[s], SIZES[k], 0, trials);
+            struct tally one = run_trials(&noise_shapes[s], SIZES[k], 1, trials);
+            printf("| %s | %zu", noise_shapes[s].name, SIZES[k]);
+            print_share(null.covered, null.intervals);
+            print_share(null.slower, trials);
+            print_share(null.firm - null.firm_covered, trials);
+            print_share(one.firm - one.firm_covered, trials);
+            print_share(trials - null.firm, trials);
+            print_share(trials - one.firm, trials);
+            printf(" |\n");
+        }
+    }
+}
+
+// --- the others, as their documentation states them -----------------------------------------------------------------
+
+// benchstat: Mann-Whitney at alpha 0.05; "slower" where the median difference is positive.
+static bool mann_whitney_finds(const double *x, const double *y, size_t n) {
+    uint64_t twice = 0; // 2 U
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < n; j++)
+            twice += 2 * (x[i] > y[j]) + (x[i] == y[j]);
+    uint64_t cut = dist_mann_whitney_cut(n, n, 0.05, NULL);
+    return cut > 0 && (uint64_t)n * n - twice / 2 < cut;
+}
+
+static double welch_t(const double *x, const double *y, size_t n, double *df) {
+    struct stats_mean a = stats_mean(x, n, 1);
+    struct stats_mean b = stats_mean(y, n, 1);
+    struct stats_mean d = stats_mean_difference(&a, &b);
+    *df = d.df;
+    return d.mean / d.se;
+}
+
+// hyperfine's scripts: Welch's t test on the means (of times, not of logarithms).
+static bool welch_finds(const double *x, const double *y, size_t n) {
+    double df = 0;
+    double t = welch_t(x, y, n, &df);
+    return t > 0 && dist_t_two_sided(t, df) < 0.05;
+}
+
+// criterion: the t statistic against its distribution over resamples of both samples mixed.
+enum { MIXED_RESAMPLES = 400 };
+
+static bool mixed_bootstrap_finds(const double *x, const double *y, size_t n, struct dist_rng *rng) {
+    double df = 0;
+    double t = welch_t(x, y, n, &df);
+    double *mixed = mem_alloc(4 * n * sizeof *mixed);
+    double *again = mixed + 2 * n;
+    for (size_t i = 0; i < n; i++) {
+        mixed[i] = x[i];
+        mixed[n + i] = y[i];
+    }
+    size_t beyond = 0;
+    for (size_t r = 0; r < MIXED_RESAMPLES; r++) {
+        for (size_t i = 0; i < 2 * n; i++)
+            again[i] = mixed[dist_rng_below(rng, 2 * n)];
+        beyond += fabs(welch_t(again, again + n, n, &df)) >= fabs(t);
+    }
+    free(mixed);
+    return t > 0 && (double)beyond / MIXED_RESAMPLES < 0.05;
+}
+
+static void power_table(size_t trials) {
+    static const double SHIFTS[] = {0, 0.5, 1};
+    printf("\n| noise, n = 40 | shift (%%) | metalgap | Mann-Whitney | Welch | mixed bootstrap |\n|---|---|---|---|---|---|\n");
+    enum { N = 40 };
+    for (size_t s = 0; s < NOISE_SHAPES; s++) {
+        if (noise_shapes[s].paired || noise_shapes[s].drift > 0)
+            continue;
+        for (size_t k = 0; k < ARRAY_LEN(SHIFTS); k++) {
+            struct dist_rng rng;
+            dist_rng_seed(&rng, 77);
+            size_t found[4] = {0};
+            for (size_t t = 0; t < trials; t++) {
+                double x[N];
+                double y[N];
+                struct stats_shift shift = compare(&noise_shapes[s], N, log1p(SHIFTS[k] / 100), &rng, x, y);
+                for (size_t i = 0; i < N; i++) {
+                    x[i] = exp(x[i]);
+                    y[i] = exp(y[i]);
+                }
+                found[0] += stats_verdict(&shift, log1p(LIMIT_PCT / 100)) == STATS_SLOWER;
+                found[1] += mann_whitney_finds(x, y, N);
+                found[2] += welch_finds(x, y, N);
+                found[3] += mixed_bootstrap_finds(x, y, N, &rng);
+            }
+            printf("| %s | %.1f", noise_shapes[s].name, SHIFTS[k]);
+            for (size_t f = 0; f < ARRAY_LEN(found); f++)
+                print_share(found[f], trials);
+            printf(" |\n");
+        }
+    }
+}
+
+int main(int argc, char **argv) {
+    size_t trials = argc > 1 ? strtoul(argv[1], NULL, 10) : 2000;
+    if (trials == 0) {
+        fprintf(stderr, "usage: sim-verdicts [TRIALS]\n");
+        return 2;
+    }
+    coverage_table(trials);
+    power_table(trials);
+    return 0;
+}
