@@ -37,5 +37,5 @@ struct dist_rng {
 
 void dist_rng_seed(struct dist_rng *rng, uint64_t seed);
 uint64_t dist_rng_next(struct dist_rng *rng);
-double dist_rng_uniform(struct dist_rng *rng);               // in [0, 1)
-size_t dist_rng_below(struct dist_rng *rng, size_t bound);   // in [0, bound), bound > 0
+double dist_rng_uniform(struct dist_rng *rng);             // in [0, 1)
+size_t dist_rng_below(struct dist_rng *rng, size_t bound); // in [0, bound), bound > 0

@@ -17,7 +17,8 @@ enum {
 // An autocorrelation this close to 1 means that the whole series is one sample; keeps (1+r)/(1-r) finite.
 static const double MAX_AUTOCORRELATION = 0.98;
 
-// Two clusters are called modes where Ashman's D is above this (a normal split in the middle has 2.6, a uniform 3.5) ...
+// Two clusters are called modes where Ashman's D is above this (a normal split in the middle has 2.6, a uniform 3.5)
+// ...
 static const double MODE_SEPARATION = 4.5;
 // ... and the smaller holds at least this share, and at least three samples.
 static const double MODE_SHARE = 0.1;

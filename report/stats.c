@@ -211,8 +211,8 @@ static struct stats_shift compare_runs(const struct stats_run *subject, const st
     free(y);
 
     size_t pairs = 0;
-    shift.autocorrelation = series_pooled_autocorrelation((const double *[]){subject->value, baseline->value},
-                                                          (size_t[]){m, n}, 2, &pairs);
+    shift.autocorrelation =
+        series_pooled_autocorrelation((const double *[]){subject->value, baseline->value}, (size_t[]){m, n}, 2, &pairs);
     double pooled = time_to_pay(shift.autocorrelation, pairs);
     double size_m = (double)m / fmax(pooled, shift.subject.time);
     double size_n = (double)n / fmax(pooled, shift.baseline.time);
@@ -484,10 +484,9 @@ double stats_samples_needed(const struct stats_shift *shift, double limit) {
     double quantiles = dist_normal_quantile(1 - ALPHA / 2) + dist_normal_quantile(STATS_POWER);
     double ratio = quantiles * shift->se / distance;
     bool units = shift->method == STATS_UNITS;
-    double have = (double)(units ? (shift->subject_units > shift->baseline_units ? shift->subject_units
-                                                                                 : shift->baseline_units)
-                                 : (shift->subject_count > shift->baseline_count ? shift->subject_count
-                                                                                 : shift->baseline_count));
+    double have =
+        (double)(units ? (shift->subject_units > shift->baseline_units ? shift->subject_units : shift->baseline_units)
+                       : (shift->subject_count > shift->baseline_count ? shift->subject_count : shift->baseline_count));
     return fmax(1, ceil(have * (ratio * ratio - 1)));
 }
 
@@ -509,7 +508,8 @@ double stats_noise_floor(const struct stats_side *side) {
     return floor;
 }
 
-// --- summaries and means ----------------------------------------------------------------------------------------------
+// --- summaries and means
+// ----------------------------------------------------------------------------------------------
 
 // The largest c with P(Binomial(n, 1/2) <= c-1) <= alpha/2: the median lies between the c-th smallest and largest.
 static size_t median_cut(size_t n) {
@@ -599,7 +599,8 @@ struct stats_mean stats_mean_ratio_pct(const struct stats_mean *subject, const s
                                .df = satterthwaite(variance_s, subject->df, variance_b, baseline->df)};
 }
 
-// --- many cases at once -----------------------------------------------------------------------------------------------
+// --- many cases at once
+// -----------------------------------------------------------------------------------------------
 
 struct placed_p {
     double p;

@@ -51,10 +51,10 @@ struct stats_side {
 
 // How a shift's interval came about.
 enum stats_method {
-    STATS_NONE,        // no interval
-    STATS_RANKS,       // Mann-Whitney ranks
-    STATS_PAIRS,       // Wilcoxon signed ranks of interleaved blocks
-    STATS_UNITS        // seeded bootstrap over runs or machines
+    STATS_NONE,  // no interval
+    STATS_RANKS, // Mann-Whitney ranks
+    STATS_PAIRS, // Wilcoxon signed ranks of interleaved blocks
+    STATS_UNITS  // seeded bootstrap over runs or machines
 };
 
 // Why nothing can be concluded from a shift.
@@ -67,14 +67,14 @@ enum stats_refusal {
 struct stats_shift {
     enum stats_refusal refusal;
     enum stats_method method;
-    double estimate;             // subject - baseline, in the unit of the values (log cost); NaN without samples
-    struct stats_interval ci;    // 95 %, everything paid for
-    double se;                   // standard error, widening for autocorrelation included, drift not
-    double p;                    // two-sided, for the null hypothesis of no shift (approximate; for many-case correction)
-    double mde;                  // shift found with 80 % power at 95 % confidence, with these samples
-    size_t subject_count;        // samples (pairs for STATS_PAIRS)
+    double estimate;          // subject - baseline, in the unit of the values (log cost); NaN without samples
+    struct stats_interval ci; // 95 %, everything paid for
+    double se;                // standard error, widening for autocorrelation included, drift not
+    double p;                 // two-sided, for the null hypothesis of no shift (approximate; for many-case correction)
+    double mde;               // shift found with 80 % power at 95 % confidence, with these samples
+    size_t subject_count;     // samples (pairs for STATS_PAIRS)
     size_t baseline_count;
-    size_t subject_units;        // machines or runs that the interval rests on; 1: one run of one machine
+    size_t subject_units; // machines or runs that the interval rests on; 1: one run of one machine
     size_t baseline_units;
     bool units_are_machines;
     double effective;            // the smaller side's number of independent samples

@@ -16,10 +16,10 @@ static const double LIMIT_PCT = 0.5;
 
 struct tally {
     size_t trials;
-    size_t intervals;      // trials with an interval
-    size_t covered;        // of these, intervals that hold the truth
-    size_t firm;           // verdicts other than cannot-tell
-    size_t firm_covered;   // of these, intervals that hold the truth
+    size_t intervals;    // trials with an interval
+    size_t covered;      // of these, intervals that hold the truth
+    size_t firm;         // verdicts other than cannot-tell
+    size_t firm_covered; // of these, intervals that hold the truth
     size_t slower;
 };
 
@@ -69,8 +69,9 @@ static void print_share(size_t part, size_t whole) {
 }
 
 static void coverage_table(size_t trials) {
-    printf("| noise | n | intervals cover (%%) | 5 %% shift | false slower (%%) | verdicts wrong (%%), "
-           "no shift | 1 %% shift | cannot-tell (%%), no shift | 1 %% shift |\n|---|---|---|---|---|---|---|---|\n");
+    printf(
+        "| noise | n | intervals cover (%%) | 5 %% shift | false slower (%%) | verdicts wrong (%%), "
+        "no shift | 1 %% shift | cannot-tell (%%), no shift | 1 %% shift |\n|---|---|---|---|---|---|---|---|\n");
     for (size_t s = 0; s < NOISE_SHAPES; s++) {
         for (size_t k = 0; k < ARRAY_LEN(SIZES); k++) {
             struct tally null = run_trials(&noise_shapes[s], SIZES[k], 0, trials);
@@ -138,7 +139,9 @@ static bool mixed_bootstrap_finds(const double *x, const double *y, size_t n, st
 
 static void power_table(size_t trials) {
     static const double SHIFTS[] = {0, 0.5, 1};
-    printf("\n| noise, n = 40 | shift (%%) | metalgap | Mann-Whitney | Welch | mixed bootstrap |\n|---|---|---|---|---|---|\n");
+    printf(
+        "\n| noise, n = 40 | shift (%%) | metalgap | Mann-Whitney | Welch | mixed bootstrap "
+        "|\n|---|---|---|---|---|---|\n");
     enum { N = 40 };
     for (size_t s = 0; s < NOISE_SHAPES; s++) {
         if (noise_shapes[s].paired || noise_shapes[s].drift > 0)

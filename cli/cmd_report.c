@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+// metalgap report: parses the command line and has the report made. May include: core, report.
+#include "cli/command.h"
+#include "core/memory.h"
+#include "core/parse.h"
+#include "core/str.h"
+#include "report/report.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char USAGE[] =
+    "Usage: metalgap report JOURNAL... [--baseline JOURNAL]... [OPTION...]\n"
+    "\n"
+    "By how much is the subject slower than the baseline, with which certainty, and where does the time go?\n"
+    "Without a baseline: what happened, and what the hypervisor was seen to take.\n"
+    "Several journals of one side are several machines (or several runs of one).\n"
+    "\n"
+    "  --baseline JOURNAL  the side to compare with, bare metal usually; repeats\n"
+    "  --host JOURNAL      the host's own record of the same time; repeats\n"
+    "  --limit PCT         \"not slower\" means: by less than this (default 0.5%)\n"
+    "  --format FORMAT     text, json, md, csv or openmetrics (default: by the name of -o's file, else text)\n"
+    "  -o, --output FILE   write there; - is standard output\n"
+    "  -h, --help          this text\n"
+    "\n"
+    "Examples:\n"
+    "  metalgap report run.jsonl                                  one machine, in the terminal\n"
+    "  metalgap report guest.jsonl --baseline metal.jsonl         the gap\n"
+    "  metalgap report guest.jsonl --baseline metal.jsonl -o gap.html\n"
+    "  metalgap report g1.jsonl g2.jsonl --baseline m1.jsonl --baseline m2.jsonl --limit 1%\n"
+    "  metalgap report B.jsonl --baseline A.jsonl --format json | jq '.cases[].overhead'\n"
+    "\n"
+    "Exit codes: 0 done, 2 wrong command line, 3 a journal is bad (place named), 4 something asked for is not there,\n"
+    "5 the report could not be written.\n";
+
+struct arguments {
+    struct report_options report;
+    const char **baselines;
+    size_t baseline_count;
+    size_t baseline_capacity;
+    const char *host;
+    const char *output;
+};
+
+enum { OPTION_BASELINE = 256, OPTION_HOST, OPTION_LIMIT, OPTION_FORMAT };
+
+static const struct option OPTIONS[] = {
+    {"baseline", required_argument, NULL, OPTION_BASELINE},
+    {"host", required_argument, NULL, OPTION_HOST},
+    {"limit", required_argument, NULL, OPTION_LIMIT},
+    {"format", required_argument, NULL, OPTION_FORMAT},
+    {"output", required_argument, NULL, 'o'},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
+};
+
+static int usage_error(const char *what, const char *argument) {
+    struct error err;
+    error_set(&err, EXIT_CODE_USAGE, "metalgap report");
+    error_why(&err, what, argument);
+    error_remedy(&err, "see `metalgap report --help`");
+    error_print(&err);
+    return EXIT_CODE_USAGE;
+}
+
+// 0: go on; otherwise the exit code + 1 (so that --help can end with 0).
+static int parse_one(int option, struct arguments *args, char **argv) {
+    struct error err;
+    switch (option) {
+    case OPTION_BASELINE:
+        ARRAY_PUSH(args->baselines, args->baseline_count, args->baseline_capacity, optarg);
+        return 0;
+    case OPTION_HOST:
+        args->host = optarg;
+        return 0;
+    case OPTION_LIMIT:
+        if (parse_percent("--limit", optarg, &args->report.limit_pct, &err) == 0)
+            return 0;
+        error_print(&err);
+        return EXIT_CODE_USAGE + 1;
+    case OPTION_FORMAT:
+        args->report.format = optarg;
+        return 0;
+    case 'o':
+        args->output = optarg;
+        return 0;
+    case 'h':
+        fputs(USAGE, stdout);
+        return EXIT_CODE_DONE + 1;
+    case ':':
+        return usage_error("%s needs a value", argv[optind - 1]) + 1;
+    default:
+        return usage_error("there is no option %s", argv[optind - 1]) + 1;
+    }
+}
+
+static bool to_standard_output(const struct arguments *args) {
+    return !args->output || strcmp(args->output, "-") == 0;
+}
+
+static int write_report(const struct arguments *args) {
+    struct error err;
+    struct str text = {0};
+    char *buffer = NULL;
+    size_t size = 0;
+    // Into memory first: a bad journal must not leave half a report or destroy an older one.
+    FILE *memory = open_memstream(&buffer, &size);
+    int result = report_make(&args->report, memory, &err);
+    fclose(memory);
+    FILE *out = stdout;
+    if (result == 0 && !to_standard_output(args)) {
+        out = fopen(args->output, "we");
+        if (!out) {
+            result = error_set(&err, EXIT_CODE_LACKS, "writing the report %s", args->output);
+            error_why(&err, "%s", strerror(errno));
+        }
+    }
+    if (result == 0) {
+        bool written = fwrite(buffer, 1, size, out) == size && fflush(out) == 0;
+        if (out != stdout)
+            written = fclose(out) == 0 && written;
+        if (!written) {
+            result = error_set(&err, EXIT_CODE_INTERNAL, "writing the report %s", args->output ? args->output : "");
+            error_why(&err, "%s", strerror(errno));
+        }
+    }
+    if (result != 0)
+        error_print(&err);
+    free(buffer);
+    str_free(&text);
+    return result == 0 ? EXIT_CODE_DONE : (int)err.code;
+}
+
+static char *command_line(int argc, char **argv) {
+    struct str text = {0};
+    str_add(&text, "metalgap");
+    for (int i = 0; i < argc; i++) {
+        bool plain = *argv[i] && strspn(argv[i],
+                                        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                        "-_./=%:,+@") == strlen(argv[i]);
+        str_printf(&text, plain ? " %s" : " '%s'", argv[i]);
+    }
+    return text.text;
+}
+
+int cmd_report(int argc, char **argv) {
+    struct arguments args = {.report = {.limit_pct = REPORT_DEFAULT_LIMIT_PCT}};
+    char *command = command_line(argc, argv); // before getopt_long() moves the operands to the end
+    int done = 0;
+    int option;
+    optind = 0;
+    while (!done && (option = getopt_long(argc, argv, ":o:h", OPTIONS, NULL)) != -1)
+        done = parse_one(option, &args, argv);
+    int code = done - 1;
+    if (!done && optind == argc) {
+        code = usage_error("%s", "no journal given");
+    } else if (!done && args.host) {
+        struct error err;
+        error_set(&err, EXIT_CODE_LACKS, "--host %s", args.host);
+        error_why(&err, "this version does not join host journals yet");
+        error_remedy(&err, "leave --host out; the guest's own sources make the report");
+        error_print(&err);
+        code = EXIT_CODE_LACKS;
+    } else if (!done) {
+        if (!args.report.format && !to_standard_output(&args))
+            args.report.format = report_format_of_file(args.output);
+        if (!args.report.format)
+            args.report.format = "text";
+        args.report.journals = (const char *const *)(argv + optind);
+        args.report.journal_count = (size_t)(argc - optind);
+        args.report.baselines = args.baselines;
+        args.report.baseline_count = args.baseline_count;
+        args.report.colour = to_standard_output(&args) && isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
+        args.report.command = command;
+        code = write_report(&args);
+    }
+    free(args.baselines);
+    free(command);
+    return code;
+}

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sides of a comparison; see the header. May include: core, report/dataset.h, report/stats.h.
+#include "report/compare.h"
+
+#include "core/memory.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+// The same report from the same journals, always.
+static const uint64_t RESAMPLING_SEED = 20260101;
+
+struct side side_collect(const struct dataset *sets, size_t count, const char *case_name) {
+    struct side side = {.run = mem_alloc((count ? count : 1) * sizeof *side.run)};
+    for (size_t i = 0; i < count; i++) {
+        const struct dataset_case *c = dataset_find(&sets[i], case_name);
+        if (!c)
+            continue;
+        // Journals that do not name their host are taken for one machine: the claim that is smaller.
+        unsigned machine = 0;
+        for (size_t j = 0; j <= i; j++)
+            if (strcmp(sets[j].host, sets[i].host) == 0) {
+                machine = (unsigned)j;
+                break;
+            }
+        side.run[side.count++] = (struct side_run){&sets[i], c, machine};
+    }
+    return side;
+}
+
+static double quantity_of(const struct point *point, enum side_quantity quantity) {
+    switch (quantity) {
+    case SIDE_LOG_COST:
+        return log(point->cost);
+    case SIDE_COST:
+        return point->cost;
+    default:
+        return point->fom;
+    }
+}
+
+struct side_values side_values(const struct side *side, enum sample_mode mode, enum side_quantity quantity) {
+    struct side_values values = {.run_count = side->count};
+    size_t total = 0;
+    for (size_t r = 0; r < side->count; r++)
+        total += side->run[r].c->mode[mode].count;
+    values.run = mem_alloc((side->count ? side->count : 1) * sizeof *values.run);
+    values.store = mem_alloc((total ? total : 1) * sizeof *values.store);
+    for (size_t r = 0; r < side->count; r++) {
+        const struct series *series = &side->run[r].c->mode[mode];
+        size_t from = values.count;
+        for (size_t i = 0; i < series->count; i++)
+            if (point_counts(&series->point[i]))
+                values.store[values.count++] = quantity_of(&series->point[i], quantity);
+        values.run[r] = (struct stats_run){values.store + from, values.count - from, side->run[r].machine};
+    }
+    return values;
+}
+
+void side_values_free(struct side_values *values) {
+    free(values->run);
+    free(values->store);
+    *values = (struct side_values){0};
+}
+
+struct stats_side side_values_stats(const struct side_values *values) {
+    return (struct stats_side){values->run, values->run_count};
+}
+
+struct stats_mean side_mean(const struct side_values *values, double time) {
+    double *means = mem_alloc((values->run_count ? values->run_count : 1) * sizeof *means);
+    size_t runs = 0;
+    for (size_t r = 0; r < values->run_count; r++)
+        if (values->run[r].count > 0)
+            means[runs++] = stats_mean(values->run[r].value, values->run[r].count, 1).mean;
+    struct stats_mean mean = runs > 1 ? stats_mean(means, runs, 1) : stats_mean(values->store, values->count, time);
+    free(means);
+    return mean;
+}
+
+// --- interleaved pairs -----------------------------------------------------------------------------------------------
+
+struct span {
+    uint64_t from;
+    uint64_t to;
+};
+
+static bool all_have_blocks(const struct series *series, struct span *span) {
+    *span = (struct span){UINT64_MAX, 0};
+    size_t counted = 0;
+    for (size_t i = 0; i < series->count; i++) {
+        const struct point *p = &series->point[i];
+        if (!point_counts(p))
+            continue;
+        if (p->block < 0)
+            return false;
+        counted++;
+        span->from = p->start_ns < span->from ? p->start_ns : span->from;
+        span->to = p->start_ns > span->to ? p->start_ns : span->to;
+    }
+    return counted > 0;
+}
+
+// Both sides number their blocks, and nothing says that they were different runs: other hosts, or other times.
+static bool interleaved(const struct side *subject, const struct side *baseline) {
+    if (subject->count != 1 || baseline->count != 1)
+        return false;
+    const char *host_s = subject->run[0].set->host;
+    const char *host_b = baseline->run[0].set->host;
+    if (*host_s && *host_b && strcmp(host_s, host_b) != 0)
+        return false;
+    struct span s;
+    struct span b;
+    if (!all_have_blocks(&subject->run[0].c->mode[MODE_TIMING], &s) ||
+        !all_have_blocks(&baseline->run[0].c->mode[MODE_TIMING], &b))
+        return false;
+    bool timed = s.from > 0 && b.from > 0;
+    return !timed || (s.from <= b.to && b.from <= s.to);
+}
+
+struct block_cost {
+    int64_t block;
+    double sum;
+    double count;
+};
+
+static int compare_blocks(const void *a, const void *b) {
+    int64_t x = ((const struct block_cost *)a)->block;
+    int64_t y = ((const struct block_cost *)b)->block;
+    return (x > y) - (x < y);
+}
+
+// Mean log cost of each block, ascending. free() the result.
+static struct block_cost *block_costs(const struct series *series, size_t *count) {
+    struct block_cost *blocks = mem_alloc((series->count ? series->count : 1) * sizeof *blocks);
+    size_t used = 0;
+    for (size_t i = 0; i < series->count; i++)
+        if (point_counts(&series->point[i]))
+            blocks[used++] = (struct block_cost){series->point[i].block, log(series->point[i].cost), 1};
+    qsort(blocks, used, sizeof *blocks, compare_blocks);
+    *count = 0;
+    for (size_t i = 0; i < used; i++) {
+        if (*count > 0 && blocks[*count - 1].block == blocks[i].block) {
+            blocks[*count - 1].sum += blocks[i].sum;
+            blocks[*count - 1].count++;
+        } else {
+            blocks[(*count)++] = blocks[i];
+        }
+    }
+    return blocks;
+}
+
+static double *pair_differences(const struct series *subject, const struct series *baseline, size_t *pairs) {
+    size_t m = 0;
+    size_t n = 0;
+    struct block_cost *x = block_costs(subject, &m);
+    struct block_cost *y = block_costs(baseline, &n);
+    double *difference = mem_alloc((m < n ? m + 1 : n + 1) * sizeof *difference);
+    *pairs = 0;
+    for (size_t i = 0, j = 0; i < m && j < n;) {
+        if (x[i].block < y[j].block) {
+            i++;
+        } else if (x[i].block > y[j].block) {
+            j++;
+        } else {
+            difference[(*pairs)++] = x[i].sum / x[i].count - y[j].sum / y[j].count;
+            i++;
+            j++;
+        }
+    }
+    free(x);
+    free(y);
+    return difference;
+}
+
+// --- the comparison --------------------------------------------------------------------------------------------------
+
+static size_t count_uncomparable(const struct side *side) {
+    size_t total = 0;
+    for (size_t r = 0; r < side->count; r++)
+        for (size_t i = 0; i < side->run[r].c->mode[MODE_TIMING].count; i++) {
+            const struct point *p = &side->run[r].c->mode[MODE_TIMING].point[i];
+            total += p->valid && !point_counts(p);
+        }
+    return total;
+}
+
+// Median, interval and so on of the figure of merit over all runs. Several runs have no order among each other, so
+// their interval comes from the ranks alone.
+static struct stats_summary summarise(const struct side *side) {
+    struct side_values fom = side_values(side, MODE_TIMING, SIDE_FOM);
+    struct stats_summary summary = stats_summarise(fom.store, fom.count);
+    side_values_free(&fom);
+    return summary;
+}
+
+// The autocorrelation time of the longest run.
+static double correlation_time(const struct side_values *values) {
+    size_t longest = 0;
+    for (size_t r = 1; r < values->run_count; r++)
+        if (values->run[r].count > values->run[longest].count)
+            longest = r;
+    if (values->run_count == 0 || values->run[longest].count < 3)
+        return 1;
+    struct series_check check = series_check(values->run[longest].value, values->run[longest].count);
+    return check.time;
+}
+
+struct comparison compare_sides(const struct side *subject, const struct side *baseline) {
+    struct comparison c = {.subject = summarise(subject),
+                           .baseline = summarise(baseline),
+                           .uncomparable = count_uncomparable(subject) + count_uncomparable(baseline)};
+    struct side_values log_s = side_values(subject, MODE_TIMING, SIDE_LOG_COST);
+    struct side_values log_b = side_values(baseline, MODE_TIMING, SIDE_LOG_COST);
+    struct side_values cost_s = side_values(subject, MODE_TIMING, SIDE_COST);
+    struct side_values cost_b = side_values(baseline, MODE_TIMING, SIDE_COST);
+    struct stats_side stats_s = side_values_stats(&log_s);
+    struct stats_side stats_b = side_values_stats(&log_b);
+
+    c.subject_time = correlation_time(&log_s);
+    c.baseline_time = correlation_time(&log_b);
+    c.subject_cost = side_mean(&cost_s, c.subject_time);
+    c.baseline_cost = side_mean(&cost_b, c.baseline_time);
+    c.noise_floor = log_s.count > 0 ? stats_noise_floor(&stats_s) : NAN;
+    c.has_baseline = log_s.count > 0 && log_b.count > 0;
+    if (c.has_baseline) {
+        c.mean_pct = stats_mean_ratio_pct(&c.subject_cost, &c.baseline_cost);
+        c.paired = interleaved(subject, baseline);
+    }
+    if (c.paired) {
+        double *difference =
+            pair_differences(&subject->run[0].c->mode[MODE_TIMING], &baseline->run[0].c->mode[MODE_TIMING], &c.pairs);
+        c.paired = c.pairs > 0;
+        if (c.paired)
+            c.shift = stats_compare_paired(difference, c.pairs);
+        free(difference);
+    }
+    if (c.has_baseline && !c.paired)
+        c.shift = stats_compare(&stats_s, &stats_b, RESAMPLING_SEED);
+
+    side_values_free(&log_s);
+    side_values_free(&log_b);
+    side_values_free(&cost_s);
+    side_values_free(&cost_b);
+    return c;
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// Journals in memory, as far as statistics need them: per case the observations (not lines) with cost, figure of merit
+// and losses per cause. Memory is proportional to the samples, not to the file. May include: core.
+#pragma once
+
+#include "core/journal.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// One observation: one (case, seq, mode), however many ranks wrote a line.
+struct point {
+    uint64_t seq;
+    int64_t block;     // pair of an interleaved run, -1 if absent
+    uint64_t start_ns; // of the first line; 0 if absent
+    double cost;       // what is compared: see CONTRACT; the slowest rank's. NaN or <= 0 can't be compared
+    double fom;        // the slowest rank's figure of merit; wall_s where the case has none
+    double wall_s;     // longest of the lines
+    double roi_s;      // longest of the lines
+    double cpu_s;      // CPU time of the job summed over the lines; NaN if not told
+    double foreign;    // share of the CPUs that others used, worst of the lines; NaN if not told
+    double steal_s;    // host.steal told in this observation, for marking outliers
+    bool valid;        // false if any line says so
+};
+
+// What one source says of one cause in one observation.
+struct loss {
+    uint64_t seq;
+    uint64_t count;
+    double seconds;
+    double se;
+    uint8_t cause; // enum cause
+    uint8_t scope; // enum obs_scope
+    uint8_t basis; // enum obs_basis
+};
+
+// Points and losses of one mode, both ascending by seq.
+struct series {
+    struct point *point;
+    size_t count;
+    size_t capacity;
+    struct loss *loss;
+    size_t loss_count;
+    size_t loss_capacity;
+    struct hist *hist[CAUSE_COUNT]; // merged over the samples; NULL where no source has one
+};
+
+struct dataset_case {
+    char *name;
+    char *bench;    // may be NULL
+    char *fom_name; // NULL: wall time is compared
+    char *unit;     // "s" for wall time; NULL if the journal does not tell
+    enum fom_better better;
+    double cpus; // 0 if not told
+    cJSON *params;
+    struct series mode[MODE_COUNT];
+    double *step; // per-step seconds of the timing samples, in order
+    size_t step_count;
+    size_t step_capacity;
+    size_t invalid;    // observations that are not valid
+    char *invalid_why; // the first reason
+};
+
+struct dataset_note {
+    bool warn;
+    char *text;
+};
+
+// One journal.
+struct dataset {
+    char *path;
+    const char *label; // points into `header`, or `path` where it has none
+    char *name;        // the label, cut to what fits a sentence
+    const char *role;  // "metal", "guest", "host", or "" if not told
+    const char *host;  // "" if not told
+    cJSON *header;
+    struct dataset_case *cases;
+    size_t case_count;
+    size_t case_capacity;
+    struct dataset_note *notes;
+    size_t note_count;
+    size_t note_capacity;
+    bool truncated;    // its last line was cut off
+    bool complete;     // has an end line with status complete
+    size_t windows;    // host windows in it
+    size_t unknown;    // lines and causes this version does not know
+    double end_wall_s; // of the whole run; NaN if not told
+};
+
+// Reads a whole journal ("-": standard input). 0, or -1 with `err` (code 3, place named). dataset_free() in any case.
+int dataset_load(struct dataset *set, const char *path, struct error *err);
+
+void dataset_free(struct dataset *set);
+
+// The case of this name, or NULL.
+const struct dataset_case *dataset_find(const struct dataset *set, const char *name);
+
+// True if the point may enter a statistic: valid, and a positive finite cost.
+bool point_counts(const struct point *point);

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// The ledger of one case: its overhead split by cause. Kept in arithmetic means, since only means add:
+//
+//     pct(cause) = 100 * [ s_g C_g / (k_g roi_g) - s_m C_m / (k_m roi_m) ] / C_m      (no baseline: 100 s_g / (k_g
+//     roi_g)) mean_pct   = sum of the lines + unexplained            tail = mean_pct - robust shift
+//
+// s: seconds of the cause in one observation; C: its cost; roi: the window that the figure of merit covers; k: active
+// CPUs = (the job's CPU time + lost time that this does not hold) / roi, at most the case's `cpus`, which it is where
+// the CPU time is not known. s C / (k roi) is averaged over observations. Guests count time spent in exits as CPU time
+// of whoever exited, so only steal and idle waiting (scope `blocked`) are "lost time that it does not hold".
+//
+// Sources: per cause and scope, the best basis that a side has (timed, sampled, calibrated; `counted` has no seconds);
+// from timing samples where they have that basis, else from attribution samples, whose share of time s / (k roi) is
+// then multiplied with the timing samples' mean cost, since only that one is free of the probes. Counts come from
+// timing samples where these have any. May include: core, report/compare.h.
+#pragma once
+
+#include "report/compare.h"
+
+struct ledger_line {
+    enum cause cause;
+    enum obs_scope scope;
+    enum obs_basis basis;  // of the subject's seconds (of the baseline's, where only that has any)
+    enum sample_mode mode; // the samples that the subject's seconds come from
+    bool summed;           // enters the sum: scope cpu or blocked, seconds known
+    bool on_subject;       // the subject has observations of it
+    bool on_baseline;      // so has the baseline; without, it is taken as 0 there
+    double pct;            // NaN unless summed
+    double se;
+    double df;
+    struct stats_interval ci; // 95 %
+    double seconds;           // the subject's mean per observation; NaN if not known
+    double count;             // the subject's mean per observation
+    double baseline_seconds;  // NaN without
+    double baseline_count;
+};
+
+struct ledger {
+    struct ledger_line *lines; // summed ones first, largest first; then counted; latency last
+    size_t count;
+    struct stats_mean explained;   // sum of the summed lines, percent
+    struct stats_mean direct;      // of these the hypervisor's doing: families exit, host, hop
+    double tail_pct;               // NaN without a baseline
+    struct stats_mean unexplained; // the residual; NaN without a baseline
+    bool has_observer;
+    double observer_pct; // attribution samples against timing samples of the subject, robust shift
+    struct stats_interval observer_ci;
+    bool active_cpus_unknown; // neither CPU time nor `cpus`: k was taken as 1
+    bool exceeds;             // the parts exceed the whole by more than their interval
+};
+
+// `baseline` may be empty. free(out.lines) releases it.
+struct ledger ledger_make(const struct side *subject, const struct side *baseline, const struct comparison *c);

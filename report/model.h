@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one thing that all renderers draw: what a report says, in numbers and sentences, before any layout.
+// Every string in it may come from a journal: renderers escape. May include: core, report (not the renderers).
+#pragma once
+
+#include "report/ledger.h"
+
+struct strings {
+    char **items;
+    size_t count;
+    size_t capacity;
+};
+
+// One row of what differs between the two sides' machines.
+struct model_difference {
+    char *key; // "kernel.release"
+    char *baseline;
+    char *subject;
+};
+
+struct model_case {
+    const char *name;
+    const char *fom_name; // NULL: wall time
+    const char *unit;     // "" if not told
+    enum fom_better better;
+    struct side subject;
+    struct side baseline; // empty without
+    struct comparison cmp;
+    size_t subject_attribution; // attribution observations
+    // The overhead, in percent of the baseline's cost; meaningful only if cmp.has_baseline. Positive is slower.
+    enum stats_verdict verdict;
+    double pct;
+    struct stats_interval ci; // NaN where not identified
+    double mde_pct;
+    double samples_needed; // more observations a side (pairs, runs); 0: decided; NaN: more would not help, or not known
+    double q;              // smallest false discovery rate at which it counts as found among this report's cases
+    double noise_floor_pct;
+    struct ledger ledger;
+    char *sentence; // one sentence: what this case shows, with its interval
+    struct strings warnings;
+};
+
+struct model {
+    double limit_pct;
+    const struct dataset *subjects;
+    size_t subject_count;
+    const struct dataset *baselines;
+    size_t baseline_count;
+    const char *subject_label;
+    const char *baseline_label; // NULL without a baseline
+    struct model_case *cases;
+    size_t case_count;
+    size_t case_capacity;
+    char *sentence; // the report in one sentence
+    char *scope;    // what the samples can and cannot speak for ("these two machines")
+    struct strings warnings;
+    struct model_difference *differences; // NULL without a baseline
+    size_t difference_count;
+    size_t difference_capacity;
+    const char *command; // the command line that made the report, may be NULL
+};
+
+// Builds the model. The data sets stay the caller's and must outlive it. Never fails: what cannot be said is said.
+void model_make(struct model *model, const struct dataset *subjects, size_t subject_count,
+                const struct dataset *baselines, size_t baseline_count, double limit_pct);
+void model_free(struct model *model);
+
+// "0.84" with as many digits as its uncertainty (half an interval; NaN: unknown) deserves. `out` is terminated.
+void model_number(double value, double uncertainty, char *out, size_t size);
+
+// "0.5 to 1.1"; empty where there is no interval.
+void model_range(struct stats_interval ci, char *out, size_t size);
+
+// "0.8 % (0.5 to 1.1 %)", or "0.8 %" where there is no interval.
+void model_percent(double pct, struct stats_interval ci, char *out, size_t size);
+
+// Whether a sample stands out (more than 3.5 robust standard deviations slower), and by which cause it is marked:
+// "steal", "other programs on its CPUs", or "no cause known". NULL: it does not stand out.
+// `centre` and `spread` from model_spread().
+const char *model_outlier(const struct point *point, double centre, double spread);
+void model_spread(const struct side *side, double *centre, double *spread);

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+// The report as JSON, schema metalgap.report/1. Keys and meanings: docs/method.md. May include: core, report.
+#include "report/render.h"
+#include "report/report.h"
+
+#include "core/memory.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+static void add_interval(cJSON *object, const char *key, struct stats_interval ci) {
+    if (!isfinite(ci.low) || !isfinite(ci.high)) {
+        cJSON_AddNullToObject(object, key);
+        return;
+    }
+    double ends[2] = {ci.low, ci.high};
+    cJSON_AddItemToObject(object, key, cJSON_CreateDoubleArray(ends, 2));
+}
+
+static void add_strings(cJSON *object, const char *key, const struct strings *list) {
+    cJSON *array = cJSON_AddArrayToObject(object, key);
+    for (size_t i = 0; i < list->count; i++) {
+        cJSON *holder = cJSON_CreateObject(); // json_add_string() repairs what is not UTF-8
+        json_add_string(holder, "text", list->items[i]);
+        cJSON_AddItemToArray(array, cJSON_DetachItemFromObjectCaseSensitive(holder, "text"));
+        cJSON_Delete(holder);
+    }
+}
+
+static cJSON *side_object(const char *label, const struct side *side, const struct stats_summary *summary) {
+    cJSON *object = cJSON_CreateObject();
+    json_add_string(object, "label", side->count ? side->run[0].set->label : label);
+    json_add_u64(object, "n", summary->count);
+    json_add_double(object, "median", summary->median);
+    add_interval(object, "ci", summary->median_ci);
+    json_add_double(object, "cv_pct", summary->cv_pct);
+    json_add_double(object, "mean", summary->mean);
+    json_add_u64(object, "runs", side->count);
+    return object;
+}
+
+static cJSON *overhead_object(const struct model_case *c) {
+    cJSON *object = cJSON_CreateObject();
+    json_add_double(object, "pct", c->pct);
+    add_interval(object, "ci", c->ci);
+    json_add_double(object, "mean_pct", c->cmp.mean_pct.mean);
+    add_interval(object, "mean_ci", stats_mean_interval(&c->cmp.mean_pct));
+    json_add_double(object, "mde_pct", c->mde_pct);
+    json_add_double(object, "noise_floor_pct", c->noise_floor_pct);
+    json_add_string(object, "verdict", stats_verdict_name(c->verdict));
+    json_add_double(object, "samples_needed", c->samples_needed);
+    json_add_double(object, "q", c->q);
+    cJSON_AddBoolToObject(object, "paired", c->cmp.paired);
+    return object;
+}
+
+static cJSON *line_object(const struct ledger_line *line) {
+    const struct cause_info *info = cause_info(line->cause);
+    cJSON *object = cJSON_CreateObject();
+    json_add_string(object, "cause", info->id);
+    json_add_string(object, "family", cause_family_name(info->family));
+    json_add_double(object, "pct", line->pct);
+    add_interval(object, "ci", line->ci);
+    json_add_double(object, "seconds", line->seconds);
+    json_add_double(object, "count", line->count);
+    json_add_string(object, "basis", obs_basis_names[line->basis]);
+    json_add_string(object, "scope", obs_scope_names[line->scope]);
+    json_add_string(object, "samples", sample_mode_names[line->mode]);
+    if (line->on_baseline) {
+        json_add_double(object, "baseline_seconds", line->baseline_seconds);
+        json_add_double(object, "baseline_count", line->baseline_count);
+    }
+    return object;
+}
+
+static void add_ledger(cJSON *object, const struct model_case *c) {
+    const struct ledger *ledger = &c->ledger;
+    cJSON *lines = cJSON_AddArrayToObject(object, "ledger");
+    cJSON *described = cJSON_CreateArray();
+    for (size_t i = 0; i < ledger->count; i++)
+        cJSON_AddItemToArray(ledger->lines[i].scope == SCOPE_LATENCY ? described : lines,
+                             line_object(&ledger->lines[i]));
+    cJSON_AddItemToObject(object, "described", described);
+    json_add_double(object, "explained_pct", ledger->explained.mean);
+    cJSON *direct = cJSON_AddObjectToObject(object, "direct_cost");
+    json_add_double(direct, "pct", ledger->direct.mean);
+    struct stats_mean direct_mean = ledger->direct;
+    add_interval(direct, "ci", stats_mean_interval(&direct_mean));
+    if (c->cmp.has_baseline) {
+        json_add_double(cJSON_AddObjectToObject(object, "tail"), "pct", ledger->tail_pct);
+        cJSON *rest = cJSON_AddObjectToObject(object, "unexplained");
+        json_add_double(rest, "pct", ledger->unexplained.mean);
+        add_interval(rest, "ci", stats_mean_interval(&ledger->unexplained));
+    } else {
+        cJSON_AddNullToObject(object, "tail");
+        cJSON_AddNullToObject(object, "unexplained");
+    }
+    json_add_double(object, "observer_pct", ledger->observer_pct);
+    add_interval(object, "observer_ci", ledger->observer_ci);
+}
+
+static cJSON *case_object(const struct model *model, const struct model_case *c) {
+    cJSON *object = cJSON_CreateObject();
+    json_add_string(object, "case", c->name);
+    json_add_string(object, "unit", c->unit);
+    json_add_string(object, "better", c->better == FOM_HIGHER ? "higher" : "lower");
+    json_add_string(object, "sentence", c->sentence);
+    if (c->baseline.count)
+        cJSON_AddItemToObject(object, "baseline", side_object(model->baseline_label, &c->baseline, &c->cmp.baseline));
+    else
+        cJSON_AddNullToObject(object, "baseline");
+    cJSON_AddItemToObject(object, "subject", side_object(model->subject_label, &c->subject, &c->cmp.subject));
+    json_add_double(object, "noise_floor_pct", c->noise_floor_pct);
+    if (c->cmp.has_baseline)
+        cJSON_AddItemToObject(object, "overhead", overhead_object(c));
+    else
+        cJSON_AddNullToObject(object, "overhead");
+    add_ledger(object, c);
+    add_strings(object, "warnings", &c->warnings);
+    return object;
+}
+
+static void copy_key(cJSON *to, const cJSON *header, const char *key) {
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(header, key);
+    if (item)
+        cJSON_AddItemToObject(to, key, cJSON_Duplicate(item, 1));
+}
+
+static void add_subjects(cJSON *array, const struct dataset *sets, size_t count, bool baseline) {
+    static const char *const KEYS[] = {"id",       "started", "tool",  "host",          "nodes",     "platform",
+                                       "topology", "kernel",  "clock", "circumstances", "collectors"};
+    for (size_t i = 0; i < count; i++) {
+        cJSON *object = cJSON_CreateObject();
+        json_add_string(object, "label", sets[i].label);
+        json_add_string(object, "role", sets[i].role);
+        cJSON_AddBoolToObject(object, "baseline", baseline);
+        json_add_string(object, "journal", sets[i].path);
+        cJSON_AddBoolToObject(object, "complete", sets[i].complete);
+        for (size_t k = 0; k < ARRAY_LEN(KEYS); k++)
+            copy_key(object, sets[i].header, KEYS[k]);
+        cJSON_AddItemToArray(array, object);
+    }
+}
+
+cJSON *render_to_json(const struct model *model) {
+    cJSON *root = cJSON_CreateObject();
+    json_add_string(root, "schema", REPORT_SCHEMA);
+    json_add_string(root, "sentence", model->sentence);
+    json_add_string(root, "scope", model->scope);
+    json_add_double(root, "limit_pct", model->limit_pct);
+    cJSON *subjects = cJSON_AddArrayToObject(root, "subjects");
+    add_subjects(subjects, model->baselines, model->baseline_count, true);
+    add_subjects(subjects, model->subjects, model->subject_count, false);
+    cJSON *cases = cJSON_AddArrayToObject(root, "cases");
+    for (size_t i = 0; i < model->case_count; i++)
+        cJSON_AddItemToArray(cases, case_object(model, &model->cases[i]));
+    cJSON *differences = cJSON_AddArrayToObject(root, "differences");
+    for (size_t i = 0; i < model->difference_count; i++) {
+        cJSON *row = cJSON_CreateObject();
+        json_add_string(row, "key", model->differences[i].key);
+        json_add_string(row, "baseline", model->differences[i].baseline);
+        json_add_string(row, "subject", model->differences[i].subject);
+        cJSON_AddItemToArray(differences, row);
+    }
+    add_strings(root, "warnings", &model->warnings);
+    return root;
+}
+
+void render_json(const struct model *model, bool colour, FILE *out) {
+    (void)colour;
+    cJSON *root = render_to_json(model);
+    char *text = cJSON_Print(root);
+    fputs(text, out);
+    fputc('\n', out);
+    free(text);
+    cJSON_Delete(root);
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// The report as Markdown, to paste into an issue. May include: core, report.
+#include "report/escape.h"
+#include "report/render.h"
+
+#include <math.h>
+
+enum { CELL_LIMIT = 120, TEXT_LIMIT = 2000 };
+
+static void put(FILE *out, const char *text, size_t limit) {
+    struct str clean = {0};
+    escape_markdown(&clean, text, limit);
+    fputs(str_text(&clean), out);
+    str_free(&clean);
+}
+
+static double half_width(struct stats_interval ci) {
+    return 0.5 * (ci.high - ci.low);
+}
+
+static void put_number(FILE *out, double value, double uncertainty) {
+    char text[60];
+    model_number(value, uncertainty, text, sizeof text);
+    fputs(isfinite(value) ? text : "-", out);
+}
+
+static void put_percent(FILE *out, double pct, struct stats_interval ci) {
+    char text[120];
+    model_percent(pct, ci, text, sizeof text);
+    fputs(isfinite(pct) ? text : "-", out);
+}
+
+static void comparison(const struct model *model, FILE *out) {
+    fputs("| case | ", out);
+    put(out, model->baseline_label, CELL_LIMIT);
+    fputs(" | ", out);
+    put(out, model->subject_label, CELL_LIMIT);
+    fputs(" | unit | overhead (95 %) | verdict |\n|---|---:|---:|---|---|---|\n", out);
+    for (size_t i = 0; i < model->case_count; i++) {
+        const struct model_case *c = &model->cases[i];
+        fputs("| ", out);
+        put(out, c->name, CELL_LIMIT);
+        fputs(" | ", out);
+        put_number(out, c->cmp.baseline.median, half_width(c->cmp.baseline.median_ci));
+        fputs(" | ", out);
+        put_number(out, c->cmp.subject.median, half_width(c->cmp.subject.median_ci));
+        fputs(" | ", out);
+        put(out, c->unit, CELL_LIMIT);
+        fputs(" | ", out);
+        put_percent(out, c->pct, c->ci);
+        fprintf(out, " | %s |\n", c->cmp.has_baseline ? stats_verdict_name(c->verdict) : "no baseline");
+    }
+}
+
+static void single(const struct model *model, FILE *out) {
+    fputs(
+        "| case | median | unit | 95 % interval | n | CV % | noise floor % | hypervisor, at least |\n"
+        "|---|---:|---|---|---:|---:|---:|---|\n",
+        out);
+    for (size_t i = 0; i < model->case_count; i++) {
+        const struct model_case *c = &model->cases[i];
+        struct stats_interval ci = c->cmp.subject.median_ci;
+        fputs("| ", out);
+        put(out, c->name, CELL_LIMIT);
+        fputs(" | ", out);
+        put_number(out, c->cmp.subject.median, half_width(ci));
+        fputs(" | ", out);
+        put(out, c->unit, CELL_LIMIT);
+        fputs(" | ", out);
+        put_number(out, ci.low, half_width(ci));
+        fputs(" to ", out);
+        put_number(out, ci.high, half_width(ci));
+        fprintf(out, " | %zu | ", c->cmp.subject.count);
+        put_number(out, c->cmp.subject.cv_pct, NAN);
+        fputs(" | ", out);
+        put_number(out, c->noise_floor_pct, NAN);
+        fputs(" | ", out);
+        if (c->ledger.count)
+            put_percent(out, c->ledger.direct.mean, stats_mean_interval(&c->ledger.direct));
+        else
+            fputs("not measured", out);
+        fputs(" |\n", out);
+    }
+}
+
+static void ledger(const struct model_case *c, FILE *out) {
+    fputs("\n**", out);
+    put(out, c->name, CELL_LIMIT);
+    fputs("**\n\n| cause | % | count | known by |\n|---|---|---:|---|\n", out);
+    for (size_t i = 0; i < c->ledger.count; i++) {
+        const struct ledger_line *line = &c->ledger.lines[i];
+        fprintf(out, "| %s%s | ", cause_info(line->cause)->id, line->scope == SCOPE_LATENCY ? " (latency)" : "");
+        put_percent(out, line->pct, line->ci);
+        fprintf(out, " | %.0f | %s |\n", line->count, obs_basis_names[line->basis]);
+    }
+    if (!c->cmp.has_baseline)
+        return;
+    fputs("| unexplained | ", out);
+    put_percent(out, c->ledger.unexplained.mean, stats_mean_interval(&c->ledger.unexplained));
+    fputs(" | | rest |\n| difference of means | ", out);
+    put_percent(out, c->cmp.mean_pct.mean, stats_mean_interval(&c->cmp.mean_pct));
+    fputs(" | | timing samples |\n", out);
+}
+
+static void bullets(const struct strings *list, const char *about, FILE *out) {
+    for (size_t i = 0; i < list->count; i++) {
+        fputs("- ", out);
+        if (about) {
+            put(out, about, CELL_LIMIT);
+            fputs(": ", out);
+        }
+        put(out, list->items[i], TEXT_LIMIT);
+        fputc('\n', out);
+    }
+}
+
+void render_markdown(const struct model *model, bool colour, FILE *out) {
+    (void)colour;
+    fputs("**", out);
+    put(out, model->sentence, TEXT_LIMIT);
+    fputs("**\n\n", out);
+    put(out, model->scope, TEXT_LIMIT);
+    fputs("\n\n", out);
+    if (model->baseline_count)
+        comparison(model, out);
+    else
+        single(model, out);
+    for (size_t i = 0; i < model->case_count; i++)
+        if (model->cases[i].ledger.count)
+            ledger(&model->cases[i], out);
+    fputc('\n', out);
+    bullets(&model->warnings, NULL, out);
+    for (size_t i = 0; i < model->case_count; i++)
+        bullets(&model->cases[i].warnings, model->cases[i].name, out);
+}

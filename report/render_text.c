@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: Apache-2.0
+// The report as text that fits 80 columns; colours only where asked. May include: core, report.
+#include "report/escape.h"
+#include "report/render.h"
+
+#include "core/memory.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { WIDTH = 80 };
+
+struct page {
+    FILE *out;
+    bool colour;
+};
+
+static const char *const STYLE_BOLD = "\033[1m";
+static const char *const STYLE_DIM = "\033[2m";
+static const char *const STYLE_YELLOW = "\033[33m";
+
+static void styled(const struct page *page, const char *style, const char *text) {
+    if (page->colour)
+        fprintf(page->out, "%s%s\033[0m", style, text);
+    else
+        fputs(text, page->out);
+}
+
+// Writes text as a paragraph: cleaned, broken at spaces, continuation lines indented.
+static void paragraph(const struct page *page, const char *first, const char *rest, const char *text) {
+    struct str clean = {0};
+    escape_plain(&clean, text, 4000);
+    const char *p = str_text(&clean);
+    const char *indent = first;
+    do {
+        size_t room = WIDTH - 1 - strlen(indent);
+        size_t columns = 0;
+        size_t end = 0;   // bytes that fit
+        size_t space = 0; // bytes up to the last space that fits
+        while (p[end] && (columns < room || ((unsigned char)p[end] & 0xc0) == 0x80)) {
+            if (p[end] == ' ')
+                space = end;
+            columns += ((unsigned char)p[end] & 0xc0) != 0x80;
+            end++;
+        }
+        if (p[end] && p[end] != ' ' && space > 0)
+            end = space;
+        fprintf(page->out, "%s%.*s\n", indent, (int)end, p);
+        p += end;
+        while (*p == ' ')
+            p++;
+        indent = rest;
+    } while (*p);
+    str_free(&clean);
+}
+
+// A cell of exactly `width` columns, negative: flush right.
+static void cell(const struct page *page, const char *text, int width) {
+    struct str clean = {0};
+    size_t columns = (size_t)abs(width);
+    size_t used = escape_plain(&clean, text, columns);
+    int pad = used < columns ? (int)(columns - used) : 0;
+    if (width < 0)
+        fprintf(page->out, "%*s%s", pad, "", str_text(&clean));
+    else
+        fprintf(page->out, "%s%*s", str_text(&clean), pad, "");
+    str_free(&clean);
+}
+
+static void number_cell(const struct page *page, double value, double uncertainty, int width) {
+    char text[60];
+    model_number(value, uncertainty, text, sizeof text);
+    cell(page, isfinite(value) ? text : "-", width);
+}
+
+static double half_width(struct stats_interval ci) {
+    return 0.5 * (ci.high - ci.low);
+}
+
+static const char *verdict_style(enum stats_verdict verdict) {
+    static const char *const STYLES[] = {
+        [STATS_CANNOT_TELL] = "\033[33m", [STATS_SLOWER] = "\033[31m", [STATS_NOT_SLOWER] = "\033[32m"};
+    return STYLES[verdict];
+}
+
+static void comparison_row(const struct page *page, const struct model_case *c) {
+    char overhead[120] = "-";
+    char value[32];
+    char range[72];
+    model_number(c->pct, half_width(c->ci), value, sizeof value);
+    model_range(c->ci, range, sizeof range);
+    if (*range)
+        snprintf(overhead, sizeof overhead, "%s (%s)", value, range);
+    else if (c->cmp.has_baseline)
+        snprintf(overhead, sizeof overhead, "%s (?)", value);
+    cell(page, c->name, 18);
+    number_cell(page, c->cmp.baseline.median, half_width(c->cmp.baseline.median_ci), -9);
+    number_cell(page, c->cmp.subject.median, half_width(c->cmp.subject.median_ci), -9);
+    fputc(' ', page->out);
+    cell(page, c->unit, 7);
+    cell(page, overhead, -22);
+    fputs("  ", page->out);
+    if (c->cmp.has_baseline)
+        styled(page, verdict_style(c->verdict), stats_verdict_name(c->verdict));
+    else
+        styled(page, STYLE_DIM, "no baseline");
+    fputc('\n', page->out);
+}
+
+static void comparison_table(const struct page *page, const struct model *model) {
+    styled(page, STYLE_BOLD, "CASE               BASELINE  SUBJECT UNIT    OVERHEAD % (95 %)       VERDICT");
+    fputc('\n', page->out);
+    for (size_t i = 0; i < model->case_count; i++)
+        comparison_row(page, &model->cases[i]);
+}
+
+static void single_row(const struct page *page, const struct model_case *c) {
+    char ci[72];
+    double half = half_width(c->cmp.subject.median_ci);
+    model_range(c->cmp.subject.median_ci, ci, sizeof ci);
+    char n[24];
+    snprintf(n, sizeof n, "%zu", c->cmp.subject.count);
+    cell(page, c->name, 20);
+    number_cell(page, c->cmp.subject.median, half, -10);
+    fputc(' ', page->out);
+    cell(page, c->unit, 8);
+    cell(page, *ci ? ci : "-", -20);
+    cell(page, n, -5);
+    number_cell(page, c->cmp.subject.cv_pct, NAN, -7);
+    number_cell(page, c->noise_floor_pct, NAN, -8);
+    fputc('\n', page->out);
+}
+
+static void single_table(const struct page *page, const struct model *model) {
+    styled(page, STYLE_BOLD, "CASE                    MEDIAN UNIT           95 % INTERVAL    N   CV %  NOISE %");
+    fputc('\n', page->out);
+    for (size_t i = 0; i < model->case_count; i++)
+        single_row(page, &model->cases[i]);
+    styled(page, STYLE_DIM, "NOISE %: two sets of samples like these differ by up to this though nothing differs.\n");
+}
+
+static void line_row(const struct page *page, const char *name, double pct, struct stats_interval ci, double count,
+                     const char *basis) {
+    char range[72];
+    double half = half_width(ci);
+    model_range(ci, range, sizeof range);
+    char number[32] = "";
+    if (isfinite(count))
+        snprintf(number, sizeof number, count < 10 ? "%.2g" : "%.0f", count);
+    fputs("  ", page->out);
+    cell(page, name, 22);
+    number_cell(page, pct, half, -9);
+    cell(page, range, -22);
+    cell(page, number, -12);
+    fprintf(page->out, "  %s\n", basis);
+}
+
+static bool has_lines(const struct ledger *ledger) {
+    return ledger->count > 0;
+}
+
+static void ledger_table(const struct page *page, const struct model_case *c) {
+    const struct ledger *ledger = &c->ledger;
+    fputc('\n', page->out);
+    struct str title = {0};
+    escape_plain(&title, c->name, 40);
+    str_add(&title, c->cmp.has_baseline ? ": where the difference of the means goes" : ": direct cost that was seen");
+    styled(page, STYLE_BOLD, str_text(&title));
+    str_free(&title);
+    fprintf(page->out, "\n  %-22s%9s%22s%12s  %s\n", "cause", c->cmp.has_baseline ? "% of base" : "% of time",
+            "95 % interval", "count", "known by");
+    for (size_t i = 0; i < ledger->count; i++) {
+        const struct ledger_line *line = &ledger->lines[i];
+        char name[64];
+        snprintf(name, sizeof name, "%s%s", cause_info(line->cause)->id,
+                 line->scope == SCOPE_CPU       ? ""
+                 : line->scope == SCOPE_BLOCKED ? " (waiting)"
+                                                : " (latency)");
+        line_row(page, name, line->pct, line->ci, line->count, obs_basis_names[line->basis]);
+    }
+    struct stats_interval none = {NAN, NAN};
+    if (!c->cmp.has_baseline) {
+        line_row(page, "hypervisor, at least", ledger->direct.mean, stats_mean_interval(&ledger->direct), NAN, "");
+        return;
+    }
+    line_row(page, "unexplained", ledger->unexplained.mean, stats_mean_interval(&ledger->unexplained), NAN, "rest");
+    line_row(page, "difference of means", c->cmp.mean_pct.mean, stats_mean_interval(&c->cmp.mean_pct), NAN, "timing");
+    line_row(page, "of it tail", ledger->tail_pct, none, NAN, "");
+    paragraph(page, "  ", "  ",
+              "The tail is what rare slow samples add to the mean; the robust overhead above does not hold it.");
+}
+
+static void ledgers(const struct page *page, const struct model *model) {
+    for (size_t i = 0; i < model->case_count; i++)
+        if (has_lines(&model->cases[i].ledger))
+            ledger_table(page, &model->cases[i]);
+}
+
+static const char *text_of(const cJSON *object, const char *key) {
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
+    return cJSON_IsString(item) ? item->valuestring : "";
+}
+
+static void unmeasured(const struct page *page, const struct dataset *set, bool *titled) {
+    const cJSON *collector;
+    cJSON_ArrayForEach(collector, cJSON_GetObjectItemCaseSensitive(set->header, "collectors")) {
+        if (strcmp(text_of(collector, "state"), "active") == 0)
+            continue;
+        if (!*titled) {
+            fputc('\n', page->out);
+            styled(page, STYLE_BOLD, "Not or not fully measured\n");
+        }
+        *titled = true;
+        char *text = mem_printf("%s on %s: %s (%s)%s%s", text_of(collector, "name"), set->name,
+                                text_of(collector, "reason"), text_of(collector, "state"),
+                                *text_of(collector, "hint") ? ". " : "", text_of(collector, "hint"));
+        paragraph(page, "  ", "    ", text);
+        free(text);
+    }
+}
+
+static void warnings(const struct page *page, const struct model *model) {
+    size_t total = model->warnings.count;
+    for (size_t i = 0; i < model->case_count; i++)
+        total += model->cases[i].warnings.count;
+    if (total == 0)
+        return;
+    fputc('\n', page->out);
+    styled(page, STYLE_YELLOW, "Mind\n");
+    for (size_t i = 0; i < model->warnings.count; i++)
+        paragraph(page, "  - ", "    ", model->warnings.items[i]);
+    for (size_t i = 0; i < model->case_count; i++)
+        for (size_t w = 0; w < model->cases[i].warnings.count; w++) {
+            char *text = mem_printf("%.60s: %s", model->cases[i].name, model->cases[i].warnings.items[w]);
+            paragraph(page, "  - ", "    ", text);
+            free(text);
+        }
+}
+
+static void sides(const struct page *page, const struct dataset *sets, size_t count, const char *word) {
+    for (size_t i = 0; i < count; i++) {
+        const cJSON *platform = cJSON_GetObjectItemCaseSensitive(sets[i].header, "platform");
+        char *text = mem_printf("%s (%s%s%s) %s", sets[i].name, *sets[i].role ? sets[i].role : "role not told",
+                                *text_of(platform, "hypervisor") ? ", hypervisor " : "",
+                                text_of(platform, "hypervisor"), sets[i].path);
+        paragraph(page, word, "            ", text);
+        free(text);
+    }
+}
+
+static void differences(const struct page *page, const struct model *model) {
+    if (model->difference_count == 0)
+        return;
+    fputc('\n', page->out);
+    styled(page, STYLE_BOLD, "What differs besides");
+    fprintf(page->out, "\n  %-30s%-24s%-24s\n", "", "baseline", "subject");
+    for (size_t i = 0; i < model->difference_count; i++) {
+        fputs("  ", page->out);
+        cell(page, model->differences[i].key, 29);
+        fputc(' ', page->out);
+        cell(page, model->differences[i].baseline, 23);
+        fputc(' ', page->out);
+        cell(page, model->differences[i].subject, 23);
+        fputc('\n', page->out);
+    }
+}
+
+void render_text(const struct model *model, bool colour, FILE *out) {
+    struct page page = {out, colour};
+    paragraph(&page, "", "", model->sentence);
+    fputc('\n', out);
+    paragraph(&page, "", "", model->scope);
+    fputc('\n', out);
+    sides(&page, model->baselines, model->baseline_count, "  baseline  ");
+    sides(&page, model->subjects, model->subject_count, "  subject   ");
+    fputc('\n', out);
+    if (model->baseline_count)
+        comparison_table(&page, model);
+    else
+        single_table(&page, model);
+    ledgers(&page, model);
+    warnings(&page, model);
+    bool titled = false;
+    for (size_t i = 0; i < model->subject_count; i++)
+        unmeasured(&page, &model->subjects[i], &titled);
+    for (size_t i = 0; i < model->baseline_count; i++)
+        unmeasured(&page, &model->baselines[i], &titled);
+    differences(&page, model);
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// From journals to a rendered report. May include: core, report.
+#include "report/report.h"
+
+#include "core/memory.h"
+#include "report/model.h"
+#include "report/render.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+void report_formats(char *out, size_t size) {
+    out[0] = '\0';
+    const struct renderer *renderer;
+    for (size_t i = 0; (renderer = renderer_by_index(i)) != NULL; i++) {
+        size_t used = strlen(out);
+        snprintf(out + used, size - used, "%s%s", i ? ", " : "", renderer->name);
+    }
+}
+
+const char *report_format_of_file(const char *path) {
+    const char *dot = strrchr(path, '.');
+    const struct renderer *renderer;
+    for (size_t i = 0; dot && (renderer = renderer_by_index(i)) != NULL; i++)
+        if (renderer->extension && strcmp(dot + 1, renderer->extension) == 0)
+            return renderer->name;
+    return NULL;
+}
+
+static int load_all(struct dataset *sets, const char *const *paths, size_t count, struct error *err) {
+    for (size_t i = 0; i < count; i++)
+        if (dataset_load(&sets[i], paths[i], err) < 0)
+            return -1;
+    return 0;
+}
+
+static int render(const struct renderer *renderer, const struct report_options *options, const struct model *model,
+                  FILE *out, struct error *err) {
+    renderer->render(model, options->colour, out);
+    if (fflush(out) == 0 && !ferror(out))
+        return 0;
+    error_set(err, EXIT_CODE_INTERNAL, "writing the report");
+    return error_why(err, "%s", strerror(errno));
+}
+
+int report_make(const struct report_options *options, FILE *out, struct error *err) {
+    const struct renderer *renderer = renderer_by_name(options->format);
+    if (!renderer) {
+        char formats[200];
+        report_formats(formats, sizeof formats);
+        error_set(err, EXIT_CODE_USAGE, "--format %s", options->format);
+        error_why(err, "there is no such format");
+        return error_remedy(err, "use one of: %s", formats);
+    }
+    size_t total = options->journal_count + options->baseline_count;
+    struct dataset *sets = mem_alloc(total * sizeof *sets);
+    struct dataset *baselines = sets + options->journal_count;
+    int result = load_all(sets, options->journals, options->journal_count, err);
+    if (result == 0)
+        result = load_all(baselines, options->baselines, options->baseline_count, err);
+    if (result == 0) {
+        struct model model;
+        model_make(&model, sets, options->journal_count, baselines, options->baseline_count, options->limit_pct);
+        model.command = options->command;
+        result = render(renderer, options, &model, out, err);
+        model_free(&model);
+    }
+    for (size_t i = 0; i < total; i++)
+        dataset_free(&sets[i]);
+    free(sets);
+    return result;
+}
