@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+// PCI functions, VMBus and the like. May include: core.
+#include "detect/evidence.h"
+
+#include "core/memory.h"
+#include "detect/signatures.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+// Big servers have hundreds of functions; the first ones tell what machine it is.
+enum { DEVICES_MAX = 64 };
+
+// "KEY=value" in a uevent file.
+static bool uevent_value(const char *text, const char *key, char *out, size_t size) {
+    const char *at = strstr(text, key);
+    if (!at)
+        return false;
+    at += strlen(key);
+    snprintf(out, size, "%.*s", (int)strcspn(at, "\n"), at);
+    return true;
+}
+
+static bool from_uevent(struct sysroot *root, const char *dir, struct pci_device *out) {
+    char path[320];
+    char value[32];
+    snprintf(path, sizeof path, "%s/uevent", dir);
+    const char *text = sysroot_read(root, path, NULL);
+    if (!text || !uevent_value(text, "PCI_ID=", value, sizeof value) ||
+        sscanf(value, "%x:%x", &out->vendor, &out->device) != 2)
+        return false;
+    if (uevent_value(text, "PCI_CLASS=", value, sizeof value))
+        out->class_code = (uint32_t)strtoul(value, NULL, 16);
+    uevent_value(text, "DRIVER=", out->driver, sizeof out->driver);
+    return true;
+}
+
+static bool hex_file(struct sysroot *root, const char *dir, const char *name, uint32_t *out) {
+    char path[320];
+    char text[32];
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    if (!sysroot_text(root, path, text, sizeof text))
+        return false;
+    char *end;
+    *out = (uint32_t)strtoul(text, &end, 16);
+    return end != text;
+}
+
+static bool from_files(struct sysroot *root, const char *dir, struct pci_device *out) {
+    char path[320];
+    if (!hex_file(root, dir, "vendor", &out->vendor) || !hex_file(root, dir, "device", &out->device))
+        return false;
+    hex_file(root, dir, "class", &out->class_code);
+    snprintf(path, sizeof path, "%s/driver", dir);
+    const char *driver = sysroot_link(root, path);
+    const char *name = driver ? strrchr(driver, '/') : NULL;
+    if (driver)
+        snprintf(out->driver, sizeof out->driver, "%s", name ? name + 1 : driver);
+    return true;
+}
+
+// In a recorded folder the link to the device's own folder may be a plain file: "../../../devices/pci0000:00/...".
+static void device_dir(struct sysroot *root, const char *address, char *out, size_t size) {
+    snprintf(out, size, "sys/bus/pci/devices/%s", address);
+    if (root->live)
+        return;
+    const char *link = sysroot_link(root, out);
+    const char *devices = link ? strstr(link, "devices/") : NULL;
+    if (devices && strlen(devices) < 200 && !strstr(devices, ".."))
+        snprintf(out, size, "sys/%s", devices);
+}
+
+static void say_device(struct evidence_set *set, const struct pci_device *device) {
+    const struct pci_signature *row = pci_find(device->vendor, device->device);
+    if (!row || !*row->says)
+        return;
+    char source[48];
+    char value[96];
+    snprintf(source, sizeof source, "pci:%s", device->address);
+    snprintf(value, sizeof value, "%04x:%04x %s", device->vendor, device->device, row->what);
+    evidence_add(set, GROUP_DEVICES, source, value, row->says);
+}
+
+static void add_address(void *context, const char *address) {
+    struct evidence_set *set = context;
+    struct pci_device device = {0};
+    char dir[256];
+    if (set->pci_count >= DEVICES_MAX || strlen(address) >= sizeof device.address)
+        return;
+    device_dir(set->root, address, dir, sizeof dir);
+    if (!from_uevent(set->root, dir, &device) && !from_files(set->root, dir, &device))
+        return;
+    memcpy(device.address, address, strlen(address));
+    say_device(set, &device);
+    ARRAY_PUSH(set->pci, set->pci_count, set->pci_capacity, device);
+}
+
+// /proc/bus/pci/devices: bus and function, vendor and device, ..., driver last (drivers/pci/proc.c).
+static void read_proc_pci(struct evidence_set *set) {
+    const char *text = sysroot_read(set->root, "proc/bus/pci/devices", NULL);
+    for (; text && *text && set->pci_count < DEVICES_MAX; text += strcspn(text, "\n"), text += *text == '\n') {
+        struct pci_device device = {0};
+        unsigned place;
+        if (sscanf(text, "%4x\t%4x%4x", &place, &device.vendor, &device.device) != 3)
+            continue;
+        snprintf(device.address, sizeof device.address, "0000:%02x:%02x.%u", place >> 8 & 0xff, place >> 3 & 0x1f,
+                 place & 7);
+        say_device(set, &device);
+        ARRAY_PUSH(set->pci, set->pci_count, set->pci_capacity, device);
+    }
+}
+
+static void count_vmbus(void *context, const char *name) {
+    (void)name;
+    (*(size_t *)context)++;
+}
+
+// A device is proof of the bus; its folder alone is made by the driver on any machine.
+static void read_vmbus(struct evidence_set *set) {
+    size_t count = 0;
+    sysroot_list(set->root, "sys/bus/vmbus/devices", count_vmbus, &count);
+    if (count)
+        evidence_add(set, GROUP_DEVICES, "/sys/bus/vmbus", "has devices", "hypervisor=hyperv:0.97");
+}
+
+void read_devices(struct evidence_set *set) {
+    sysroot_list(set->root, "sys/bus/pci/devices", add_address, set);
+    if (!set->pci_count && !set->root->live)
+        read_proc_pci(set);
+    read_vmbus(set);
+}

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// Looks at the files that the tables name, and nothing else. May include: core.
+#include "detect/evidence.h"
+
+#include "detect/signatures.h"
+
+#include <stdio.h>
+#include <string.h>
+
+// Expands "dmi:NAME" and "dt:NAME".
+static const char *expand(const char *file, char *out, size_t size) {
+    if (!strncmp(file, "dmi:", 4))
+        snprintf(out, size, "sys/class/dmi/id/%s", file + 4);
+    else if (!strncmp(file, "dt:", 3))
+        snprintf(out, size, "proc/device-tree/%s", file + 3);
+    else
+        snprintf(out, size, "%s", file);
+    return out;
+}
+
+// True if a line, or an entry that ends in a NUL, starts with `text`.
+static bool has_line(const char *data, size_t size, const char *text) {
+    size_t length = strlen(text);
+    for (size_t at = 0; at + length <= size; at++) {
+        if ((at == 0 || data[at - 1] == '\n' || data[at - 1] == '\0') && !memcmp(data + at, text, length))
+            return true;
+    }
+    return false;
+}
+
+static bool test_trimmed(struct sysroot *root, const char *path, const struct text_condition *condition) {
+    char text[256];
+    if (!sysroot_text(root, path, text, sizeof text))
+        return false;
+    size_t length = strlen(condition->text);
+    size_t have = strlen(text);
+    switch (condition->test) {
+    case TEST_IS:
+        return !strcmp(text, condition->text);
+    case TEST_STARTS:
+        return !strncmp(text, condition->text, length);
+    case TEST_ENDS:
+        return have >= length && !strcmp(text + have - length, condition->text);
+    default:
+        return false;
+    }
+}
+
+// On the live machine CPUID has said what /proc/cpuinfo would (only User-mode Linux has /proc/exitcode and hides
+// there).
+static bool too_dear(const struct evidence_set *set, const char *path) {
+    return set->cpuid.live && !strcmp(path, "proc/cpuinfo") && !sysroot_exists(set->root, "proc/exitcode");
+}
+
+static bool holds(const struct evidence_set *set, const struct text_condition *condition) {
+    char path[128];
+    if (condition->test == TEST_ALWAYS)
+        return true;
+    expand(condition->file, path, sizeof path);
+    if (condition->test == TEST_EXISTS)
+        return sysroot_exists(set->root, path);
+    if (too_dear(set, path))
+        return false;
+    if (condition->test < TEST_HAS)
+        return test_trimmed(set->root, path, condition);
+    size_t size;
+    const char *data = sysroot_read(set->root, path, &size);
+    if (!data)
+        return condition->test == TEST_LACKS && !sysroot_exists(set->root, path);
+    if (condition->test == TEST_LINE)
+        return has_line(data, size, condition->text);
+    bool has = memmem(data, size, condition->text, strlen(condition->text)) != NULL;
+    return has == (condition->test == TEST_HAS);
+}
+
+// What to show of the file: all of it where it is one short text, else the part that was looked for. Of a UUID only the
+// start, which is the same for all machines of a cloud.
+static void describe(const struct evidence_set *set, const struct text_condition *when, const char *path, char *out,
+                     size_t size) {
+    if (when->test == TEST_EXISTS) {
+        snprintf(out, size, "present");
+        return;
+    }
+    if (when->test == TEST_LINE || when->test == TEST_HAS || strstr(path, "uuid")) {
+        snprintf(out, size, "%s", when->text);
+        if (!strstr(path, "sys/class/dmi"))
+            return;
+        if (strstr(path, "uuid"))
+            return;
+    }
+    char text[96];
+    if (sysroot_text(set->root, path, text, sizeof text))
+        snprintf(out, size, "%s", text);
+}
+
+static void source_name(const char *file, char *out, size_t size) {
+    bool short_name = !strncmp(file, "dmi:", 4) || !strncmp(file, "dt:", 3);
+    snprintf(out, size, "%s%s", short_name ? "" : "/", file);
+}
+
+static void apply(struct evidence_set *set, const struct text_rule *rules, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        const struct text_rule *rule = &rules[i];
+        // The second condition first: it keeps files with secrets (UUIDs) unread where they could say nothing.
+        if (!holds(set, &rule->also) || !holds(set, &rule->when))
+            continue;
+        char path[128];
+        char value[128] = "";
+        char source[128];
+        expand(rule->when.file, path, sizeof path);
+        describe(set, &rule->when, path, value, sizeof value);
+        source_name(rule->when.file, source, sizeof source);
+        evidence_add(set, rule->group, source, value, rule->says);
+    }
+}
+
+void read_text_rules(struct evidence_set *set) {
+    apply(set, firmware_rules, firmware_rule_count);
+    apply(set, system_rules, system_rule_count);
+}

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+// Signatures that the running kernel and system show: /proc, /run, /dev, /sys outside firmware. See signatures.h.
+// May include: core.
+#include "detect/signatures.h"
+
+#include "core/memory.h"
+
+#define ONLY                                                                                                           \
+    { NULL, TEST_ALWAYS, NULL }
+#define FILE_(path, test, text)                                                                                        \
+    { path, TEST_##test, text }
+#define KERNEL(path, test, text, says, from)                                                                           \
+    { GROUP_KERNEL, FILE_(path, test, text), ONLY, says, from }
+#define CGROUP(test, text, says, from)                                                                                 \
+    {GROUP_CONTAINER_CGROUP, FILE_("proc/self/cgroup", test, text), ONLY, says, from}, {                               \
+        GROUP_CONTAINER_CGROUP, FILE_("proc/1/cgroup", test, text), ONLY, says, from                                   \
+    }
+#define MANAGER(name, says, from)                                                                                      \
+    {GROUP_CONTAINER_FILES, FILE_("proc/1/environ", LINE, "container=" name), ONLY, says, from},                       \
+        {GROUP_CONTAINER_FILES, FILE_("run/systemd/container", STARTS, name), ONLY, says, from}, {                     \
+        GROUP_CONTAINER_FILES, FILE_("run/host/container-manager", STARTS, name), ONLY, says, from                     \
+    }
+#define MODULE(name, says, from)                                                                                       \
+    { GROUP_DEVICES, FILE_("proc/modules", LINE, name " "), ONLY, says, from }
+
+const struct text_rule system_rules[] = {
+    // Xen. /proc/xen may be mounted on an HVM guest too; "control_d" is Dom0's.
+    KERNEL("proc/xen/capabilities", HAS, "control_d", "kernel=xen:0.98 role=dom0:0.98", "S W K"),
+    KERNEL("proc/xen/capabilities", EXISTS, NULL, "kernel=xen:0.9", "S W K"),
+    KERNEL("proc/xen/privcmd", EXISTS, NULL, "kernel=xen:0.8", "W"),
+    KERNEL("proc/xen/xenbus", EXISTS, NULL, "kernel=xen:0.85", "W"),
+    KERNEL("sys/hypervisor/type", IS, "xen", "kernel=xen:0.97", "S W K"),
+    KERNEL("sys/hypervisor/guest_type", IS, "PV", "kernel=xen:0.95 mode=pv:0.99", "K"),
+    KERNEL("sys/hypervisor/guest_type", IS, "HVM", "kernel=xen:0.95 mode=hvm:0.99", "K"),
+    KERNEL("sys/hypervisor/guest_type", IS, "PVH", "kernel=xen:0.95 mode=pvh:0.99", "K"),
+    KERNEL("sys/hypervisor/version/extra", HAS, "amazon", "cloud=aws:0.95", "C"),
+    KERNEL("sys/hypervisor/uuid", STARTS, "ec2", "cloud=aws:0.95", "C"),
+    KERNEL("sys/hypervisor/properties/capabilities", HAS, "hvm-", "kernel=xen:0.8", "W"),
+    {GROUP_DEVICES, FILE_("sys/bus/xen/devices", EXISTS, NULL), ONLY, "hypervisor=xen:0.8", "K"},
+    {GROUP_DEVICES, FILE_("dev/xen/evtchn", EXISTS, NULL), ONLY, "hypervisor=xen:0.85", "W"},
+    {GROUP_DEVICES, FILE_("dev/xen/privcmd", EXISTS, NULL), ONLY, "hypervisor=xen:0.85", "G"},
+    // clock sources and kernel names
+    {GROUP_KERNEL, FILE_("sys/devices/system/clocksource/clocksource0/available_clocksource", HAS, "kvm-clock"), ONLY,
+     "hypervisor=kvm:0.9", "K"},
+    {GROUP_KERNEL, FILE_("sys/devices/system/clocksource/clocksource0/available_clocksource", HAS, "xen"), ONLY,
+     "hypervisor=xen:0.9", "K"},
+    {GROUP_KERNEL,
+     FILE_("sys/devices/system/clocksource/clocksource0/available_clocksource", HAS, "hyperv_clocksource"), ONLY,
+     "hypervisor=hyperv|kvm:0.8", "K"},
+    {GROUP_CONTAINER_FILES, FILE_("proc/sys/kernel/osrelease", HAS, "WSL2"), ONLY,
+     "hypervisor=hyperv:0.95 container=wsl:0.97 vmm=wsl2:0.97", "S"},
+    {GROUP_CONTAINER_FILES, FILE_("proc/sys/kernel/osrelease", HAS, "microsoft-standard"), ONLY,
+     "hypervisor=hyperv:0.95 container=wsl:0.97 vmm=wsl2:0.97", "S"},
+    {GROUP_CONTAINER_FILES, FILE_("proc/sys/kernel/osrelease", HAS, "-Microsoft"), ONLY, "container=wsl:0.97", "S"},
+    {GROUP_CONTAINER_FILES, FILE_("proc/version", HAS, "microsoft-standard"), ONLY,
+     "hypervisor=hyperv:0.95 container=wsl:0.97 vmm=wsl2:0.97", "S"},
+    {GROUP_CONTAINER_FILES, FILE_("proc/version", HAS, "Microsoft@Microsoft.com"), ONLY, "container=wsl:0.97", "G"},
+    // /proc/cpuinfo of architectures without CPUID (read in one go with the flags that read_cpu.c looks at)
+    {GROUP_CPU_MODEL, FILE_("proc/cpuinfo", HAS, "User Mode Linux"), ONLY, "kernel=uml:0.99", "S W"},
+    {GROUP_CPU_MODEL, FILE_("proc/cpuinfo", HAS, "(emulated by qemu)"), ONLY, "hypervisor=kvm|qemu:0.97 vmm=qemu:0.97",
+     "W"},
+    {GROUP_CPU_MODEL, FILE_("proc/cpuinfo", HAS, "PowerNV"), ONLY, "hypervisor=none:0.97", "W"},
+    {GROUP_CPU_MODEL, FILE_("proc/cpuinfo", HAS, "PowerVM"), ONLY, "hypervisor=powervm:0.9", "G"},
+    {GROUP_CPU_MODEL, FILE_("proc/cpuinfo", HAS, "sun4v"), FILE_("dev/mdesc", EXISTS, NULL), "hypervisor=ldoms:0.97",
+     "W"},
+    {GROUP_CPU_MODEL, FILE_("proc/cpuinfo", HAS, "sun4v"), ONLY, "hypervisor=ldoms:0.9", "W"},
+    {GROUP_CPU_MODEL, FILE_("proc/cpuinfo", LINE, "vendor_id\t: PowerVM Lx86"), ONLY, "hypervisor!=none:0.9", "W"},
+    {GROUP_CPU_MODEL, FILE_("proc/cpuinfo", HAS, "CPU implementer\t: 0x00"), ONLY, "hypervisor=qemu:0.9 vmm=qemu:0.8",
+     "G"}, // TCG's -cpu max
+    {GROUP_KERNEL, FILE_("proc/ppc64/lparcfg", HAS, "shared_processor_mode"), FILE_("proc/cpuinfo", LACKS, "qemu"),
+     "hypervisor=powervm:0.93", "W"},
+    {GROUP_KERNEL, FILE_("proc/ppc64/lparcfg", HAS, "partition_id="), FILE_("proc/cpuinfo", LACKS, "qemu"),
+     "hypervisor=powervm:0.8", "W"},
+    // confidential guests
+    KERNEL("dev/sev-guest", EXISTS, NULL, "cvm=sev-snp:0.95 hypervisor!=none:0.9", "K"),
+    KERNEL("dev/tdx_guest", EXISTS, NULL, "cvm=tdx:0.97 hypervisor!=none:0.9", "K"),
+    KERNEL("dev/tdx-guest", EXISTS, NULL, "cvm=tdx:0.97 hypervisor!=none:0.9", "K"),
+    KERNEL("proc/cpuinfo", HAS, " tdx_guest", "cvm=tdx:0.97 hypervisor!=none:0.9", "K"),
+    KERNEL("sys/firmware/uv/prot_virt_guest", IS, "1", "cvm=secure-execution:0.99 hypervisor=kvm:0.95", "S K"),
+    KERNEL("sys/devices/platform/arm-cca-dev", EXISTS, NULL, "cvm=cca:0.97 hypervisor!=none:0.9", "S K"),
+    KERNEL("dev/arm_cca_guest", EXISTS, NULL, "cvm=cca:0.95 hypervisor!=none:0.9", "G"),
+    // devices and modules of guests. kvm, vboxdrv, vmmon are modules of machines that can run guests: they say nothing.
+    {GROUP_DEVICES, FILE_("dev/vboxguest", EXISTS, NULL), ONLY, "hypervisor=virtualbox:0.93", "G"},
+    {GROUP_DEVICES, FILE_("dev/vmci", EXISTS, NULL), FILE_("proc/modules", LACKS, "vmmon "), "hypervisor=vmware:0.7",
+     "G"},
+    {GROUP_DEVICES, FILE_("dev/vmbus/hv_kvp", EXISTS, NULL), ONLY, "hypervisor=hyperv:0.95", "K"},
+    {GROUP_DEVICES, FILE_("dev/ptp_kvm", EXISTS, NULL), ONLY, "hypervisor=kvm:0.8", "K"},
+    {GROUP_DEVICES, FILE_("dev/ptp_hyperv", EXISTS, NULL), ONLY, "hypervisor=hyperv:0.9", "K"},
+    {GROUP_DEVICES, FILE_("var/lib/hyperv/.kvp_pool_3", EXISTS, NULL), ONLY, "hypervisor=hyperv:0.9", "G"},
+    {GROUP_DEVICES, FILE_("dev/vsock", EXISTS, NULL), FILE_("uname_m.txt", IS, "aarch64"),
+     "hypervisor=kvm:0.85 vmm=firecracker:0.55", "L"}, // no DMI on such machines
+    MODULE("vboxguest", "hypervisor=virtualbox:0.85", "G"),
+    MODULE("vmw_balloon", "hypervisor=vmware:0.85", "G"),
+    MODULE("vmwgfx", "hypervisor=vmware|virtualbox:0.7", "G"),
+    MODULE("hv_vmbus", "hypervisor=hyperv:0.85", "K"),
+    MODULE("hv_storvsc", "hypervisor=hyperv:0.9", "K"),
+    MODULE("hv_netvsc", "hypervisor=hyperv:0.9", "K"),
+    MODULE("xen_blkfront", "hypervisor=xen:0.8", "K"),
+    MODULE("xen_netfront", "hypervisor=xen:0.8", "K"),
+    MODULE("prl_tg", "hypervisor=parallels:0.9", "G"),
+    // what cloud-init found at this boot (/run is empty at boot: no leftovers of an image)
+    {GROUP_CLOUD_INIT, FILE_("run/cloud-init/cloud-id", IS, "aws"), ONLY, "cloud=aws:0.85", "C"},
+    {GROUP_CLOUD_INIT, FILE_("run/cloud-init/cloud-id", IS, "gce"), ONLY, "cloud=gcp:0.85", "C"},
+    {GROUP_CLOUD_INIT, FILE_("run/cloud-init/cloud-id", IS, "azure"), ONLY, "cloud=azure:0.85", "C"},
+    {GROUP_CLOUD_INIT, FILE_("run/cloud-init/cloud-id", IS, "oracle"), ONLY, "cloud=oracle-cloud:0.85", "C"},
+    {GROUP_CLOUD_INIT, FILE_("run/cloud-init/cloud-id", IS, "aliyun"), ONLY, "cloud=alibaba:0.85", "C"},
+    {GROUP_CLOUD_INIT, FILE_("run/cloud-init/cloud-id", IS, "digitalocean"), ONLY, "cloud=digitalocean:0.85", "C"},
+    {GROUP_CLOUD_INIT, FILE_("run/cloud-init/cloud-id", IS, "hetzner"), ONLY, "cloud=hetzner-cloud:0.85", "C"},
+    {GROUP_CLOUD_INIT, FILE_("run/cloud-init/cloud-id", IS, "openstack"), ONLY, "cloud=openstack:0.8", "C"},
+    {GROUP_CLOUD_INIT, FILE_("run/cloud-init/cloud-id", IS, "vultr"), ONLY, "cloud=vultr:0.85", "C"},
+    {GROUP_CLOUD_INIT, FILE_("run/cloud-init/cloud-id", IS, "scaleway"), ONLY, "cloud=scaleway:0.85", "C"},
+    {GROUP_CLOUD_INIT, FILE_("run/cloud-init/cloud-id", IS, "upcloud"), ONLY, "cloud=upcloud:0.85", "C"},
+    {GROUP_CLOUD_INIT, FILE_("run/cloud-init/cloud-id", IS, "akamai"), ONLY, "cloud=linode:0.85", "C"},
+    {GROUP_CLOUD_INIT, FILE_("run/cloud-init/cloud-id", IS, "ibm"), ONLY, "cloud=ibm-cloud:0.85", "C"},
+    // Containers. What an image may have brought along proves little; what the running manager wrote proves much.
+    {GROUP_CONTAINER_FILES, FILE_(".dockerenv", EXISTS, NULL), ONLY, "container=docker:0.3",
+     "S"}, // a leftover where an image became a VM's disk
+    {GROUP_CONTAINER_FILES, FILE_(".dockerinit", EXISTS, NULL), ONLY, "container=docker:0.4", "G"},
+    {GROUP_CONTAINER_FILES, FILE_("run/.containerenv", EXISTS, NULL), ONLY, "container=podman:0.9", "S W"},
+    {GROUP_CONTAINER_FILES, FILE_("dev/lxd/sock", EXISTS, NULL), ONLY, "container=lxc:0.6",
+     "G"}, // LXD's virtual machines have it too
+    {GROUP_CONTAINER_FILES, FILE_(".flatpak-info", EXISTS, NULL), ONLY, "container=flatpak:0.9", "G"},
+    {GROUP_CONTAINER_FILES, FILE_(".singularity.d/Singularity", EXISTS, NULL), ONLY, "container=apptainer:0.7", "G"},
+    {GROUP_CONTAINER_FILES, FILE_("var/run/secrets/kubernetes.io/serviceaccount/namespace", EXISTS, NULL), ONLY,
+     "container=kubernetes:0.8", "G"},
+    {GROUP_CONTAINER_FILES, FILE_("proc/vz", EXISTS, NULL), FILE_("proc/bc", LACKS, ""), "container=openvz:0.95",
+     "S W"}, // /proc/bc: the host node
+    {GROUP_CONTAINER_FILES, FILE_("proc/self/status", LINE, "VxID:\t0"), ONLY, "container!=linux-vserver:0.9", "W"},
+    {GROUP_CONTAINER_FILES, FILE_("proc/self/status", LINE, "VxID:"), FILE_("proc/self/status", HAS_NOT, "VxID:\t0\n"),
+     "container=linux-vserver:0.95", "W"},
+    {GROUP_CONTAINER_FILES, FILE_("proc/self/status", LINE, "s_context:"),
+     FILE_("proc/self/status", HAS_NOT, "s_context:\t0\n"), "container=linux-vserver:0.95", "W"},
+    MANAGER("docker", "container=docker:0.97", "S"),
+    MANAGER("podman", "container=podman:0.97", "S W"),
+    MANAGER("oci", "container=docker:0.8", "S"),
+    MANAGER("lxc-libvirt", "container=lxc-libvirt:0.98", "S"),
+    MANAGER("lxc", "container=lxc:0.97", "S W"),
+    MANAGER("systemd-nspawn", "container=systemd-nspawn:0.98", "S"),
+    MANAGER("rkt", "container=rkt:0.97", "S"),
+    MANAGER("wsl", "container=wsl:0.97", "S"),
+    MANAGER("proot", "container=proot:0.97", "S"),
+    MANAGER("pouch", "container=pouch:0.97", "S"),
+    MANAGER("garden", "container=garden:0.97", "G"),
+    CGROUP(HAS, "/docker/", "container=docker:0.96", "W"),
+    CGROUP(HAS, "/docker-", "container=docker:0.95", "W"),
+    CGROUP(HAS, "docker-ce/docker", "container=docker:0.96", "G"),
+    CGROUP(HAS, "/libpod-", "container=podman:0.97", "W L"),
+    CGROUP(HAS, "/libpod_parent", "container=podman:0.97", "G"),
+    CGROUP(HAS, "/lxc/", "container=lxc:0.95", "W L"),
+    CGROUP(HAS, "/lxc.payload", "container=lxc:0.96", "W"),
+    CGROUP(HAS, "/lxc.monitor", "container!=lxc:0.9", "G"), // the monitor runs outside
+    CGROUP(HAS, "machine.slice/machine-lxc", "container=lxc-libvirt:0.95", "G"),
+    CGROUP(HAS, "/kubepods", "container=kubernetes:0.93", "G"),
+    CGROUP(HAS, "cri-containerd-", "container=containerd:0.93", "G"),
+    CGROUP(HAS, "/crio-", "container=cri-o:0.95", "G"),
+    CGROUP(HAS, "/garden/", "container=garden:0.9", "G"),
+    CGROUP(HAS, "/ecs/", "container=docker:0.93", "G"),
+    CGROUP(HAS, "/actions_job/", "container=docker:0.9", "G"),
+    CGROUP(HAS, ".nspawn", "container=systemd-nspawn:0.9", "G"),
+};
+const size_t system_rule_count = ARRAY_LEN(system_rules);
+
+const struct log_signature log_signatures[] = {
+    {"Hypervisor detected: KVM", "hypervisor=kvm:0.95", "K L"},
+    {"Hypervisor detected: Microsoft Hyper-V", "hypervisor=hyperv:0.9", "K L"},
+    {"Hypervisor detected: Microsoft HyperV", "hypervisor=hyperv:0.9", "K"},
+    {"Hypervisor detected: VMware", "hypervisor=vmware:0.95", "K"},
+    {"Hypervisor detected: Xen PV", "kernel=xen:0.97 mode=pv:0.97", "K L"},
+    {"Hypervisor detected: Xen HVM", "hypervisor=xen:0.97 mode=hvm|pvh:0.95", "K"},
+    {"Hypervisor detected: Xen", "hypervisor=xen:0.95", "K"},
+    {"Hypervisor detected: ACRN", "hypervisor=acrn:0.95", "K"},
+    {"Hypervisor detected: Jailhouse", "hypervisor=jailhouse:0.95", "K"},
+    {"Booting paravirtualized kernel on KVM", "hypervisor=kvm:0.95", "K"},
+    {"Booting paravirtualized kernel on Xen PVH", "hypervisor=xen:0.95 mode=pvh:0.95", "K"},
+    {"Booting paravirtualized kernel on Xen HVM", "hypervisor=xen:0.95 mode=hvm:0.95", "K"},
+    {"Booting paravirtualized kernel on Xen", "kernel=xen:0.9 mode=pv:0.8", "K"},
+    {"kvm-clock: Using msrs", "hypervisor=kvm:0.93", "K L"},
+    {"kvm-guest:", "hypervisor=kvm:0.9", "K"},
+    {"Hyper-V: running as root partition", "role=root-partition:0.98 hypervisor=hyperv:0.95", "K"},
+    {"Hyper-V: privilege flags", "hypervisor=hyperv|kvm:0.8", "K L"},
+    {"SMCCC: KVM: hypervisor services detected", "hypervisor=kvm:0.95", "K"},
+    {"KVM: hypervisor services detected", "hypervisor=kvm:0.95", "K"},
+    {"Memory Encryption Features active: AMD SEV SEV-ES SEV-SNP", "cvm=sev-snp:0.98 hypervisor!=none:0.9", "K"},
+    {"Memory Encryption Features active: AMD SEV SEV-ES", "cvm=sev-es:0.97 hypervisor!=none:0.9", "K"},
+    {"Memory Encryption Features active: AMD SEV", "cvm=sev:0.9 hypervisor!=none:0.9", "K"},
+    {"Memory Encryption Features active: Intel TDX", "cvm=tdx:0.98 hypervisor!=none:0.9", "K"},
+    {"tdx: Guest detected", "cvm=tdx:0.98 hypervisor!=none:0.9", "K"},
+    {"RME: Using RSI version", "cvm=cca:0.95 hypervisor!=none:0.9", "K"},
+    {"Detected virtualization 'kvm'", "hypervisor=kvm:0.8", "S"},
+    {"Detected virtualization kvm", "hypervisor=kvm:0.8", "S"},
+    {"Detected virtualization xen", "hypervisor=xen:0.8", "S"},
+    {"Detected virtualization microsoft", "hypervisor=hyperv:0.8", "S"},
+    {"Detected virtualization vmware", "hypervisor=vmware:0.8", "S"},
+    {"Detected virtualization oracle", "hypervisor=virtualbox:0.8", "S"},
+    {"Detected virtualization qemu", "hypervisor=qemu:0.8", "S"},
+    {"Detected virtualization bhyve", "hypervisor=bhyve:0.8", "S"},
+    {"Detected virtualization amazon", "hypervisor=kvm:0.8 cloud=aws:0.8", "S"},
+};
+const size_t log_signature_count = ARRAY_LEN(log_signatures);
