@@ -3,8 +3,5 @@
 #include "collectors/collectors.h"
 
 const struct collector_ops *const collector_registry[] = {
-    &collector_steal,
-    &collector_cpu,
-    &collector_null,
-    NULL,
+    &collector_steal, &collector_cpu, &collector_guest_exits, &collector_null, NULL,
 };

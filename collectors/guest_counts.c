@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+// Counters to observations. See guest_counts.h.
+#include "collectors/guest_counts.h"
+
+#include "collectors/msr.h"
+#include "core/arch.h"
+#include "core/memory.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define X86 "x86_64"
+#define ARM "aarch64"
+
+// The columns: tracepoint, machine, event, cause, detail of, phase, needed.
+const struct guest_source guest_sources[] = {
+    {"write_msr", X86, EVENT_MSR_DEADLINE, CAUSE_EXIT_TIMER, CAUSE_COUNT, PHASE_ALWAYS, true},
+    {"cpu_idle", NULL, EVENT_IDLE, CAUSE_EXIT_HALT, CAUSE_COUNT, PHASE_ALWAYS, true},
+    {"local_timer_entry", X86, EVENT_LOCAL_TIMER, CAUSE_EXIT_IRQ, CAUSE_EXIT_IRQ, PHASE_ALWAYS, true},
+    {"reschedule_entry", X86, EVENT_RESCHEDULE, CAUSE_EXIT_IRQ, CAUSE_EXIT_IRQ, PHASE_ALWAYS, true},
+    {"call_function_entry", X86, EVENT_CALL_FUNCTION, CAUSE_EXIT_IRQ, CAUSE_EXIT_IRQ, PHASE_ALWAYS, true},
+    {"call_function_single_entry", X86, EVENT_CALL_FUNCTION_SINGLE, CAUSE_EXIT_IRQ, CAUSE_EXIT_IRQ, PHASE_ALWAYS, true},
+    {"irq_work_entry", X86, EVENT_IRQ_WORK, CAUSE_EXIT_IRQ, CAUSE_EXIT_IRQ, PHASE_ALWAYS, false},
+    {"x86_platform_ipi_entry", X86, EVENT_PLATFORM_IPI, CAUSE_EXIT_IRQ, CAUSE_EXIT_IRQ, PHASE_ALWAYS, false},
+    {"irq_handler_entry", NULL, EVENT_DEVICE_IRQ, CAUSE_EXIT_IRQ, CAUSE_EXIT_IRQ, PHASE_ALWAYS, true},
+    {"ipi_raise", ARM, EVENT_IPI_RAISE, CAUSE_EXIT_IPI, CAUSE_EXIT_IPI, PHASE_ALWAYS, true},
+    {"hyperv_send_ipi_one", X86, EVENT_HYPERV_IPI_ONE, CAUSE_EXIT_IPI, CAUSE_EXIT_IPI, PHASE_ALWAYS, false},
+    {"hyperv_send_ipi_mask", X86, EVENT_HYPERV_IPI_MASK, CAUSE_EXIT_IPI, CAUSE_EXIT_IPI, PHASE_ALWAYS, false},
+    {"ipi_send_cpu", NULL, EVENT_IPI_SEND_CPU, CAUSE_COUNT, CAUSE_EXIT_IPI, PHASE_ATTRIBUTION, false},
+    {"ipi_send_cpumask", NULL, EVENT_IPI_SEND_CPUMASK, CAUSE_COUNT, CAUSE_EXIT_IPI, PHASE_ATTRIBUTION, false},
+    {"page_fault_user", X86, EVENT_FAULT_USER, CAUSE_GUEST_FAULT, CAUSE_GUEST_FAULT, PHASE_ATTRIBUTION, true},
+    {"page_fault_kernel", X86, EVENT_FAULT_KERNEL, CAUSE_GUEST_FAULT, CAUSE_GUEST_FAULT, PHASE_ATTRIBUTION, true},
+};
+const size_t guest_source_count = ARRAY_LEN(guest_sources);
+_Static_assert(ARRAY_LEN(guest_sources) <= ARRAY_LEN(((struct guest_facts *)0)->attached), "attached[] is too short");
+
+// The trap whose calibration says what one event of a cause costs. Causes that are not here are counted only.
+static const struct {
+    enum cause cause;
+    enum trap trap;
+} prices[] = {
+    {CAUSE_EXIT_TIMER, TRAP_TIMER_ARM},
+    {CAUSE_EXIT_IPI, TRAP_IPI_PEER}, // an upper bound: contains the peer's acknowledgement
+};
+
+// --- sums ---------------------------------------------------------------------------------------------------------
+
+static void add_register(struct guest_counts *out, uint32_t msr, uint64_t count) {
+    if (count == 0)
+        return;
+    for (size_t i = 0; i < out->msr_count; i++) {
+        if (out->msrs[i].msr == msr) {
+            out->msrs[i].count += count;
+            return;
+        }
+    }
+    struct msr_slot slot = {.msr = msr, .count = count};
+    ARRAY_PUSH(out->msrs, out->msr_count, out->msr_capacity, slot);
+}
+
+void guest_counts_sum(const struct guest_exits_row *from, const struct guest_exits_row *to, size_t count,
+                      const cpu_set_t *cpus, struct guest_counts *out) {
+    *out = (struct guest_counts){0};
+    for (size_t cpu = 0; cpu < count; cpu++) {
+        if (!CPU_ISSET(cpu, cpus))
+            continue;
+        for (int e = 0; e < EVENT_COUNT; e++)
+            out->events[e] += to[cpu].events[e] - from[cpu].events[e];
+        for (int i = 0; i < MSR_SLOTS; i++)
+            add_register(out, to[cpu].msrs[i].msr, to[cpu].msrs[i].count - from[cpu].msrs[i].count);
+    }
+    add_register(out, MSR_TSC_DEADLINE, out->events[EVENT_MSR_DEADLINE]);
+    add_register(out, MSR_X2APIC_ICR, out->events[EVENT_MSR_ICR]);
+}
+
+// --- prices -------------------------------------------------------------------------------------------------------
+
+void guest_price(const struct calibration *calibration, enum trap trap, struct observation *o) {
+    const struct trap_cost *cost = calibration ? &calibration->traps[trap] : NULL;
+    if (!cost || !cost->measured)
+        return;
+    // The kind does not leave the guest here: it happened, and cost nothing more than on bare metal.
+    double unit_s = cost->exits ? fmax(cost->mean_s - cost->native_s, 0) : 0;
+    o->basis = BASIS_CALIBRATED;
+    o->seconds = (double)o->count * unit_s;
+    o->se = cost->exits ? (double)o->count * cost->se_s : 0;
+    json_add_string(o->detail, "unit", trap_name(trap));
+    json_add_double(o->detail, "unit_s", unit_s);
+    cJSON_AddBoolToObject(o->detail, "exits", cost->exits);
+}
+
+static void price(const struct guest_facts *facts, struct observation *o) {
+    if (!facts->hypervisor) {
+        o->basis = BASIS_CALIBRATED; // nothing to leave to: known to be 0
+        cJSON_AddBoolToObject(o->detail, "exits", false);
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(prices); i++) {
+        if (prices[i].cause == o->cause)
+            guest_price(facts->calibration, prices[i].trap, o);
+    }
+}
+
+// --- the report ---------------------------------------------------------------------------------------------------
+
+// What is known of one cause before it becomes an observation.
+struct tally {
+    bool seen; // some source of it was on: then 0 is a statement
+    uint64_t count;
+    cJSON *detail;
+};
+
+static cJSON *detail_of(struct tally *t) {
+    if (!t->detail)
+        t->detail = cJSON_CreateObject();
+    return t->detail;
+}
+
+static void tally_sources(const struct guest_counts *counts, const struct guest_facts *facts, struct tally *tallies) {
+    for (size_t i = 0; i < guest_source_count; i++) {
+        const struct guest_source *s = &guest_sources[i];
+        if (!facts->attached[i] || s->event == EVENT_MSR_DEADLINE)
+            continue;
+        if (s->cause != CAUSE_COUNT) {
+            tallies[s->cause].seen = true;
+            tallies[s->cause].count += counts->events[s->event];
+        }
+        if (s->detail_of != CAUSE_COUNT && counts->events[s->event])
+            json_add_u64(detail_of(&tallies[s->detail_of]), s->tracepoint, counts->events[s->event]);
+    }
+}
+
+static void tally_registers(const struct guest_counts *counts, struct tally *tallies) {
+    static const enum cause by_register[] = {CAUSE_EXIT_TIMER, CAUSE_EXIT_IPI, CAUSE_EXIT_MSR};
+    for (size_t i = 0; i < ARRAY_LEN(by_register); i++)
+        tallies[by_register[i]].seen = true;
+    for (size_t i = 0; i < counts->msr_count; i++) {
+        const struct msr_slot *slot = &counts->msrs[i];
+        enum cause cause = msr_cause(slot->msr);
+        char key[64];
+        const char *name = msr_name(slot->msr);
+        snprintf(key, sizeof key, "msr_0x%x%s%s", slot->msr, name ? "_" : "", name ? name : "");
+        // Registers that pass are told with exit.msr, and not counted.
+        struct tally *t = &tallies[cause == CAUSE_COUNT ? CAUSE_EXIT_MSR : cause];
+        t->seen = true;
+        t->count += cause == CAUSE_COUNT ? 0 : slot->count;
+        cJSON *where = detail_of(t);
+        if (cause == CAUSE_COUNT) {
+            cJSON *passed = cJSON_GetObjectItemCaseSensitive(where, "no_exit");
+            where = passed ? passed : cJSON_AddObjectToObject(where, "no_exit");
+        }
+        json_add_u64(where, key, slot->count);
+    }
+    tallies[CAUSE_EXIT_MSR].count += counts->events[EVENT_MSR_OVERFLOW];
+    if (counts->events[EVENT_MSR_OVERFLOW])
+        json_add_u64(detail_of(&tallies[CAUSE_EXIT_MSR]), "other_registers", counts->events[EVENT_MSR_OVERFLOW]);
+}
+
+static void note(struct collector_output *out, const char *text) {
+    cJSON_AddItemToArray(out->notes, cJSON_CreateString(text));
+}
+
+// A count of 0 is no statement where interrupts arrived that somebody must have asked for: then they are asked for in
+// a way that cannot be seen here.
+static void doubt_zeros(const struct guest_counts *counts, struct tally *tallies, struct collector_output *out) {
+    enum { ENOUGH = 20 }; // a handful may come from CPUs outside of the set
+    uint64_t ipis = counts->events[EVENT_RESCHEDULE] + counts->events[EVENT_CALL_FUNCTION] +
+                    counts->events[EVENT_CALL_FUNCTION_SINGLE];
+    if (tallies[CAUSE_EXIT_TIMER].seen && !tallies[CAUSE_EXIT_TIMER].count &&
+        counts->events[EVENT_LOCAL_TIMER] >= ENOUGH) {
+        tallies[CAUSE_EXIT_TIMER].seen = false;
+        note(out,
+             "exit.timer was not measured: timer interrupts arrived, but no write of a timer register was seen (a "
+             "memory-mapped APIC, a periodic timer, or a kernel that does not trace these writes)");
+    }
+    if (tallies[CAUSE_EXIT_IPI].seen && !tallies[CAUSE_EXIT_IPI].count && ipis >= ENOUGH) {
+        tallies[CAUSE_EXIT_IPI].seen = false;
+        note(out,
+             "exit.ipi was not measured: IPIs arrived, but none was seen being sent (a memory-mapped APIC, IPIs by "
+             "hypercall, or senders on other CPUs)");
+    }
+}
+
+void guest_counts_report(const struct guest_counts *counts, const struct guest_facts *facts,
+                         struct collector_output *out) {
+    struct tally tallies[CAUSE_COUNT] = {{0}};
+    tally_sources(counts, facts, tallies);
+    for (size_t i = 0; i < guest_source_count; i++) {
+        if (facts->attached[i] && guest_sources[i].event == EVENT_MSR_DEADLINE)
+            tally_registers(counts, tallies);
+    }
+    doubt_zeros(counts, tallies, out);
+    for (int cause = 0; cause < CAUSE_COUNT; cause++) {
+        struct tally *t = &tallies[cause];
+        if (!t->seen) {
+            cJSON_Delete(t->detail);
+            continue;
+        }
+        struct observation o = {
+            .cause = (enum cause)cause,
+            .scope = SCOPE_CPU,
+            .basis = BASIS_COUNTED,
+            .count = t->count,
+            .detail = detail_of(t),
+        };
+        price(facts, &o);
+        observations_add(out->obs, o);
+    }
+}

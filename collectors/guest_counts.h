@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// From the probe's counters to observations: pure arithmetic, apart from guest_exits.c so that it is tested without
+// BPF.
+//
+// The rules against double counting:
+// - An exit has one cause. A timer or an IPI is counted where its register is written, and nowhere else; the kernel's
+//   own word on IPIs it sends (ipi:*) is detail where registers are written, and a count only where they are not
+//   (arm64).
+// - Going idle is an exit, but sleep is no loss: exit.halt is counted and has no seconds.
+// - An interrupt that arrives may have ended a sleep, interrupted the guest or come without an exit: exit.irq is
+// counted
+//   and has no seconds.
+// - Page faults are the guest's own (guest.fault, counted); whether the host backed the page cannot be seen here, so
+//   nothing is said of exit.stage2.
+#pragma once
+
+#include "collectors/collectors.h"
+#include "probes/guest_exits.h"
+
+enum guest_phase {
+    PHASE_ALWAYS,     // cheap and rare enough for timing samples
+    PHASE_ATTRIBUTION // on in attribution samples only
+};
+
+// One tracepoint.
+struct guest_source {
+    const char *tracepoint; // the program is called "on_" and this
+    const char *machine;    // arch_name of the machines that have it, or NULL: all
+    enum guest_event event;
+    enum cause cause; // what a count means; CAUSE_COUNT: only detail of `detail_of`
+    enum cause detail_of;
+    enum guest_phase phase;
+    bool needed; // without it a cause goes unseen; the others add detail or belong to certain hypervisors
+};
+
+extern const struct guest_source guest_sources[];
+extern const size_t guest_source_count;
+
+// What is known beside the counters.
+struct guest_facts {
+    const struct calibration *calibration; // or NULL
+    bool hypervisor;                       // false: nothing exits, whatever is counted
+    bool attached[32];                     // by index in guest_sources: was counted in this sample
+};
+
+// The growth of the counters from `from` to `to`, summed over the CPUs of the set. Rows are indexed by CPU number;
+// `count` is the number of rows. The slots of the result hold one register each.
+struct guest_counts {
+    uint64_t events[EVENT_COUNT];
+    struct msr_slot *msrs; // free()
+    size_t msr_count;
+    size_t msr_capacity;
+};
+void guest_counts_sum(const struct guest_exits_row *from, const struct guest_exits_row *to, size_t count,
+                      const cpu_set_t *cpus, struct guest_counts *out);
+
+// Adds the observations and notes.
+void guest_counts_report(const struct guest_counts *counts, const struct guest_facts *facts,
+                         struct collector_output *out);
+
+// Turns a count into seconds by the unit cost of a trap on this subject, less its native cost. Leaves basis "counted"
+// where there is no such cost.
+void guest_price(const struct calibration *calibration, enum trap trap, struct observation *o);

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0
+// Exits that the guest's own kernel can be seen making, counted by eBPF and priced by the calibration.
+//
+// Programs for timing samples are attached once, at open(); a sample reads the counters before and after. The rest is
+// attached for attribution samples only. Those also have the kernel's BPF statistics on, and tell as `observer` what
+// the programs cost; in timing samples the statistics are off, since they cost more than the counting.
+#include "collectors/collectors.h"
+#include "collectors/guest_counts.h"
+#include "collectors/probe.h"
+#include "core/arch.h"
+#include "core/memory.h"
+#include "core/str.h"
+#include "probes/guest_exits.skel.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define MAX_SOURCES ARRAY_LEN(((struct guest_facts *)0)->attached)
+
+struct guest_exits {
+    struct guest_exits_bpf *bpf;
+    const struct guest_exits_row *rows; // the kernel's counters, mapped; by CPU number
+    struct guest_exits_row *before;     // copies
+    struct guest_exits_row *after;
+    size_t cpus; // possible CPUs
+    const struct calibration *calibration;
+    bool hypervisor;
+    struct bpf_program *programs[MAX_SOURCES]; // by index in guest_sources; NULL: not on this machine
+    struct bpf_link *links[MAX_SOURCES];       // NULL: not attached now
+    bool attachable[MAX_SOURCES];
+    int stats_fd; // in an attribution sample; -1 otherwise
+    struct probe_cost cost_before[MAX_SOURCES];
+};
+
+// --- opening ------------------------------------------------------------------------------------------------------
+
+static size_t map_bytes(const struct guest_exits *g) {
+    return g->cpus * sizeof *g->rows;
+}
+
+static int load(struct guest_exits *g) {
+    int cpus = libbpf_num_possible_cpus();
+    g->bpf = guest_exits_bpf__open();
+    if (!g->bpf || cpus <= 0)
+        return cpus < 0 ? cpus : -errno;
+    g->cpus = (size_t)cpus;
+    bpf_map__set_max_entries(g->bpf->maps.rows, (unsigned)cpus);
+    int result = guest_exits_bpf__load(g->bpf);
+    if (result)
+        return result;
+    void *rows = mmap(NULL, map_bytes(g), PROT_READ, MAP_SHARED, bpf_map__fd(g->bpf->maps.rows), 0);
+    if (rows == MAP_FAILED)
+        return -errno;
+    g->rows = rows;
+    g->before = mem_alloc(map_bytes(g));
+    g->after = mem_alloc(map_bytes(g));
+    return 0;
+}
+
+static int attach(struct guest_exits *g, size_t i) {
+    g->links[i] = bpf_program__attach(g->programs[i]);
+    return g->links[i] ? 0 : -errno;
+}
+
+static void detach(struct guest_exits *g, size_t i) {
+    bpf_link__destroy(g->links[i]); // NULL is fine
+    g->links[i] = NULL;
+}
+
+static struct bpf_program *program_of(const struct guest_exits *g, const struct guest_source *source) {
+    char name[64];
+    if (source->machine && strcmp(source->machine, arch_name) != 0)
+        return NULL;
+    snprintf(name, sizeof name, "on_%s", source->tracepoint);
+    return bpf_object__find_program_by_name(g->bpf->obj, name);
+}
+
+// Tries every tracepoint, keeps those that are cheap attached, and tells what is missing.
+static size_t attach_sources(struct guest_exits *g, struct collector_status *status) {
+    size_t attached = 0;
+    struct str missing = {0};
+    int reason = 0;
+    for (size_t i = 0; i < guest_source_count; i++) {
+        const struct guest_source *source = &guest_sources[i];
+        g->programs[i] = program_of(g, source);
+        if (!g->programs[i])
+            continue;
+        int result = attach(g, i);
+        g->attachable[i] = result == 0;
+        attached += result == 0;
+        if (source->phase == PHASE_ATTRIBUTION)
+            detach(g, i);
+        if (result && source->needed) {
+            str_printf(&missing, "%s%s", missing.length ? ", " : "", source->tracepoint);
+            reason = -result;
+        }
+    }
+    if (missing.length) {
+        str_add(&missing, " cannot be traced");
+        probe_refused(status, str_text(&missing), reason);
+        if (attached)
+            status->state = COLLECTOR_DEGRADED;
+    }
+    str_free(&missing);
+    return attached;
+}
+
+static void guest_exits_close(void *state) {
+    struct guest_exits *g = state;
+    for (size_t i = 0; i < guest_source_count; i++)
+        detach(g, i);
+    if (g->stats_fd >= 0)
+        close(g->stats_fd);
+    if (g->rows)
+        munmap((void *)g->rows, map_bytes(g));
+    guest_exits_bpf__destroy(g->bpf); // NULL is fine
+    free(g->before);
+    free(g->after);
+    free(g);
+}
+
+// Bare metal has nothing to exit to. Processors without CPUID cannot say so: taken for a guest.
+static bool has_hypervisor(void) {
+    struct arch_cpuid r;
+    return !arch_cpuid(1, 0, &r) || (r.ecx & (1U << 31));
+}
+
+static void *guest_exits_open(const struct collect_options *options, struct collector_status *status) {
+    status->state = COLLECTOR_ACTIVE;
+    probe_quiet();
+    struct guest_exits *g = mem_alloc(sizeof *g);
+    g->stats_fd = -1;
+    g->calibration = options->calibration;
+    g->hypervisor = has_hypervisor();
+    int result = load(g);
+    if (result)
+        probe_refused(status, "loading the eBPF programs", -result);
+    if (result || !attach_sources(g, status)) {
+        guest_exits_close(g);
+        return NULL;
+    }
+    return g;
+}
+
+// --- samples ------------------------------------------------------------------------------------------------------
+
+static void read_costs(const struct guest_exits *g, struct probe_cost *costs) {
+    for (size_t i = 0; i < guest_source_count; i++) {
+        if (g->links[i] && probe_cost_read(g->programs[i], &costs[i]))
+            costs[i] = (struct probe_cost){0};
+    }
+}
+
+static int guest_exits_begin(void *state, const struct sample_window *window, struct error *err) {
+    struct guest_exits *g = state;
+    (void)err; // a source that does not attach any more counts as not measured in this sample
+    if (window->mode == MODE_ATTRIBUTION) {
+        for (size_t i = 0; i < guest_source_count; i++) {
+            if (g->attachable[i] && !g->links[i])
+                attach(g, i);
+        }
+        g->stats_fd = probe_stats_on();
+        read_costs(g, g->cost_before);
+    }
+    memcpy(g->before, g->rows, map_bytes(g));
+    return 0;
+}
+
+// How often a source's program counted.
+static uint64_t counted(const struct guest_counts *counts, const struct guest_source *source) {
+    uint64_t sum = counts->events[source->event];
+    if (source->event != EVENT_MSR_DEADLINE)
+        return sum;
+    sum = counts->events[EVENT_MSR_OVERFLOW];
+    for (size_t i = 0; i < counts->msr_count; i++)
+        sum += counts->msrs[i].count;
+    return sum;
+}
+
+// What the programs cost on the job's CPUs. The statistics are per program and machine-wide, so each program's time is
+// shared out by where it counted.
+static void report_cost(const struct guest_exits *g, const struct guest_counts *job, struct collector_output *out) {
+    struct probe_cost costs[MAX_SOURCES] = {{0}};
+    struct observation o = {.cause = CAUSE_OBSERVER, .scope = SCOPE_CPU, .basis = BASIS_TIMED};
+    struct guest_counts all;
+    cpu_set_t every;
+    memset(&every, 0xff, sizeof every);
+    guest_counts_sum(g->before, g->after, g->cpus, &every, &all);
+    read_costs(g, costs);
+    o.detail = cJSON_CreateObject();
+    for (size_t i = 0; i < guest_source_count; i++) {
+        uint64_t runs = costs[i].runs - g->cost_before[i].runs;
+        double total = (double)counted(&all, &guest_sources[i]);
+        if (!g->links[i] || runs == 0 || costs[i].runs < g->cost_before[i].runs || total == 0)
+            continue;
+        double ns = (double)(costs[i].run_ns - g->cost_before[i].run_ns);
+        double share = (double)counted(job, &guest_sources[i]) / total;
+        o.count += (uint64_t)((double)runs * share);
+        o.seconds += ns * share * 1e-9;
+        char key[64];
+        snprintf(key, sizeof key, "%s_ns", guest_sources[i].tracepoint);
+        json_add_double(o.detail, key, ns / (double)runs);
+    }
+    observations_add(out->obs, o);
+    free(all.msrs);
+}
+
+static void end_attribution(struct guest_exits *g, const struct guest_counts *counts, struct collector_output *out) {
+    if (g->stats_fd >= 0) {
+        report_cost(g, counts, out);
+        close(g->stats_fd);
+        g->stats_fd = -1;
+    }
+    for (size_t i = 0; i < guest_source_count; i++) {
+        if (guest_sources[i].phase == PHASE_ATTRIBUTION)
+            detach(g, i);
+    }
+}
+
+static int guest_exits_end(void *state, const struct sample_window *window, struct collector_output *out,
+                           struct error *err) {
+    struct guest_exits *g = state;
+    struct guest_facts facts = {.calibration = g->calibration, .hypervisor = g->hypervisor};
+    struct guest_counts counts;
+    (void)err;
+    memcpy(g->after, g->rows, map_bytes(g));
+    for (size_t i = 0; i < guest_source_count; i++)
+        facts.attached[i] = g->links[i] != NULL;
+    guest_counts_sum(g->before, g->after, g->cpus, window->cpus, &counts);
+    guest_counts_report(&counts, &facts, out);
+    if (window->mode == MODE_ATTRIBUTION)
+        end_attribution(g, &counts, out);
+    free(counts.msrs);
+    return 0;
+}
+
+const struct collector_ops collector_guest_exits = {
+    .abi = COLLECTOR_ABI,
+    .name = "guest_exits",
+    .summary = "timer writes, IPIs, halts, MSR writes, interrupts, page faults (eBPF counters x calibrated cost)",
+    .in_timing = true,
+    .open = guest_exits_open,
+    .begin = guest_exits_begin,
+    .end = guest_exits_end,
+    .close = guest_exits_close,
+};

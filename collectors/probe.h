@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// What all collectors with eBPF probes need: quiet libbpf, reasons in the user's terms, and what the probes cost.
+#pragma once
+
+#include "collectors/collectors.h"
+
+#include <bpf/libbpf.h>
+
+// Keeps libbpf from writing to standard error; reasons go into statuses instead. Call before any other use of libbpf.
+void probe_quiet(void);
+
+// True if this process may load tracing programs (CAP_BPF and CAP_PERFMON, or root); otherwise what would enable it.
+bool probe_permitted(char *hint, size_t size);
+
+// A status for a probe whose load or attach failed with `error` (an errno value).
+void probe_refused(struct collector_status *status, const char *what, int error);
+
+// What programs have cost so far, from the kernel's statistics, which count only while they are switched on.
+struct probe_cost {
+    uint64_t run_ns; // time inside the program, with one reading of the kernel's clock
+    uint64_t runs;
+};
+
+// Switches the statistics on until the file descriptor is closed. -1 with errno if that is not permitted (Linux 5.8+).
+int probe_stats_on(void);
+int probe_cost_read(const struct bpf_program *program, struct probe_cost *out); // 0 or -1
