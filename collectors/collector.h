@@ -86,6 +86,9 @@ struct collector_set *collector_set_open(const char *selection, const struct col
                                          struct error *err);
 void collector_set_close(struct collector_set *set); // NULL is fine
 
+// True if a collector is open that takes part in attribution samples only.
+bool collector_set_wants_attribution(const struct collector_set *set);
+
 // Begins and ends all collectors that take part in a sample of this mode. Failures become notes in out->notes.
 void collector_set_begin(struct collector_set *set, const struct sample_window *window);
 void collector_set_end(struct collector_set *set, const struct sample_window *window, struct collector_output *out);

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs a suite: schedules samples, has collectors observe them, and keeps the journal.
+#pragma once
+
+#include "bench/suite.h"
+
+struct run_options {
+    const struct suite *suite;
+    const char *journal;       // path, "-" for standard output
+    const cJSON *header;       // what the caller knows for the header: label, role, platform, command ...
+    const char *collectors;    // selection, as collector_set_open()
+    const char *only;          // comma-separated cases, or NULL for all
+    const cpu_set_t *cpus;     // NULL: all that are allowed
+    const char *const *launch; // launcher words, or NULL
+    const char *data_dir;
+    const char *exec_dir;
+    unsigned reps;    // timing samples per case; 0: as the suite says
+    double budget_s;  // stop starting samples after this; infinity: no limit
+    double until_pct; // keep sampling until enough() says so for every case; NaN: do not
+    bool resume;
+
+    // For until_pct: is the relative half-width of the interval of these costs (> 0) at most `pct` percent?
+    // Statistics are the report's; the caller lends them.
+    bool (*narrow_enough)(const double *costs, size_t count, double pct);
+};
+
+// What a run did, for the caller's last words.
+struct run_summary {
+    size_t samples; // written to the journal, this time
+    size_t invalid; // of these, not valid
+    size_t skipped; // cases that cannot run here
+    double wall_s;
+    bool stopped; // by the user or the budget
+    int signal;   // the signal that stopped it, or 0
+    bool missing; // something asked for by name (--only) was skipped
+};
+
+// Runs it. Progress goes to standard error. 0, or -1 with `err`; the journal is whole in either case.
+int run_suite(const struct run_options *options, struct run_summary *out, struct error *err);
+
+// Prints what would run, as a table, or as JSON. 0 or -1.
+int run_plan(const struct run_options *options, bool json, struct error *err);

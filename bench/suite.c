@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads suite files. See suite.h.
+#include "bench/suite.h"
+
+#include "core/memory.h"
+#include "core/parse.h"
+
+#include <sha2.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SUITE_LIMIT     (1U << 20) // bytes; a suite is written by hand
+#define DEFAULT_REPS    5
+#define DEFAULT_TIMEOUT 600.0
+#define MAX_REPS        100000
+
+void suite_free(struct suite *suite) {
+    for (size_t i = 0; i < suite->count; i++) {
+        free(suite->cases[i].name);
+        free(suite->cases[i].cpus);
+        cJSON_Delete(suite->cases[i].params);
+    }
+    free(suite->cases);
+    free(suite->name);
+    free(suite->description);
+    cJSON_Delete(suite->text);
+    *suite = (struct suite){0};
+}
+
+static int refuse(const cJSON *node, struct error *err, const char *what) {
+    error_set(err, EXIT_CODE_INPUT, "%s", what);
+    if (err)
+        err->node = node;
+    return -1;
+}
+
+// A misspelt key would be passed over silently otherwise.
+static int check_keys(const cJSON *object, const char *const *known, struct error *err) {
+    const cJSON *child;
+    cJSON_ArrayForEach(child, object) {
+        size_t i = 0;
+        while (known[i] && strcmp(known[i], child->string) != 0)
+            i++;
+        if (known[i])
+            continue;
+        refuse(child, err, "reading a suite");
+        error_why(err, "there is no key \"%s\" here", child->string);
+        return error_remedy(err, "see docs/suites.md for the keys");
+    }
+    return 0;
+}
+
+static int read_count(const cJSON *object, const char *key, uint64_t max, unsigned *out, struct error *err) {
+    uint64_t value = 0;
+    int found = json_get_u64(object, key, JSON_OPTIONAL, &value, err);
+    if (found <= 0)
+        return found;
+    if (value < 1 || value > max) {
+        refuse(cJSON_GetObjectItemCaseSensitive(object, key), err, "reading a suite");
+        return error_why(err, "\"%s\" is %llu; expected 1 to %llu", key, (unsigned long long)value,
+                         (unsigned long long)max);
+    }
+    *out = (unsigned)value;
+    return 0;
+}
+
+static int read_timeout(const cJSON *object, double *out, struct error *err) {
+    const char *text = NULL;
+    int found = json_get_string(object, "timeout", JSON_OPTIONAL, &text, err);
+    if (found <= 0)
+        return found;
+    if (parse_duration_s("timeout", text, out, err) == 0)
+        return 0;
+    if (err) {
+        err->code = EXIT_CODE_INPUT;
+        err->node = cJSON_GetObjectItemCaseSensitive(object, "timeout");
+    }
+    return -1;
+}
+
+static int read_cpus(const cJSON *object, char **out, struct error *err) {
+    const char *text = NULL;
+    cpu_set_t set;
+    int found = json_get_string(object, "cpus", JSON_OPTIONAL, &text, err);
+    if (found <= 0)
+        return found;
+    if (parse_cpus("cpus", text, &set, err)) {
+        if (err) {
+            err->code = EXIT_CODE_INPUT;
+            err->node = cJSON_GetObjectItemCaseSensitive(object, "cpus");
+        }
+        return -1;
+    }
+    *out = mem_strdup(text);
+    return 0;
+}
+
+static int read_bench(const cJSON *object, struct suite_case *c, struct error *err) {
+    const char *name = NULL;
+    if (json_get_string(object, "bench", JSON_REQUIRED, &name, err) < 0)
+        return -1;
+    c->ops = bench_find(name);
+    if (c->ops)
+        return 0;
+    refuse(cJSON_GetObjectItemCaseSensitive(object, "bench"), err, "reading a suite");
+    error_why(err, "there is no bench \"%s\"", name);
+    return error_remedy(err, "metalgap list benches");
+}
+
+static int read_params(const cJSON *object, struct suite_case *c, enum bench_size size, struct error *err) {
+    const cJSON *params = NULL;
+    if (json_get_object(object, "params", JSON_OPTIONAL, &params, err) < 0)
+        return -1;
+    c->params = bench_params(c->ops, params, size, err);
+    if (c->params)
+        return 0;
+    if (err && !err->node)
+        err->node = params ? params : object;
+    return -1;
+}
+
+static bool has_case(const struct suite *suite, const char *name) {
+    for (size_t i = 0; i < suite->count; i++) {
+        if (suite->cases[i].name && strcmp(suite->cases[i].name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int read_case(const cJSON *object, struct suite *suite, struct error *err) {
+    static const char *const keys[] = {"case", "bench", "params", "cpus", "threads", "reps", "timeout", NULL};
+    const char *name = NULL;
+    if (!cJSON_IsObject(object))
+        return refuse(object, err, "reading a suite: a case is not an object");
+    if (check_keys(object, keys, err) || json_get_string(object, "case", JSON_REQUIRED, &name, err) < 0)
+        return -1;
+    if (has_case(suite, name)) {
+        refuse(cJSON_GetObjectItemCaseSensitive(object, "case"), err, "reading a suite");
+        return error_why(err, "two cases are called \"%s\"", name);
+    }
+    struct suite_case empty = {.timeout_s = DEFAULT_TIMEOUT};
+    ARRAY_PUSH(suite->cases, suite->count, suite->capacity, empty);
+    struct suite_case *c = &suite->cases[suite->count - 1];
+    c->name = mem_strdup(name);
+    return read_bench(object, c, err) || read_params(object, c, suite->size, err) || read_cpus(object, &c->cpus, err) ||
+                   read_count(object, "threads", CPU_SETSIZE, &c->threads, err) ||
+                   read_count(object, "reps", MAX_REPS, &c->reps, err) || read_timeout(object, &c->timeout_s, err)
+               ? -1
+               : 0;
+}
+
+static int read_order(const cJSON *root, struct suite *suite, struct error *err) {
+    const char *order = "interleaved";
+    if (json_get_string(root, "order", JSON_OPTIONAL, &order, err) < 0)
+        return -1;
+    suite->interleaved = strcmp(order, "interleaved") == 0;
+    if (suite->interleaved || strcmp(order, "sequential") == 0)
+        return 0;
+    refuse(cJSON_GetObjectItemCaseSensitive(root, "order"), err, "reading a suite");
+    return error_why(err, "\"order\" is \"%s\"; expected \"interleaved\" or \"sequential\"", order);
+}
+
+static int read_suite(struct suite *suite, struct error *err) {
+    static const char *const keys[] = {"schema", "name", "description", "reps", "order", "cases", NULL};
+    const cJSON *root = suite->text;
+    const char *schema = NULL;
+    const char *name = NULL;
+    const char *description = "";
+    const cJSON *cases = NULL;
+    if (!cJSON_IsObject(root))
+        return refuse(root, err, "reading a suite: it is not an object");
+    if (json_get_string(root, "schema", JSON_REQUIRED, &schema, err) < 0)
+        return -1;
+    if (strcmp(schema, SUITE_SCHEMA) != 0) {
+        refuse(cJSON_GetObjectItemCaseSensitive(root, "schema"), err, "reading a suite");
+        return error_why(err, "the schema is \"%s\"; this version reads " SUITE_SCHEMA, schema);
+    }
+    if (check_keys(root, keys, err) || json_get_string(root, "name", JSON_REQUIRED, &name, err) < 0 ||
+        json_get_string(root, "description", JSON_OPTIONAL, &description, err) < 0 ||
+        read_count(root, "reps", MAX_REPS, &suite->reps, err) || read_order(root, suite, err) ||
+        json_get_array(root, "cases", JSON_REQUIRED, &cases, err) < 0)
+        return -1;
+    suite->name = mem_strdup(name);
+    suite->description = mem_strdup(description);
+    const cJSON *item;
+    cJSON_ArrayForEach(item, cases) {
+        if (read_case(item, suite, err))
+            return -1;
+    }
+    return suite->count ? 0 : refuse(cases, err, "reading a suite: it has no cases");
+}
+
+static void hash(struct suite *suite, const char *text, size_t length) {
+    SHA256Data((const uint8_t *)text, length, suite->sha256);
+}
+
+static char *find_file(const char *path_or_name, const char *suite_dir) {
+    size_t length = strlen(path_or_name);
+    bool is_path = strchr(path_or_name, '/') || (length > 5 && strcmp(path_or_name + length - 5, ".json") == 0);
+    return is_path ? mem_strdup(path_or_name) : mem_printf("%s/%s.json", suite_dir, path_or_name);
+}
+
+int suite_load(const char *path_or_name, const char *suite_dir, enum bench_size size, struct suite *out,
+               struct error *err) {
+    *out = (struct suite){.reps = DEFAULT_REPS, .size = size};
+    char *path = find_file(path_or_name, suite_dir);
+    size_t length = 0;
+    char *text = json_read_file(path, SUITE_LIMIT, &length, err);
+    int result = -1;
+    if (text) {
+        struct json_origin origin = {path, 1};
+        hash(out, text, length);
+        out->text = json_parse(text, length, origin, err);
+        result = out->text ? read_suite(out, err) : -1;
+        if (result && out->text)
+            json_place(err, out->text, text, length, origin);
+    } else {
+        error_remedy(err, "metalgap list suites shows the ones that come with the program");
+    }
+    free(text);
+    free(path);
+    return result;
+}
+
+int suite_from_command(char *const *argv, struct suite *out, struct error *err) {
+    *out = (struct suite){.reps = DEFAULT_REPS, .size = SIZE_DEFAULT};
+    const char *slash = strrchr(argv[0], '/');
+    cJSON *root = cJSON_CreateObject();
+    cJSON_AddStringToObject(root, "schema", SUITE_SCHEMA);
+    cJSON_AddStringToObject(root, "name", "command");
+    cJSON *object = cJSON_CreateObject();
+    cJSON_AddItemToArray(cJSON_AddArrayToObject(root, "cases"), object);
+    json_add_string(object, "case", slash && slash[1] ? slash + 1 : argv[0]);
+    cJSON_AddStringToObject(object, "bench", "command");
+    cJSON *words = cJSON_AddArrayToObject(cJSON_AddObjectToObject(object, "params"), "argv");
+    for (size_t i = 0; argv[i]; i++)
+        cJSON_AddItemToArray(words, cJSON_CreateString(argv[i]));
+    out->text = root;
+    char *text = json_print_line(root);
+    hash(out, text, strlen(text));
+    free(text);
+    return read_suite(out, err);
+}

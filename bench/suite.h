@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// Suite files (JSON, schema metalgap.suite/1): which cases to run, how often. Format: docs/suites.md.
+#pragma once
+
+#include "bench/bench.h"
+
+#define SUITE_SCHEMA "metalgap.suite/1"
+
+struct suite_case {
+    char *name;
+    const struct bench_ops *ops;
+    cJSON *params;    // completed with the bench's defaults
+    char *cpus;       // list of CPUs, or NULL: all that are allowed
+    unsigned threads; // 0: as many as the case has CPUs
+    unsigned reps;    // timing samples; 0: the suite's
+    double timeout_s; // for one sample, set-up included
+};
+
+struct suite {
+    char *name;
+    char *description;
+    unsigned reps;
+    bool interleaved; // one sample of each case in turn; otherwise all samples of a case in a row
+    enum bench_size size;
+    char sha256[65]; // of the text
+    cJSON *text;     // the file's content
+    struct suite_case *cases;
+    size_t count;
+    size_t capacity;
+};
+
+// Loads a suite by path, or by name from `suite_dir` (a name has neither '/' nor ".json"). Parameters are completed
+// for `size`; parameters, benches and keys that do not exist are errors with file, line and column (code 3).
+// 0 or -1; suite_free() releases *out in both cases.
+int suite_load(const char *path_or_name, const char *suite_dir, enum bench_size size, struct suite *out,
+               struct error *err);
+
+// The suite of `run -- COMMAND`: one case of the bench "command". argv is NULL-terminated. Ownership as above.
+int suite_from_command(char *const *argv, struct suite *out, struct error *err);
+
+void suite_free(struct suite *suite);

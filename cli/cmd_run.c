@@ -1,0 +1,407 @@
+// SPDX-License-Identifier: Apache-2.0
+// metalgap run: a suite, or any command, with collectors alongside; the result is a journal.
+#include "bench/runner.h"
+#include "cli/command.h"
+#include "collectors/circumstances.h"
+#include "collectors/topology.h"
+#include "core/arch.h"
+#include "core/clock.h"
+#include "core/memory.h"
+#include "core/parse.h"
+#include "core/paths.h"
+#include "detect/detect.h"
+#include "report/report.h"
+#include "report/stats.h"
+#include "version.h"
+
+#include <ctype.h>
+#include <getopt.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MAX_REPS 1000000
+
+static const char usage[] =
+    "Usage: metalgap run SUITE [OPTION...]\n"
+    "       metalgap run [OPTION...] -- COMMAND [ARG...]\n"
+    "\n"
+    "Runs benchmarks, has collectors watch what the hypervisor does meanwhile, and keeps\n"
+    "everything in a journal for `metalgap report`.\n"
+    "\n"
+    "  -o FILE             the journal (default: NAME-TIME.jsonl here; - is standard output)\n"
+    "  --label NAME        what this machine is called in reports (default: instance type or host name)\n"
+    "  --role ROLE         metal, guest or host (default: as detected)\n"
+    "  --reps N            timing samples per case (default: as the suite says)\n"
+    "  --until PCT         sample until each case's interval is at most +-PCT wide\n"
+    "  --budget DURATION   start no more samples after this: 90s, 10m, 2h\n"
+    "  --only CASE,...     only these cases of the suite\n"
+    "  --collectors LIST   all (default), none, or names from `metalgap list collectors`\n"
+    "  --cpus LIST         use only these CPUs, such as 0-3,8\n"
+    "  --size SIZE         small, default or full\n"
+    "  --launch \"ARGV\"     launcher for MPI benches instead of mpirun, such as \"srun -n 4\"\n"
+    "  --resume            add to the journal what is missing\n"
+    "  --dry-run           print what would run\n"
+    "  --json              a summary of the run as JSON on standard output\n"
+    "  --help              this text\n"
+    "\n"
+    "Examples:\n"
+    "  metalgap run quick -o here.jsonl               the one-minute suite\n"
+    "  metalgap run quick --only stream.triad --until 0.5% --budget 10m\n"
+    "  metalgap run -o sleep.jsonl --reps 10 -- ./solver input.dat\n"
+    "  metalgap run quick -o here.jsonl --resume      after an interruption\n"
+    "  metalgap report here.jsonl --baseline metal.jsonl\n";
+
+struct options {
+    struct run_options run;
+    const char *label;
+    const char *role;
+    enum bench_size size;
+    cpu_set_t cpus;
+    char **launch;
+    bool dry_run;
+    bool json;
+};
+
+enum { OPT_LABEL = 256, OPT_ROLE, OPT_REPS, OPT_UNTIL, OPT_BUDGET, OPT_ONLY, OPT_COLLECTORS, OPT_CPUS, OPT_SIZE,
+       OPT_LAUNCH, OPT_RESUME, OPT_DRY_RUN, OPT_JSON };
+
+static const struct option long_options[] = {
+    {"label", required_argument, NULL, OPT_LABEL},   {"role", required_argument, NULL, OPT_ROLE},
+    {"reps", required_argument, NULL, OPT_REPS},     {"until", required_argument, NULL, OPT_UNTIL},
+    {"budget", required_argument, NULL, OPT_BUDGET}, {"only", required_argument, NULL, OPT_ONLY},
+    {"collectors", required_argument, NULL, OPT_COLLECTORS},
+    {"cpus", required_argument, NULL, OPT_CPUS},     {"size", required_argument, NULL, OPT_SIZE},
+    {"launch", required_argument, NULL, OPT_LAUNCH}, {"resume", no_argument, NULL, OPT_RESUME},
+    {"dry-run", no_argument, NULL, OPT_DRY_RUN},     {"json", no_argument, NULL, OPT_JSON},
+    {"output", required_argument, NULL, 'o'},        {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
+};
+
+static int wrong_usage(struct error *err, const char *option, const char *text, const char *expected) {
+    error_set(err, EXIT_CODE_USAGE, "%s %s", option, text);
+    return error_why(err, "expected %s", expected);
+}
+
+// --- option values ------------------------------------------------------------------------------------------------
+
+// Splits at blanks; single and double quotes keep blanks together. No shell is involved. NULL if a quote is open.
+static char **split_words(const char *text) {
+    char **words = NULL;
+    size_t count = 0;
+    size_t capacity = 0;
+    while (*text) {
+        while (isspace((unsigned char)*text))
+            text++;
+        if (!*text)
+            break;
+        char *word = mem_alloc(strlen(text) + 1);
+        size_t length = 0;
+        char quote = '\0';
+        for (; *text && (quote || !isspace((unsigned char)*text)); text++) {
+            if (quote ? *text == quote : *text == '\'' || *text == '"')
+                quote = quote ? '\0' : *text;
+            else
+                word[length++] = *text;
+        }
+        ARRAY_PUSH(words, count, capacity, word);
+        if (quote) {
+            for (size_t i = 0; i < count; i++)
+                free(words[i]);
+            free(words);
+            return NULL;
+        }
+    }
+    ARRAY_PUSH(words, count, capacity, NULL);
+    return words;
+}
+
+static int set_launch(struct options *o, const char *text, struct error *err) {
+    o->launch = split_words(text);
+    if (!o->launch || !o->launch[0])
+        return wrong_usage(err, "--launch", text, "a command such as \"mpirun -np 4\", with its quotes closed");
+    o->run.launch = (const char *const *)o->launch;
+    return 0;
+}
+
+static int set_size(struct options *o, const char *text, struct error *err) {
+    for (int i = 0; i < SIZE_COUNT; i++) {
+        if (strcmp(text, bench_size_names[i]) == 0) {
+            o->size = (enum bench_size)i;
+            return 0;
+        }
+    }
+    return wrong_usage(err, "--size", text, "small, default or full");
+}
+
+static int set_role(struct options *o, const char *text, struct error *err) {
+    if (strcmp(text, "metal") != 0 && strcmp(text, "guest") != 0 && strcmp(text, "host") != 0)
+        return wrong_usage(err, "--role", text, "metal, guest or host");
+    o->role = text;
+    return 0;
+}
+
+static int set_reps(struct options *o, const char *text, struct error *err) {
+    uint64_t reps = 0;
+    if (parse_count("--reps", text, 1, MAX_REPS, &reps, err))
+        return -1;
+    o->run.reps = (unsigned)reps;
+    return 0;
+}
+
+static int set_cpus(struct options *o, const char *text, struct error *err) {
+    o->run.cpus = &o->cpus;
+    return parse_cpus("--cpus", text, &o->cpus, err);
+}
+
+static int set_option(struct options *o, int option, const char *value, struct error *err) {
+    switch (option) {
+    case 'o':
+        o->run.journal = value;
+        return 0;
+    case OPT_LABEL:
+        o->label = value;
+        return 0;
+    case OPT_ROLE:
+        return set_role(o, value, err);
+    case OPT_REPS:
+        return set_reps(o, value, err);
+    case OPT_UNTIL:
+        return parse_percent("--until", value, &o->run.until_pct, err);
+    case OPT_BUDGET:
+        return parse_duration_s("--budget", value, &o->run.budget_s, err);
+    case OPT_ONLY:
+        o->run.only = value;
+        return 0;
+    case OPT_COLLECTORS:
+        o->run.collectors = value;
+        return 0;
+    case OPT_CPUS:
+        return set_cpus(o, value, err);
+    case OPT_SIZE:
+        return set_size(o, value, err);
+    case OPT_LAUNCH:
+        return set_launch(o, value, err);
+    case OPT_RESUME:
+        o->run.resume = true;
+        return 0;
+    case OPT_DRY_RUN:
+        o->dry_run = true;
+        return 0;
+    case OPT_JSON:
+        o->json = true;
+        return 0;
+    default:
+        error_set(err, EXIT_CODE_USAGE, "reading the options of `metalgap run`");
+        return error_remedy(err, "metalgap run --help");
+    }
+}
+
+// --- the header ---------------------------------------------------------------------------------------------------
+
+static cJSON *tool_json(void) {
+    cJSON *tool = cJSON_CreateObject();
+    cJSON_AddStringToObject(tool, "version", METALGAP_VERSION);
+    cJSON_AddStringToObject(tool, "commit", METALGAP_COMMIT);
+    return tool;
+}
+
+static cJSON *kernel_json(const struct utsname *name) {
+    cJSON *kernel = cJSON_CreateObject();
+    json_add_string(kernel, "release", name->release);
+    json_add_string(kernel, "version", name->version);
+    json_add_string(kernel, "machine", name->machine);
+    return kernel;
+}
+
+static cJSON *clock_json(const cJSON *circumstances) {
+    struct clock_ticks ticks;
+    clock_calibrate(0.05, &ticks);
+    cJSON *clock = cJSON_CreateObject();
+    const cJSON *source = cJSON_GetObjectItemCaseSensitive(circumstances, "clocksource");
+    json_add_string(clock, "source", cJSON_IsString(source) ? source->valuestring : NULL);
+    json_add_double(clock, "tsc_hz", ticks.hz > 0 ? ticks.hz : NAN);
+    json_add_double(clock, "tsc_hz_se", ticks.hz > 0 ? ticks.hz_se : NAN);
+    cJSON_AddBoolToObject(clock, "tsc_stated", ticks.stated);
+    cJSON_AddBoolToObject(clock, "tsc_invariant", ticks.invariant);
+    return clock;
+}
+
+static const char *text_of(const cJSON *object, const char *key) {
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
+    return cJSON_IsString(item) ? item->valuestring : NULL;
+}
+
+// A machine of its own is metal, a hypervisor's host is a host, everything else is a guest.
+static const char *role_of(const cJSON *platform) {
+    const char *kind = text_of(platform, "kind");
+    const char *hypervisor = text_of(platform, "hypervisor");
+    if (kind && strcmp(kind, "host") == 0)
+        return "host";
+    if (kind && strcmp(kind, "bare-metal") == 0)
+        return "metal";
+    if (kind && strcmp(kind, "container") == 0 && hypervisor && strcmp(hypervisor, "none") == 0)
+        return "metal";
+    return "guest";
+}
+
+static cJSON *header_json(const struct options *o, int argc, char **argv) {
+    struct platform platform;
+    struct utsname name = {0};
+    struct detect_options detect = {.timing = true};
+    cJSON *header = cJSON_CreateObject();
+    cJSON *platform_object =
+        detect_platform(&detect, &platform, NULL) ? cJSON_CreateObject() : platform_to_json(&platform);
+    platform_free(&platform);
+    cJSON *topology = topology_to_json(NULL);
+    cJSON *circumstances = circumstances_to_json();
+    uname(&name);
+    const char *instance = text_of(platform_object, "instance_type");
+    cJSON_AddItemToObject(header, "tool", tool_json());
+    json_add_string(header, "label", o->label ? o->label : instance ? instance : name.nodename);
+    json_add_string(header, "role", o->role ? o->role : role_of(platform_object));
+    json_add_string(header, "host", name.nodename);
+    cJSON_AddItemToArray(cJSON_AddArrayToObject(header, "nodes"), cJSON_CreateString(name.nodename));
+    cJSON_AddItemToObject(header, "platform", platform_object);
+    cJSON_AddItemToObject(header, "topology", topology ? topology : cJSON_CreateObject());
+    cJSON_AddItemToObject(header, "kernel", kernel_json(&name));
+    cJSON_AddItemToObject(header, "clock", clock_json(circumstances));
+    cJSON_AddItemToObject(header, "circumstances", circumstances);
+    cJSON *command = cJSON_AddArrayToObject(header, "command");
+    cJSON_AddItemToArray(command, cJSON_CreateString("metalgap"));
+    for (int i = 0; i < argc; i++)
+        cJSON_AddItemToArray(command, cJSON_CreateString(argv[i]));
+    return header;
+}
+
+// --- the run ------------------------------------------------------------------------------------------------------
+
+static char *default_journal(const struct suite *suite) {
+    char stamp[32];
+    time_t now = time(NULL);
+    struct tm local;
+    localtime_r(&now, &local);
+    strftime(stamp, sizeof stamp, "%Y%m%d-%H%M%S", &local);
+    return mem_printf("%s-%s.jsonl", suite->count == 1 ? suite->cases[0].name : suite->name, stamp);
+}
+
+static void print_summary_json(const char *journal, const struct run_summary *s) {
+    cJSON *object = cJSON_CreateObject();
+    json_add_string(object, "journal", journal);
+    json_add_string(object, "status", s->stopped ? "stopped" : "complete");
+    json_add_u64(object, "samples", s->samples);
+    json_add_u64(object, "invalid_samples", s->invalid);
+    json_add_u64(object, "skipped_cases", s->skipped);
+    json_add_double(object, "wall_s", s->wall_s);
+    char *text = json_print_line(object);
+    puts(text);
+    free(text);
+    cJSON_Delete(object);
+}
+
+static void print_report(const char *journal) {
+    const char *journals[] = {journal};
+    struct report_options report = {.journals = journals, .journal_count = 1, .limit_pct = 0.5, .format = "text"};
+    struct error err;
+    if (report_make(&report, stdout, &err))
+        error_print(&err);
+}
+
+static int execute(struct options *o, int argc, char **argv, struct error *err) {
+    struct run_summary summary;
+    char *journal = o->run.journal ? mem_strdup(o->run.journal) : default_journal(o->run.suite);
+    cJSON *header = header_json(o, argc, argv);
+    o->run.journal = journal;
+    o->run.header = header;
+    o->run.narrow_enough = stats_narrow_enough;
+    int result = run_suite(&o->run, &summary, err);
+    cJSON_Delete(header);
+    if (!result && o->json) {
+        print_summary_json(journal, &summary);
+    } else if (!result && strcmp(journal, "-") != 0) {
+        if (summary.samples)
+            print_report(journal);
+        fprintf(stderr, "\nThe journal is %s. For a page: metalgap report %s -o report.html\n", journal, journal);
+    }
+    free(journal);
+    if (result)
+        return -1;
+    if (summary.signal) { // the journal is closed properly; now end as the signal says
+        fflush(NULL);
+        signal(summary.signal, SIG_DFL);
+        raise(summary.signal);
+    }
+    return summary.missing ? EXIT_CODE_LACKS : EXIT_CODE_DONE;
+}
+
+// `suites` are the words before "--" that are not options, `command` is what stands behind it, or NULL.
+static int load_suite(const struct options *o, char *const *suites, int count, char *const *command,
+                      const char *suite_dir, struct suite *suite, struct error *err) {
+    if (command && count == 0 && command[0])
+        return suite_from_command(command, suite, err);
+    if (!command && count == 1)
+        return suite_load(suites[0], suite_dir, o->size, suite, err);
+    error_set(err, EXIT_CODE_USAGE, "choosing what to run");
+    if (command)
+        error_why(err, count ? "there is a suite (%s) and a command behind --" : "there is no command behind --",
+                  count ? suites[0] : "");
+    else
+        error_why(err, count ? "there is more than one suite" : "no suite is named");
+    return error_remedy(err, "metalgap run quick, or metalgap run -- COMMAND; metalgap run --help");
+}
+
+static int run_with(struct options *o, int argc, char **argv, int words, struct error *err) {
+    struct paths paths;
+    struct suite suite = {0};
+    int result = paths_find(&paths, err);
+    if (!result)
+        result = load_suite(o, argv + optind, words - optind, words < argc ? argv + words + 1 : NULL, paths.suites,
+                            &suite, err);
+    if (!result) {
+        o->run.suite = &suite;
+        o->run.data_dir = paths.suites;
+        o->run.exec_dir = paths.exec;
+        result = o->dry_run ? run_plan(&o->run, o->json, err) : execute(o, argc, argv, err);
+    }
+    suite_free(&suite);
+    paths_free(&paths);
+    return result;
+}
+
+static void free_options(struct options *o) {
+    for (size_t i = 0; o->launch && o->launch[i]; i++)
+        free(o->launch[i]);
+    free(o->launch);
+}
+
+int cmd_run(int argc, char **argv) {
+    struct options o = {.size = SIZE_DEFAULT,
+                        .run = {.collectors = "all", .until_pct = NAN, .budget_s = INFINITY}};
+    struct error err = {0};
+    int option;
+    int failed = 0;
+    // What stands behind "--" is the command's own: options there are not ours.
+    int words = 0;
+    while (words < argc && strcmp(argv[words], "--") != 0)
+        words++;
+    optind = 1;
+    while (!failed && (option = getopt_long(words, argv, "o:h", long_options, NULL)) != -1) {
+        if (option == 'h') {
+            fputs(usage, stdout);
+            free_options(&o);
+            return EXIT_CODE_DONE;
+        }
+        failed = set_option(&o, option, optarg, &err);
+    }
+    int result = failed ? -1 : run_with(&o, argc, argv, words, &err);
+    free_options(&o);
+    if (result >= 0)
+        return result;
+    error_print(&err);
+    return err.code;
+}
