@@ -23,7 +23,7 @@ CFLAGS   ?= -O2 -g
 ALL_CFLAGS = -std=c17 $(WARN) -fno-pie -ffp-contract=off -pthread $(CFLAGS)
 LDFLAGS  += -no-pie -pthread
 # Static archives where Debian has them: the program starts faster and runs on machines without these libraries.
-LDLIBS   := -Wl,-Bstatic -lbpf -lelf -lz -lpfm -lhwloc -l:libgomp.a -Wl,-Bdynamic -lcjson -ludev -ldl -lm
+LDLIBS   := -Wl,-Bstatic -lbpf -lelf -lz -lpfm -lhwloc -lmd -l:libgomp.a -Wl,-Bdynamic -lcjson -ludev -ldl -lm
 
 ROOMS := core detect collectors bench bench/kernels report
 LIB_SRC := $(foreach room,$(ROOMS),$(wildcard $(room)/*.c))

@@ -2,52 +2,39 @@
 // Waits for a quiet machine. See quiet.h.
 #include "bench/quiet.h"
 
+#include "collectors/proc_stat.h"
 #include "core/clock.h"
+#include "core/memory.h"
 
-#include <stdio.h>
 #include <time.h>
 
-struct jiffies {
-    unsigned long long busy;
-    unsigned long long total;
-};
+// Everything but idle and iowait; steal counts, since the machine is not quiet then either.
+static const enum cpu_time busy_columns[] = {CPU_USER, CPU_NICE, CPU_SYSTEM, CPU_IRQ, CPU_SOFTIRQ, CPU_STEAL};
 
-// Columns of a cpuN line (proc_stat(5)): user nice system idle iowait irq softirq steal.
-static int read_jiffies(const cpu_set_t *cpus, struct jiffies *out) {
-    FILE *file = fopen("/proc/stat", "re");
-    if (!file)
-        return -1;
-    *out = (struct jiffies){0, 0};
-    char line[512];
-    while (fgets(line, sizeof line, file)) {
-        unsigned cpu;
-        unsigned long long v[8] = {0};
-        if (sscanf(line, "cpu%u %llu %llu %llu %llu %llu %llu %llu %llu", &cpu, &v[0], &v[1], &v[2], &v[3], &v[4],
-                   &v[5], &v[6], &v[7]) < 5 ||
-            cpu >= CPU_SETSIZE || !CPU_ISSET(cpu, cpus))
-            continue;
-        for (int i = 0; i < 8; i++)
-            out->total += v[i];
-        out->busy += v[0] + v[1] + v[2] + v[5] + v[6] + v[7];
-    }
-    fclose(file);
-    return out->total ? 0 : -1;
+static double busy_share(const struct proc_stat *before, const struct proc_stat *after, const cpu_set_t *cpus) {
+    double busy_s = 0;
+    for (size_t i = 0; i < ARRAY_LEN(busy_columns); i++)
+        busy_s += proc_stat_seconds(before, after, cpus, busy_columns[i], NULL);
+    double idle_s = proc_stat_seconds(before, after, cpus, CPU_IDLE, NULL) +
+                    proc_stat_seconds(before, after, cpus, CPU_IOWAIT, NULL);
+    return busy_s + idle_s > 0 ? busy_s / (busy_s + idle_s) : -1;
 }
 
 double quiet_wait(const cpu_set_t *cpus, double limit, double max_s, const volatile int *stop) {
     uint64_t deadline = clock_now_ns() + (uint64_t)(max_s * 1e9);
-    struct jiffies before;
-    struct jiffies after;
-    if (read_jiffies(cpus, &before))
-        return -1;
-    for (;;) {
-        struct timespec step = {.tv_nsec = 250000000};
-        nanosleep(&step, NULL);
-        if (read_jiffies(cpus, &after) || after.total == before.total)
+    struct timespec step = {.tv_nsec = 250000000};
+    double share = -1;
+    do {
+        struct proc_stat before;
+        struct proc_stat after;
+        if (proc_stat_read("/proc/stat", &before, NULL))
             return -1;
-        double share = (double)(after.busy - before.busy) / (double)(after.total - before.total);
-        if (share <= limit || *stop || clock_now_ns() >= deadline)
-            return share;
-        before = after;
-    }
+        nanosleep(&step, NULL);
+        if (proc_stat_read("/proc/stat", &after, NULL) == 0) {
+            share = busy_share(&before, &after, cpus);
+            proc_stat_free(&after);
+        }
+        proc_stat_free(&before);
+    } while (share > limit && !*stop && clock_now_ns() < deadline);
+    return share;
 }

@@ -20,6 +20,7 @@ build libpfm4-dev     names of hardware counters
 build libhwloc-dev    topology and binding
 build libudev-dev     needed by hwloc
 build libcjson-dev    JSON
+build libmd-dev       hashes of suite files
 build libopenmpi-dev  MPI benches
 build openmpi-bin     launches MPI benches
 test  libcmocka-dev   unit tests

@@ -68,18 +68,38 @@ struct options {
     bool json;
 };
 
-enum { OPT_LABEL = 256, OPT_ROLE, OPT_REPS, OPT_UNTIL, OPT_BUDGET, OPT_ONLY, OPT_COLLECTORS, OPT_CPUS, OPT_SIZE,
-       OPT_LAUNCH, OPT_RESUME, OPT_DRY_RUN, OPT_JSON };
+enum {
+    OPT_LABEL = 256,
+    OPT_ROLE,
+    OPT_REPS,
+    OPT_UNTIL,
+    OPT_BUDGET,
+    OPT_ONLY,
+    OPT_COLLECTORS,
+    OPT_CPUS,
+    OPT_SIZE,
+    OPT_LAUNCH,
+    OPT_RESUME,
+    OPT_DRY_RUN,
+    OPT_JSON
+};
 
 static const struct option long_options[] = {
-    {"label", required_argument, NULL, OPT_LABEL},   {"role", required_argument, NULL, OPT_ROLE},
-    {"reps", required_argument, NULL, OPT_REPS},     {"until", required_argument, NULL, OPT_UNTIL},
-    {"budget", required_argument, NULL, OPT_BUDGET}, {"only", required_argument, NULL, OPT_ONLY},
+    {"label", required_argument, NULL, OPT_LABEL},
+    {"role", required_argument, NULL, OPT_ROLE},
+    {"reps", required_argument, NULL, OPT_REPS},
+    {"until", required_argument, NULL, OPT_UNTIL},
+    {"budget", required_argument, NULL, OPT_BUDGET},
+    {"only", required_argument, NULL, OPT_ONLY},
     {"collectors", required_argument, NULL, OPT_COLLECTORS},
-    {"cpus", required_argument, NULL, OPT_CPUS},     {"size", required_argument, NULL, OPT_SIZE},
-    {"launch", required_argument, NULL, OPT_LAUNCH}, {"resume", no_argument, NULL, OPT_RESUME},
-    {"dry-run", no_argument, NULL, OPT_DRY_RUN},     {"json", no_argument, NULL, OPT_JSON},
-    {"output", required_argument, NULL, 'o'},        {"help", no_argument, NULL, 'h'},
+    {"cpus", required_argument, NULL, OPT_CPUS},
+    {"size", required_argument, NULL, OPT_SIZE},
+    {"launch", required_argument, NULL, OPT_LAUNCH},
+    {"resume", no_argument, NULL, OPT_RESUME},
+    {"dry-run", no_argument, NULL, OPT_DRY_RUN},
+    {"json", no_argument, NULL, OPT_JSON},
+    {"output", required_argument, NULL, 'o'},
+    {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
 
@@ -380,8 +400,7 @@ static void free_options(struct options *o) {
 }
 
 int cmd_run(int argc, char **argv) {
-    struct options o = {.size = SIZE_DEFAULT,
-                        .run = {.collectors = "all", .until_pct = NAN, .budget_s = INFINITY}};
+    struct options o = {.size = SIZE_DEFAULT, .run = {.collectors = "all", .until_pct = NAN, .budget_s = INFINITY}};
     struct error err = {0};
     int option;
     int failed = 0;

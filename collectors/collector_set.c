@@ -167,6 +167,14 @@ static bool takes_part(const struct member *m, enum sample_mode mode) {
     return m->state && (m->ops->in_timing || mode == MODE_ATTRIBUTION);
 }
 
+bool collector_set_wants_attribution(const struct collector_set *set) {
+    for (size_t i = 0; i < set->count; i++) {
+        if (set->members[i].state && !set->members[i].ops->in_timing)
+            return true;
+    }
+    return false;
+}
+
 void collector_set_begin(struct collector_set *set, const struct sample_window *window) {
     for (size_t i = 0; i < set->count; i++) {
         struct member *m = &set->members[i];
