@@ -24,9 +24,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define CALIBRATION_S     1.5  // enough for a standard error of a few percent for each trap
-#define QUIET_LIMIT       0.05 // busy share
-#define QUIET_WAIT_S      10.0
+#define CALIBRATION_S     1.5   // enough for a standard error of a few percent for each trap
+#define QUIET_LIMIT       0.05  // busy share
 #define UNTIL_MIN_SAMPLES 6     // fewer give no interval by ranks
 #define UNTIL_MAX_SAMPLES 10000 // a bound for a suite without --budget
 #define ATTRIBUTION_SHARE 5     // one attribution sample for so many timing samples,
@@ -543,20 +542,25 @@ static int run_samples(struct run *run, struct error *err) {
 // --- the whole ----------------------------------------------------------------------------------------------------
 
 static int wait_for_quiet(struct run *run, struct error *err) {
+    if (run->options->quiet_wait_s <= 0)
+        return 0;
     progress_say(run->progress, "waiting for a quiet machine");
-    double busy = quiet_wait(&run->all_cpus, QUIET_LIMIT, QUIET_WAIT_S, &stop_signal);
+    double busy = quiet_wait(&run->all_cpus, QUIET_LIMIT, run->options->quiet_wait_s, &stop_signal);
     if (busy <= QUIET_LIMIT)
         return 0;
     char *text =
         mem_printf("the machine was not quiet after %.0f s of waiting: its CPUs were %.0f %% busy before the run",
-                   QUIET_WAIT_S, busy * 100);
+                   run->options->quiet_wait_s, busy * 100);
     progress_line(run->progress, "note: %s", text);
     int result = journal_write_note(run->journal, true, text, err);
     free(text);
     return result;
 }
 
+// Unit costs are for collectors; without any there is nothing to calibrate for.
 static int calibrate_subject(struct run *run, struct error *err) {
+    if (strcmp(run->options->collectors, "none") == 0)
+        return 0;
     progress_say(run->progress, "measuring what VM exits cost here");
     return calibrate(&run->all_cpus, CALIBRATION_S, &run->calibration, err);
 }

@@ -17,6 +17,7 @@ struct run_options {
     unsigned reps;    // timing samples per case; 0: as the suite says
     double budget_s;  // stop starting samples after this; infinity: no limit
     double until_pct; // keep sampling until enough() says so for every case; NaN: do not
+    double quiet_wait_s; // wait at most so long for a quiet machine before the first sample
     bool resume;
 
     // For until_pct: is the relative half-width of the interval of these costs (> 0) at most `pct` percent?

@@ -25,7 +25,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MAX_REPS 1000000
+#define MAX_REPS     1000000
+#define QUIET_WAIT_S 10.0
 
 static const char usage[] =
     "Usage: metalgap run SUITE [OPTION...]\n"
@@ -400,7 +401,9 @@ static void free_options(struct options *o) {
 }
 
 int cmd_run(int argc, char **argv) {
-    struct options o = {.size = SIZE_DEFAULT, .run = {.collectors = "all", .until_pct = NAN, .budget_s = INFINITY}};
+    struct options o = {
+        .size = SIZE_DEFAULT,
+        .run = {.collectors = "all", .until_pct = NAN, .budget_s = INFINITY, .quiet_wait_s = QUIET_WAIT_S}};
     struct error err = {0};
     int option;
     int failed = 0;
