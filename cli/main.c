@@ -12,6 +12,7 @@ static const struct {
     int (*run)(int argc, char **argv);
     const char *summary;
 } commands[] = {
+    {"run", cmd_run, "run a suite or a command, with collectors alongside, into a journal"},
     {NULL, NULL, NULL},
 };
 
