@@ -98,7 +98,7 @@ $B/tests/%: tests/unit/%.c $B/libmetalgap.a
 $B/tests/replay_%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $B/libmetalgap.a
 	@mkdir -p $(@D)
 	$(SAY) '  CC   $<'
-	$Q$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -DCORPUS='"tests/fuzz/corpus/$*"' -o $@ $^ -lcmocka $(LDLIBS)
+	$Q$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
 
 $B/fuzz_%: tests/fuzz/fuzz_%.c $B/libmetalgap.a
 	$(SAY) '  CC   $<'

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Replays a fuzz target's corpus (CORPUS, a folder) as a unit test, without libFuzzer.
+// Replays a fuzz target's corpus as a unit test, without libFuzzer. Built as replay_NAME, it reads
+// tests/fuzz/corpus/NAME.
 #include "core/json.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -8,15 +9,16 @@
 
 #include <cmocka.h>
 #include <dirent.h>
+#include <string.h>
 
 static void corpus(void **state) {
-    (void)state;
+    const char *folder = *state;
     struct dirent **files = NULL;
-    int count = scandir(CORPUS, &files, NULL, alphasort);
+    int count = scandir(folder, &files, NULL, alphasort);
     assert_true(count > 2); // besides . and ..
     for (int i = 0; i < count; i++) {
         char path[512];
-        snprintf(path, sizeof path, "%s/%s", CORPUS, files[i]->d_name);
+        snprintf(path, sizeof path, "%s/%s", folder, files[i]->d_name);
         if (files[i]->d_name[0] != '.') {
             struct error err;
             size_t size = 0;
@@ -30,7 +32,11 @@ static void corpus(void **state) {
     free(files);
 }
 
-int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(corpus)};
+int main(int argc, char **argv) {
+    (void)argc;
+    char folder[256];
+    const char *name = strstr(argv[0], "replay_");
+    snprintf(folder, sizeof folder, "tests/fuzz/corpus/%s", name ? name + strlen("replay_") : "");
+    const struct CMUnitTest tests[] = {cmocka_unit_test_prestate(corpus, folder)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
