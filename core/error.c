@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Formats errors. See error.h.
+#define ERROR_IMPLEMENTATION
 #include "core/error.h"
 
 #include <ctype.h>

@@ -43,3 +43,11 @@ void error_print(const struct error *err);
 
 // The same on one line into `out` (always terminated), for journals and tables.
 void error_line(const struct error *err, char *out, size_t size);
+
+#if defined(__clang_analyzer__) && !defined(ERROR_IMPLEMENTATION)
+// The static analyzer looks at one file at a time: tell it what these return.
+#define error_set(...)    (error_set(__VA_ARGS__), -1)
+#define error_why(...)    (error_why(__VA_ARGS__), -1)
+#define error_remedy(...) (error_remedy(__VA_ARGS__), -1)
+#define error_at(...)     (error_at(__VA_ARGS__), -1)
+#endif
