@@ -66,6 +66,7 @@ const struct model_signature model_signatures[] = {
     {"AMD EPYC-", "hypervisor=kvm|qemu:0.95 vmm=qemu:0.9", "V L"}, // EPYC-Rome, -Milan, -Genoa, -Turin Processor
     {"Hygon Dhyana Processor", "hypervisor=kvm|qemu:0.9 vmm=qemu:0.8", "V"},
     {"=AMD EPYC", "hypervisor=kvm:0.7 vmm=firecracker:0.7", "F L"}, // Firecracker shortens the brand string
+    {"=Intel(R) Xeon(R) Processor", "hypervisor=kvm:0.7 vmm=firecracker:0.7", "F L"},
     {"Intel(R) Xeon(R) Processor @ ", "hypervisor=kvm:0.7 vmm=firecracker:0.6", "F"},
     {"DO-Regular", "hypervisor=kvm:0.9 cloud=digitalocean:0.95 vmm=qemu:0.7", "L"},
     {"DO-Premium", "hypervisor=kvm:0.9 cloud=digitalocean:0.95 vmm=qemu:0.7", "L"},
