@@ -40,9 +40,12 @@ _Static_assert(ARRAY_LEN(guest_sources) <= ARRAY_LEN(((struct guest_facts *)0)->
 static const struct {
     enum cause cause;
     enum trap trap;
+    enum trap base;   // the same operation without the exit; TRAP_COUNT: none
+    bool upper_bound; // the trap contains more than the exit
 } prices[] = {
-    {CAUSE_EXIT_TIMER, TRAP_TIMER_ARM},
-    {CAUSE_EXIT_IPI, TRAP_IPI_PEER}, // an upper bound: contains the peer's acknowledgement
+    {CAUSE_EXIT_TIMER, TRAP_TIMER_ARM, TRAP_COUNT, false},
+    // The calibration waits until the peer has acknowledged; a sender that does not wait loses the register write only.
+    {CAUSE_EXIT_IPI, TRAP_IPI_PEER, TRAP_IPI_ALONE, true},
 };
 
 // --- sums ---------------------------------------------------------------------------------------------------------
@@ -77,15 +80,17 @@ void guest_counts_sum(const struct guest_exits_row *from, const struct guest_exi
 
 // --- prices -------------------------------------------------------------------------------------------------------
 
-void guest_price(const struct calibration *calibration, enum trap trap, struct observation *o) {
+void guest_price(const struct calibration *calibration, enum trap trap, enum trap base, struct observation *o) {
     const struct trap_cost *cost = calibration ? &calibration->traps[trap] : NULL;
     if (!cost || !cost->measured)
         return;
-    // The kind does not leave the guest here: it happened, and cost nothing more than on bare metal.
-    double unit_s = cost->exits ? fmax(cost->mean_s - cost->native_s, 0) : 0;
+    const struct trap_cost none = {0};
+    const struct trap_cost *without = base < TRAP_COUNT ? &calibration->traps[base] : &none;
+    // A kind that does not leave the guest here happened, and cost nothing more than on bare metal.
+    double unit_s = cost->exits ? fmax(cost->mean_s - cost->native_s - without->mean_s, 0) : 0;
     o->basis = BASIS_CALIBRATED;
     o->seconds = (double)o->count * unit_s;
-    o->se = cost->exits ? (double)o->count * cost->se_s : 0;
+    o->se = cost->exits ? (double)o->count * hypot(cost->se_s, without->se_s) : 0;
     json_add_string(o->detail, "unit", trap_name(trap));
     json_add_double(o->detail, "unit_s", unit_s);
     cJSON_AddBoolToObject(o->detail, "exits", cost->exits);
@@ -98,8 +103,11 @@ static void price(const struct guest_facts *facts, struct observation *o) {
         return;
     }
     for (size_t i = 0; i < ARRAY_LEN(prices); i++) {
-        if (prices[i].cause == o->cause)
-            guest_price(facts->calibration, prices[i].trap, o);
+        if (prices[i].cause != o->cause)
+            continue;
+        guest_price(facts->calibration, prices[i].trap, prices[i].base, o);
+        if (prices[i].upper_bound && o->basis == BASIS_CALIBRATED)
+            cJSON_AddBoolToObject(o->detail, "upper_bound", true);
     }
 }
 

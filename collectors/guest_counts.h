@@ -58,6 +58,7 @@ void guest_counts_sum(const struct guest_exits_row *from, const struct guest_exi
 void guest_counts_report(const struct guest_counts *counts, const struct guest_facts *facts,
                          struct collector_output *out);
 
-// Turns a count into seconds by the unit cost of a trap on this subject, less its native cost. Leaves basis "counted"
-// where there is no such cost.
-void guest_price(const struct calibration *calibration, enum trap trap, struct observation *o);
+// Turns a count into seconds by the unit cost of a trap on this subject, less what the same operation costs without the
+// exit: its native cost and, where `base` is not TRAP_COUNT, the cost of that trap. Leaves basis "counted" where there
+// is no such cost.
+void guest_price(const struct calibration *calibration, enum trap trap, enum trap base, struct observation *o);

@@ -2,6 +2,13 @@
 // The table of collectors, in the order in which they are opened and listed. A new collector is one row here.
 #include "collectors/collectors.h"
 
+// clang-format off
 const struct collector_ops *const collector_registry[] = {
-    &collector_steal, &collector_cpu, &collector_guest_exits, &collector_null, NULL,
+    &collector_steal,
+    &collector_cpu,
+    &collector_guest_exits,
+    &collector_pmu,
+    &collector_null, // keep last: only by name
+    NULL,
 };
+// clang-format on

@@ -99,21 +99,28 @@ static void prices(void **state) {
     struct calibration costs = unit_costs();
     struct observation o = {.cause = CAUSE_EXIT_TIMER, .basis = BASIS_COUNTED, .count = 1000};
     o.detail = cJSON_CreateObject();
-    guest_price(&costs, TRAP_TIMER_ARM, &o);
+    guest_price(&costs, TRAP_TIMER_ARM, TRAP_COUNT, &o);
     assert_int_equal(o.basis, BASIS_CALIBRATED);
     assert_true(fabs(o.seconds - 1000 * 2.0e-6) < 1e-12); // native work taken out
     assert_true(fabs(o.se - 1000 * 1e-7) < 1e-12);
     costs.traps[TRAP_TIMER_ARM].native_s = 3e-6; // dearer than the trap: never a negative loss
-    guest_price(&costs, TRAP_TIMER_ARM, &o);
+    guest_price(&costs, TRAP_TIMER_ARM, TRAP_COUNT, &o);
     assert_true(o.seconds == 0);
     costs = unit_costs();
     costs.traps[TRAP_TIMER_ARM].exits = false;
-    guest_price(&costs, TRAP_TIMER_ARM, &o);
+    guest_price(&costs, TRAP_TIMER_ARM, TRAP_COUNT, &o);
     assert_true(o.seconds == 0 && o.se == 0);
+    // Less what the same call costs without an IPI, and the two errors together.
+    costs.traps[TRAP_IPI_PEER] = (struct trap_cost){.measured = true, .mean_s = 5e-6, .se_s = 3e-8, .exits = true};
+    costs.traps[TRAP_IPI_ALONE] = (struct trap_cost){.measured = true, .mean_s = 1e-6, .se_s = 4e-8};
+    guest_price(&costs, TRAP_IPI_PEER, TRAP_IPI_ALONE, &o);
+    assert_true(fabs(o.seconds - 1000 * 4e-6) < 1e-12);
+    assert_true(fabs(o.se - 1000 * 5e-8) < 1e-12);
     cJSON_Delete(o.detail);
+    costs = unit_costs();
     o = (struct observation){.basis = BASIS_COUNTED, .count = 5};
-    guest_price(NULL, TRAP_TIMER_ARM, &o);
-    guest_price(&costs, TRAP_IPI_PEER, &o); // not measured
+    guest_price(NULL, TRAP_TIMER_ARM, TRAP_COUNT, &o);
+    guest_price(&costs, TRAP_IPI_PEER, TRAP_IPI_ALONE, &o); // not measured
     assert_int_equal(o.basis, BASIS_COUNTED);
 }
 

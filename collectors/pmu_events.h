@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// Events counted through perf_event_open, encoded by name through libpfm4, and the test whether a guest's PMU tells the
+// truth. Used by the pmu collector and by doctor.
+#pragma once
+
+#include "core/error.h"
+
+#include <sched.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct pmu_event {
+    const char *name; // libpfm4's
+    const char *key;  // in circumstances, with the unit
+    double unit;      // what one count is worth in that unit
+    bool hardware;
+};
+
+extern const struct pmu_event pmu_events[];
+enum { PMU_EVENT_COUNT = 8 };
+
+// Opens one event on a thread (cpu -1) and what it starts later, or on a CPU (pid -1). `leader` is the file descriptor
+// of the event to count together with, or -1: then this event leads, and it and those that join it count from
+// pmu_enable() on. A file descriptor, or -errno; -ENOSYS if libpfm4 cannot encode the name.
+int pmu_open(const struct pmu_event *event, pid_t pid, int cpu, int leader);
+int pmu_enable(int leader); // 0 or -errno
+
+// A count, scaled up where the kernel had to let events take turns.
+struct pmu_count {
+    double value;
+    double running_share; // of the time that the event was to be counted; 1: all of it (or no time at all); 0: never,
+                          // value says nothing
+};
+int pmu_read(int fd, struct pmu_count *out); // 0 or -errno
+
+// What counters said about a loop whose numbers are known.
+struct pmu_loop {
+    double expected_instructions, expected_cycles;
+    double instructions, cycles; // counted
+};
+
+// True if both counts lie within 10 % of what is known; otherwise `why` says what is wrong. Guest PMUs that are live
+// and off by orders of magnitude are not rare.
+bool pmu_loop_believable(const struct pmu_loop *loop, char *why, size_t size);
+
+// Runs the loop under the counters of this thread. True if hardware counters exist and are believable; otherwise `why`
+// and `hint` (what would enable them).
+bool pmu_self_test(char *why, size_t why_size, char *hint, size_t hint_size);
