@@ -30,6 +30,7 @@ struct stream {
     size_t count; // elements of one array
     uint64_t passes;
     uint64_t warm_up;
+    uint64_t damage;
     bool capped; // the arrays are smaller than STREAM's rule asks for
 };
 
@@ -38,6 +39,7 @@ static const struct bench_param params[] = {
     {"bytes", {"16M", "auto"}, "size of one of the three arrays; auto: 4 x last-level caches, at most 25 % of memory"},
     {"passes", {"10", "20", "60"}, "timed passes over the arrays"},
     {"pages", {"system"}, "system | 4k | thp | huge"},
+    {"damage", {"0"}, "elements to falsify before the result is checked: a test of the check"},
     {NULL, {NULL}, NULL},
 };
 
@@ -63,7 +65,8 @@ static int read_params(const struct bench_context *context, struct stream *s, en
     size_t bytes = 0;
     if (kernel_param(context, &s->kernel, err) < 0 || kernel_pages_param(context, pages, err) < 0 ||
         kernel_bytes_param(context, 3, &bytes, &s->capped, err) < 0 ||
-        bench_param_u64(context, "passes", &s->passes, err) < 0)
+        bench_param_u64(context, "passes", &s->passes, err) < 0 ||
+        bench_param_u64(context, "damage", &s->damage, err) < 0)
         return -1;
     s->warm_up = 2; // the first pass takes page faults and cold caches, as in STREAM
     s->count = bytes / sizeof(double);
@@ -222,6 +225,8 @@ static double mean_error(const double *array, size_t count, double expected) {
 static void verify(struct bench_context *context, struct bench_result *result) {
     const struct stream *s = context->state;
     struct values v = first;
+    for (uint64_t i = 0; i < s->damage && i < s->count; i++)
+        s->a[i] += 1;
     for (uint64_t i = 0; i < s->passes + s->warm_up; i++)
         v = one_pass(s->kernel, v);
     double worst =
