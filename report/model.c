@@ -175,7 +175,14 @@ static void warn_modes(struct model_case *c, const char *label, const struct ser
 
 static void warn_shift(struct model_case *c, const char *subject, const char *baseline) {
     const struct stats_shift *shift = &c->cmp.shift;
-    if (shift->drift_allowance > 0)
+    if (shift->drift_allowance > 0 && !shift->drifts)
+        strings_add(
+            &c->warnings,
+            "too few samples to rule out a drift (trend of %s %.1f %%, of %s %.1f %%): the interval allows for it, "
+            "%.1f %% at each end; take more samples or run both sides in turn (run --ab)",
+            subject, to_pct(shift->subject.drift), baseline, to_pct(shift->baseline.drift),
+            to_pct(shift->drift_allowance));
+    if (shift->drift_allowance > 0 && shift->drifts)
         strings_add(&c->warnings,
                     "the level drifts while it is measured (%s by %.1f %%, %s by %.1f %%): the interval is widened by "
                     "%.1f %% at each end; run both sides in turn (run --ab) or warm up longer",
@@ -275,7 +282,7 @@ static void needed_words(const struct model_case *c, char *out, size_t size) {
     if (c->samples_needed > 0)
         snprintf(out, size, "about %.0f more %s would", c->samples_needed, units_word(&c->cmp.shift, c->cmp.paired));
     else if (c->cmp.shift.drift_allowance > 0)
-        snprintf(out, size, "more samples would not: the level drifts");
+        snprintf(out, size, "more samples would not, as the level drifts");
     else
         snprintf(out, size, "how many samples would is not known");
 }
@@ -299,7 +306,7 @@ static char *comparison_sentence(const struct model_case *c, const struct model 
     if (c->cmp.shift.refusal != STATS_IDENTIFIED) {
         char why[200];
         refusal_words(c, why, sizeof why);
-        return mem_printf("%s cannot be told: %s", c->name, why);
+        return mem_printf("%s cannot be told: %s; %s", c->name, why, more);
     }
     return mem_printf("%s cannot be told: %s %s; differences below %.2g %% are not resolved; %s", c->name, range,
                       direction, c->mde_pct, more);

@@ -137,7 +137,7 @@ static void single_table(const struct page *page, const struct model *model) {
     fputc('\n', page->out);
     for (size_t i = 0; i < model->case_count; i++)
         single_row(page, &model->cases[i]);
-    styled(page, STYLE_DIM, "NOISE %: two sets of samples like these differ by up to this though nothing differs.\n");
+    styled(page, STYLE_DIM, "NOISE %: two such sets of samples differ by up to this though nothing differs.\n");
 }
 
 static void line_row(const struct page *page, const char *name, double pct, struct stats_interval ci, double count,
@@ -187,14 +187,15 @@ static void ledger_table(const struct page *page, const struct model_case *c) {
     line_row(page, "unexplained", ledger->unexplained.mean, stats_mean_interval(&ledger->unexplained), NAN, "rest");
     line_row(page, "difference of means", c->cmp.mean_pct.mean, stats_mean_interval(&c->cmp.mean_pct), NAN, "timing");
     line_row(page, "of it tail", ledger->tail_pct, none, NAN, "");
-    paragraph(page, "  ", "  ",
-              "The tail is what rare slow samples add to the mean; the robust overhead above does not hold it.");
 }
 
 static void ledgers(const struct page *page, const struct model *model) {
     for (size_t i = 0; i < model->case_count; i++)
         if (has_lines(&model->cases[i].ledger))
             ledger_table(page, &model->cases[i]);
+    if (model->baseline_count)
+        styled(page, STYLE_DIM,
+               "\nTail: what rare slow samples add to the mean; the robust overhead has no part of it.\n");
 }
 
 static const char *text_of(const cJSON *object, const char *key) {

@@ -128,6 +128,9 @@ static double time_to_pay(double rho, size_t pairs) {
     return series_time_from_autocorrelation(rho);
 }
 
+// A drift is called certain below this p-value; more samples of the same kind would drift too.
+static const double DRIFT_CERTAIN = 0.01;
+
 // Below this p-value a trend is taken for real. A short series can hide a large drift, so the gate is wide open there
 // (whatever trend it shows is allowed for) and closes as the trend test gains power.
 static double drift_gate(size_t count) {
@@ -156,6 +159,7 @@ static double joint_drift_p(const struct series_check *a, const struct series_ch
 static void finish(struct stats_shift *shift, double df) {
     double quantile = dist_t_quantile(1 - ALPHA / 2, df);
     shift->se = 0.5 * (shift->ci.high - shift->ci.low) / quantile;
+    shift->planning_se = shift->se;
     shift->p = shift->se > 0 ? dist_t_two_sided(shift->estimate / shift->se, df) : (shift->estimate != 0 ? 0 : 1);
     shift->mde = (quantile + dist_t_quantile(STATS_POWER, df)) * shift->se + shift->drift_allowance;
     shift->ci.low -= shift->drift_allowance;
@@ -167,6 +171,7 @@ static struct stats_shift refuse(struct stats_shift shift, enum stats_refusal re
     shift.method = STATS_NONE;
     shift.ci = (struct stats_interval){NAN, NAN};
     shift.se = shift.p = shift.mde = NAN;
+    shift.drift_allowance = 0;
     return shift;
 }
 
@@ -180,7 +185,7 @@ static struct stats_interval interval_from_cut(const struct pairwise *set, uint6
 }
 
 static struct stats_shift empty_shift(void) {
-    struct stats_shift shift = {.estimate = NAN};
+    struct stats_shift shift = {.estimate = NAN, .planning_se = NAN};
     return refuse(shift, STATS_TOO_FEW);
 }
 
@@ -217,9 +222,12 @@ static struct stats_shift compare_runs(const struct stats_run *subject, const st
     double size_m = (double)m / fmax(pooled, shift.subject.time);
     double size_n = (double)n / fmax(pooled, shift.baseline.time);
     shift.effective = fmin(size_m, size_n);
-    if (cut == 0)
+    struct stats_mean mean_s = stats_mean(subject->value, m, 1);
+    struct stats_mean mean_b = stats_mean(baseline->value, n, 1);
+    shift.planning_se = stats_mean_difference(&mean_s, &mean_b).se;
+    if (cut == 0 || m < STATS_MIN_EFFECTIVE || n < STATS_MIN_EFFECTIVE)
         return refuse(shift, STATS_TOO_FEW);
-    if (shift.effective < fmin(STATS_MIN_EFFECTIVE, (double)(m < n ? m : n)))
+    if (shift.effective < STATS_MIN_EFFECTIVE)
         return refuse(shift, STATS_TOO_CORRELATED);
 
     double df = size_m + size_n - 2;
@@ -229,6 +237,7 @@ static struct stats_shift compare_runs(const struct stats_run *subject, const st
     widen(&shift, fmax(1, factor));
     double joint = joint_drift_p(&shift.subject, &shift.baseline);
     shift.drift_allowance = drift_allowance(&shift.subject, joint) + drift_allowance(&shift.baseline, joint);
+    shift.drifts = fmin(joint, fmin(shift.subject.drift_p, shift.baseline.drift_p)) < DRIFT_CERTAIN;
     finish(&shift, df);
     return shift;
 }
@@ -255,6 +264,7 @@ struct stats_shift stats_compare_paired(const double *difference, size_t count) 
     shift.autocorrelation = shift.subject.autocorrelation;
     double time = time_to_pay(shift.autocorrelation, count - 1);
     shift.effective = (double)count / fmax(time, shift.subject.time);
+    shift.planning_se = stats_mean(difference, count, 1).se;
     if (cut == 0)
         return refuse(shift, STATS_TOO_FEW);
     if (shift.effective < STATS_MIN_EFFECTIVE)
@@ -267,6 +277,7 @@ struct stats_shift stats_compare_paired(const double *difference, size_t count) 
     // Slow drift is in both halves of a pair; what is left of it in the differences is allowed for if it is certain.
     if (count >= 8)
         shift.drift_allowance = drift_allowance(&shift.subject, 1);
+    shift.drifts = shift.subject.drift_p < DRIFT_CERTAIN;
     finish(&shift, df);
     return shift;
 }
@@ -475,19 +486,37 @@ const char *stats_verdict_name(enum stats_verdict verdict) {
     return NAMES[verdict];
 }
 
+enum { MIN_PAIRS = 6, DRIFT_TESTABLE = 30 };
+
+// What one more observation is of, and how many there are of it on the side that has fewer.
+static double fewest(const struct stats_shift *shift) {
+    bool units = shift->method == STATS_UNITS;
+    size_t subject = units ? shift->subject_units : shift->subject_count;
+    size_t baseline = units ? shift->baseline_units : shift->baseline_count;
+    return (double)(subject < baseline ? subject : baseline);
+}
+
+// How many times the present squared error one observation a side has.
+static double single_error_factor(const struct stats_shift *shift) {
+    bool units = shift->method == STATS_UNITS;
+    double subject = (double)(units ? shift->subject_units : shift->subject_count);
+    double baseline = (double)(units ? shift->baseline_units : shift->baseline_count);
+    return 2 / (1 / subject + 1 / baseline);
+}
+
 double stats_samples_needed(const struct stats_shift *shift, double limit) {
     if (stats_verdict(shift, limit) != STATS_CANNOT_TELL)
         return 0;
-    if (shift->refusal != STATS_IDENTIFIED || shift->drift_allowance > 0 || !(shift->se > 0))
+    if (shift->refusal == STATS_TOO_CORRELATED || !(shift->planning_se > 0) ||
+        (shift->drift_allowance > 0 && shift->drifts))
         return NAN;
     double distance = fmax(shift->estimate, limit - shift->estimate); // to the nearer way of deciding
     double quantiles = dist_normal_quantile(1 - ALPHA / 2) + dist_normal_quantile(STATS_POWER);
-    double ratio = quantiles * shift->se / distance;
-    bool units = shift->method == STATS_UNITS;
-    double have =
-        (double)(units ? (shift->subject_units > shift->baseline_units ? shift->subject_units : shift->baseline_units)
-                       : (shift->subject_count > shift->baseline_count ? shift->subject_count : shift->baseline_count));
-    return fmax(1, ceil(have * (ratio * ratio - 1)));
+    double ratio = quantiles * shift->planning_se / distance;
+    double needed = ceil(ratio * ratio * single_error_factor(shift));
+    // Enough for an interval, and where a drift could not be excluded, enough to test for one.
+    needed = fmax(needed, shift->drift_allowance > 0 ? DRIFT_TESTABLE : MIN_PAIRS);
+    return fmax(1, needed - fewest(shift));
 }
 
 double stats_noise_floor(const struct stats_side *side) {

@@ -79,7 +79,9 @@ struct stats_shift {
     bool units_are_machines;
     double effective;            // the smaller side's number of independent samples
     double autocorrelation;      // pooled, lag 1
+    double planning_se;          // standard error for planning: known from two samples a side on, even without interval
     double drift_allowance;      // what was added to each end of the interval for drift
+    bool drifts;                 // the drift is certain (p < 0.01), not only not to be excluded in so few samples
     struct series_check subject; // of the longest run of that side (the pairs' differences for STATS_PAIRS)
     struct series_check baseline;
 };
@@ -100,7 +102,7 @@ const char *stats_verdict_name(enum stats_verdict verdict);
 
 // How many *more* samples a side (pairs; units where the interval rests on units) would, if they look like these, end
 // in a verdict with 80 % power. 0: there is one already. NaN: more samples of this kind would not help (drift), or
-// nothing is known about the noise.
+// nothing is known about the noise (fewer than two samples a side).
 double stats_samples_needed(const struct stats_shift *shift, double limit);
 
 // The A/A noise floor: the largest shift that two sets of samples like this one show between them in 95 of 100 cases
