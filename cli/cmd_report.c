@@ -22,7 +22,7 @@ static const char USAGE[] =
     "  --baseline JOURNAL  the side to compare with, bare metal usually; repeats\n"
     "  --host JOURNAL      the host's own record of the same time; repeats\n"
     "  --limit PCT         \"not slower\" means: by less than this (default 0.5%)\n"
-    "  --format FORMAT     text, json, md, csv or openmetrics (default: by the name of -o's file, else text)\n"
+    "  --format FORMAT     text, json, md, csv, html or openmetrics (default: by the name of -o's file, else text)\n"
     "  -o, --output FILE   write there; - is standard output\n"
     "  -h, --help          this text\n"
     "\n"

@@ -512,6 +512,13 @@ static void warn_sides(struct model *model) {
                     "the two sides ran different suite files; cases of one name are compared all the same");
 }
 
+static void add_count(struct str *text, size_t count, const char *what) {
+    if (count == 0)
+        str_printf(text, "none is %s", what);
+    else
+        str_printf(text, "%zu %s %s", count, count == 1 ? "is" : "are", what);
+}
+
 static char *overall_sentence(const struct model *model) {
     if (model->case_count == 1)
         return mem_printf("%s.", model->cases[0].sentence);
@@ -543,15 +550,20 @@ static char *overall_sentence(const struct model *model) {
             model->case_count, model->subject_label, most->name, amount);
     }
     struct str text = {0};
-    str_printf(&text, "Of %zu cases, %zu %s slower on %s than on %s", compared, count[STATS_SLOWER],
-               count[STATS_SLOWER] == 1 ? "is" : "are", model->subject_label, model->baseline_label);
+    str_printf(&text, "Of %zu cases, ", compared);
+    add_count(&text, count[STATS_SLOWER], "slower on");
+    str_printf(&text, " %s than on %s", model->subject_label, model->baseline_label);
     if (worst) {
         char amount[120];
         model_percent(worst->pct, worst->ci, amount, sizeof amount);
         str_printf(&text, ", the most %s by %s", worst->name, amount);
     }
-    str_printf(&text, "; %zu %s not slower by %g %% or more; %zu cannot be told.", count[STATS_NOT_SLOWER],
-               count[STATS_NOT_SLOWER] == 1 ? "is" : "are", model->limit_pct, count[STATS_CANNOT_TELL]);
+    str_add(&text, "; ");
+    add_count(&text, count[STATS_NOT_SLOWER], "not slower by");
+    str_printf(&text, " %g %% or more", model->limit_pct);
+    if (count[STATS_CANNOT_TELL])
+        str_printf(&text, "; %zu cannot be told", count[STATS_CANNOT_TELL]);
+    str_add(&text, ".");
     return text.text;
 }
 

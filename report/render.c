@@ -7,11 +7,8 @@
 #include <string.h>
 
 static const struct renderer renderers[] = {
-    {"text", "txt", render_text},
-    {"json", "json", render_json},
-    {"md", "md", render_markdown},
-    {"csv", "csv", render_csv},
-    {"openmetrics", "prom", render_openmetrics},
+    {"text", "txt", render_text}, {"json", "json", render_json}, {"md", "md", render_markdown},
+    {"csv", "csv", render_csv},   {"html", "html", render_html}, {"openmetrics", "prom", render_openmetrics},
 };
 
 const struct renderer *renderer_by_index(size_t index) {

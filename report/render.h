@@ -22,6 +22,7 @@ void render_json(const struct model *model, bool colour, FILE *out);
 void render_markdown(const struct model *model, bool colour, FILE *out);
 void render_csv(const struct model *model, bool colour, FILE *out);
 void render_openmetrics(const struct model *model, bool colour, FILE *out);
+void render_html(const struct model *model, bool colour, FILE *out);
 
 // The report as a metalgap.report/1 tree. The caller owns it.
 cJSON *render_to_json(const struct model *model);

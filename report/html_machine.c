@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+// The drawn machine: which way each resource goes, from the guest to the hardware; and what was not measured there.
+// May include: core, report.
+#include "report/chart.h"
+#include "report/escape.h"
+#include "report/html.h"
+
+#include "core/memory.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { WIDTH = 560, ROW = 30, MAX_DEVICES = 24 };
+
+static const char *text_of(const cJSON *object, const char *key) {
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
+    return cJSON_IsString(item) ? item->valuestring : "";
+}
+
+// How a path of this kind is drawn.
+static const struct path_kind {
+    const char *path;
+    bool software; // crosses software outside the guest
+    const char *words;
+} PATH_KINDS[] = {
+    {"emulated", true, "emulated"},           {"paravirtual", true, "paravirtual"}, {"offload", false, "offloaded"},
+    {"passthrough", false, "passed through"}, {"hardware", false, "in hardware"},   {"native", false, "native"},
+    {"unknown", false, "path not known"},
+};
+
+static const struct path_kind *find_kind(const char *path) {
+    for (size_t i = 0; i < ARRAY_LEN(PATH_KINDS); i++)
+        if (strcmp(PATH_KINDS[i].path, path) == 0)
+            return &PATH_KINDS[i];
+    return &PATH_KINDS[ARRAY_LEN(PATH_KINDS) - 1];
+}
+
+static void draw_path(struct str *out, const cJSON *path, double y) {
+    char text[96];
+    const char *device = text_of(path, "device");
+    const char *via = text_of(path, "via");
+    const struct path_kind *kind = find_kind(text_of(path, "path"));
+    snprintf(text, sizeof text, "%.14s%s%.14s", text_of(path, "resource"), *device ? " " : "", device);
+    chart_text(out, 12, y + 4, "start", "", text);
+    if (strcmp(kind->path, "unknown") == 0) {
+        chart_text(out, 300, y + 4, "middle", "tick", kind->words);
+        return;
+    }
+    if (!kind->software) {
+        chart_line(out, 168, y, 452, y, "wire-direct");
+        snprintf(text, sizeof text, "%s%s%.20s", kind->words, *via ? ": " : "", via);
+        chart_text(out, 310, y - 5, "middle", "tick", text);
+    } else {
+        chart_line(out, 168, y, 224, y, "wire");
+        chart_line(out, 396, y, 452, y, "wire");
+        chart_rect(out, 224, y - 11, 172, 22, "soft-hop", text_of(path, "reason"));
+        snprintf(text, sizeof text, "%s%s%.20s", kind->words, *via ? ": " : "", via);
+        chart_text(out, 310, y + 4, "middle", "", text);
+    }
+}
+
+static size_t count_paths(const cJSON *paths) {
+    int size = cJSON_GetArraySize(paths);
+    return size > MAX_DEVICES ? MAX_DEVICES : (size_t)size;
+}
+
+static void topology_words(const struct dataset *set, char *out, size_t size) {
+    const cJSON *topology = cJSON_GetObjectItemCaseSensitive(set->header, "topology");
+    static const char *const KEYS[] = {"packages", "numa", "cores", "cpus"};
+    static const char *const WORDS[] = {"packages", "NUMA nodes", "cores", "CPUs"};
+    out[0] = '\0';
+    for (size_t i = 0; i < ARRAY_LEN(KEYS); i++) {
+        const cJSON *item = cJSON_GetObjectItemCaseSensitive(topology, KEYS[i]);
+        size_t used = strlen(out);
+        if (cJSON_IsNumber(item))
+            snprintf(out + used, size - used, "%s%.0f %s", used ? ", " : "", item->valuedouble, WORDS[i]);
+    }
+}
+
+static void paths_table(struct str *out, const cJSON *paths) {
+    static const char *const KEYS[] = {"resource", "device", "path", "via", "driver", "reason"};
+    const cJSON *path;
+    str_add(out,
+            "<details><summary>The same as a table</summary><div class=\"scroll\" tabindex=\"0\" role=\"region\" "
+            "aria-label=\"paths\"><table><tr><th>resource<th>device<th>path<th>via<th>driver<th>because</tr>\n");
+    cJSON_ArrayForEach(path, paths) {
+        str_add(out, "<tr>");
+        for (size_t i = 0; i < ARRAY_LEN(KEYS); i++) {
+            str_add(out, i + 1 == ARRAY_LEN(KEYS) ? "<td class=\"text\">" : "<td>");
+            escape_html(out, text_of(path, KEYS[i]), 300);
+        }
+        str_add(out, "</tr>\n");
+    }
+    str_add(out, "</table></div></details>\n");
+}
+
+void html_machine(struct str *out, const struct dataset *set) {
+    const cJSON *platform = cJSON_GetObjectItemCaseSensitive(set->header, "platform");
+    const cJSON *paths = cJSON_GetObjectItemCaseSensitive(platform, "paths");
+    size_t rows = count_paths(paths);
+    bool bare = strcmp(text_of(platform, "kind"), "bare-metal") == 0;
+    char words[160];
+    str_add(out, "<h3>");
+    escape_html(out, set->label, 120);
+    str_add(out, "</h3>\n");
+    topology_words(set, words, sizeof words);
+    str_add(out, "<p class=\"soft\">");
+    escape_html(out, text_of(platform, "kind"), 60);
+    static const char *const FACTS[] = {"hypervisor", "vmm", "cloud", "instance_type", "container"};
+    for (size_t i = 0; i < ARRAY_LEN(FACTS); i++)
+        if (*text_of(platform, FACTS[i]) && strcmp(text_of(platform, FACTS[i]), "none") != 0) {
+            str_printf(out, "; %s ", FACTS[i]);
+            escape_html(out, text_of(platform, FACTS[i]), 60);
+        }
+    str_printf(out, "%s%s</p>\n", *words ? "; " : "", words);
+    if (rows == 0) {
+        str_add(out, "<p class=\"soft\">The journal does not tell which way its devices go.</p>\n");
+        return;
+    }
+    double bottom = 34 + ROW * (double)rows;
+    snprintf(words, sizeof words, "Which way each resource of %.80s goes", set->name);
+    str_add(out, "<figure>");
+    chart_open(out, WIDTH, bottom + 10, words);
+    chart_rect(out, 1, 1, 167, bottom + 6, "box", NULL);
+    chart_rect(out, 452, 1, 107, bottom + 6, "box", NULL);
+    chart_text(out, 12, 18, "start", "strong", bare ? "system" : "guest");
+    chart_text(out, 310, 18, "middle", "strong", bare ? "no hypervisor" : "software of the host");
+    chart_text(out, 505, 18, "middle", "strong", "hardware");
+    double y = 34 + ROW / 2.0;
+    const cJSON *path;
+    size_t drawn = 0;
+    cJSON_ArrayForEach(path, paths) {
+        if (drawn++ == rows)
+            break;
+        draw_path(out, path, y);
+        y += ROW;
+    }
+    chart_close(out);
+    str_add(
+        out,
+        "<figcaption>Boxes are software that each request crosses; dashed lines go past it.</figcaption></figure>\n");
+    paths_table(out, paths);
+}
+
+static bool active(const cJSON *collector) {
+    return strcmp(text_of(collector, "state"), "active") == 0;
+}
+
+static void unmeasured_rows(struct str *out, const struct dataset *set, size_t *rows) {
+    const cJSON *collector;
+    cJSON_ArrayForEach(collector, cJSON_GetObjectItemCaseSensitive(set->header, "collectors")) {
+        if (active(collector))
+            continue;
+        static const char *const KEYS[] = {"name", "state", "reason", "hint"};
+        if ((*rows)++ == 0)
+            str_add(out,
+                    "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"not measured\"><table><tr>"
+                    "<th>on<th>source<th>state<th>why<th>what would enable it</tr>\n");
+        str_add(out, "<tr><td class=\"text\">");
+        escape_html(out, set->name, 120);
+        for (size_t i = 0; i < ARRAY_LEN(KEYS); i++) {
+            str_add(out, "<td class=\"text\">");
+            escape_html(out, text_of(collector, KEYS[i]), 300);
+        }
+        str_add(out, "</tr>\n");
+    }
+}
+
+void html_unmeasured(struct str *out, const struct model *model) {
+    size_t rows = 0;
+    struct str table = {0};
+    for (size_t i = 0; i < model->subject_count; i++)
+        unmeasured_rows(&table, &model->subjects[i], &rows);
+    for (size_t i = 0; i < model->baseline_count; i++)
+        unmeasured_rows(&table, &model->baselines[i], &rows);
+    if (rows) {
+        str_add(out, "<section><h2>Not, or not fully, measured</h2>\n");
+        str_add(out, str_text(&table));
+        str_add(out, "</table></div></section>\n");
+    }
+    str_free(&table);
+}
