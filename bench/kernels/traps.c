@@ -265,7 +265,7 @@ static void measure_touch_backed(struct session *s) {
 // the host serves takes 10 us and more, a backed page 0.3 to 2 us). Interrupts make some backed pages stand out, too,
 // so there must be many more of them than among the backed.
 static void measure_touch_unbacked(struct session *s) {
-    enum { FRESH = 256 << 20 };
+    enum { FRESH = 1 << 30 };
     touch_backed(s, s->begin_ns + (s->end_ns - s->begin_ns) / 8, s->series->capacity);
     if (s->series->count < MIN_SAMPLES)
         return;
@@ -383,7 +383,7 @@ static const struct {
     [TRAP_IPI_PEER] = {measure_ipi_peer, false, false},
     [TRAP_IPI_ALONE] = {measure_ipi_alone, false, false},
     [TRAP_TOUCH_UNBACKED] = {measure_touch_unbacked, true, false},
-    [TRAP_TOUCH_BACKED] = {measure_touch_backed, true, false},
+    [TRAP_TOUCH_BACKED] = {measure_touch_backed, false, false},
     [TRAP_DISK_READ] = {measure_disk_read, true, true},
 };
 

@@ -4,10 +4,10 @@
 // An operation is timed with the cycle counter on both sides (the system's clock where there is none), less what an
 // empty pair of readings takes. Very short ones are timed in groups; a value is then the mean of one group.
 //
-// The mean. Counts are multiplied with it, so the tail belongs in it: touching memory, waking up and reading a disk use
-// all values. The instructions, system calls and IPIs (syscall, cpuid, rdtsc, pause, timer_arm, ipi_*) leave out values
-// above 20 x median + 50 us, and count them in `excluded`: nothing in such an operation waits, so that long a one was
-// the host taking the CPU away, which is counted as host.steal or host.hidden and must not be counted again.
+// The mean. Counts are multiplied with it, so the tail belongs in it: touch_unbacked, timer_wake and disk_read, which
+// wait for something, use all values. The others leave out values above 20 x median + 50 us, and count them in
+// `excluded`: nothing in such an operation waits, so that long a one was the host taking the CPU away, which is counted
+// as host.steal or host.hidden and must not be counted again.
 //
 // `exits` says whether this subject leaves the guest for it, by these rules (the thresholds lie between the slowest
 // native and the fastest virtual figure; sources in traps.c):
