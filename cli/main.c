@@ -13,6 +13,7 @@ static const struct {
     const char *summary;
 } commands[] = {
     {"run", cmd_run, "run a suite or a command, with collectors alongside, into a journal"},
+    {"doctor", cmd_doctor, "what can be measured on this machine, and how to enable the rest"},
     {NULL, NULL, NULL},
 };
 

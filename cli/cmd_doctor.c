@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+// `metalgap doctor`: what can be measured on this machine, and how to enable the rest.
+#include "cli/command.h"
+#include "cli/wrap.h"
+#include "collectors/capabilities.h"
+#include "collectors/collector.h"
+#include "core/memory.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { NAME_WIDTH = 15, STATE_WIDTH = 11, TEXT_COLUMN = 2 + NAME_WIDTH + 1 + STATE_WIDTH + 1 };
+
+static const char usage[] =
+    "Usage: metalgap doctor [--json]\n"
+    "\n"
+    "What can be measured on this machine, and how to enable the rest. Each line is\n"
+    "found out by doing it: programs are loaded and attached, counters are checked\n"
+    "against a known loop. Nothing stays behind.\n"
+    "\n"
+    "  --json       the same as JSON (metalgap.doctor/1)\n"
+    "  -h, --help   this text\n"
+    "\n"
+    "Exit code 0 whatever works; a missing source never fails a run.\n"
+    "\n"
+    "Examples:\n"
+    "  metalgap doctor\n"
+    "  sudo metalgap doctor            # what more there is for root\n"
+    "  metalgap doctor --json | jq -r '.capabilities[] | select(.works | not).name'\n";
+
+// --- the facts ----------------------------------------------------------------------------------------------------
+
+static cJSON *collector_states(struct error *err) {
+    const struct collect_options options = {0};
+    struct collector_set *set = collector_set_open("all", &options, err);
+    cJSON *list = set ? collector_set_to_json(set) : NULL;
+    collector_set_close(set);
+    return list;
+}
+
+// --- text ---------------------------------------------------------------------------------------------------------
+
+static void print_row(const char *name, const char *state, const char *text) {
+    int at = printf("  %-*s %-*s ", NAME_WIDTH, name, STATE_WIDTH, state);
+    print_wrapped(text, TEXT_COLUMN, at);
+}
+
+// A further line: "why: ..." or "try: ..."; nothing for an empty text.
+static void print_detail(const char *label, const char *text) {
+    if (!text || !text[0])
+        return;
+    int at = printf("%*s%s: ", TEXT_COLUMN, "", label);
+    print_wrapped(text, at, at);
+}
+
+static const char *text_of(const cJSON *object, const char *key) {
+    const cJSON *value = cJSON_GetObjectItemCaseSensitive(object, key);
+    return cJSON_IsString(value) ? value->valuestring : "";
+}
+
+static void print_collectors(const cJSON *states) {
+    const cJSON *row;
+    printf("\nCollectors, as `metalgap run` would start them now:\n");
+    cJSON_ArrayForEach(row, states) {
+        const char *name = text_of(row, "name");
+        const char *summary = "";
+        for (size_t i = 0; collector_registry[i]; i++) {
+            if (strcmp(collector_registry[i]->name, name) == 0)
+                summary = collector_registry[i]->summary;
+        }
+        print_row(name, text_of(row, "state"), summary);
+        print_detail("why", text_of(row, "reason"));
+        print_detail("try", text_of(row, "hint"));
+    }
+}
+
+static void print_capabilities(const struct capability *list) {
+    printf("Sources, each tried just now:\n");
+    for (size_t i = 0; i < capability_count; i++) {
+        const struct capability *c = &list[i];
+        print_row(c->name, c->works ? "works" : "no", c->enables);
+        if (!c->works)
+            print_detail("why", c->reason);
+        print_detail("try", c->remedy);
+    }
+}
+
+static void print_footer(void) {
+    if (geteuid() != 0)
+        printf(
+            "\nThis was an ordinary user's view. `sudo metalgap doctor` shows what root adds; the\n"
+            "sources above whose remedy is root are the difference.\n");
+}
+
+static int print_text(const struct capability *list, const cJSON *states) {
+    print_capabilities(list);
+    print_collectors(states);
+    print_footer();
+    return EXIT_CODE_DONE;
+}
+
+static int print_json(const struct capability *list, cJSON *states) {
+    cJSON *root = cJSON_CreateObject();
+    json_add_string(root, "schema", "metalgap.doctor/1");
+    cJSON *rows = cJSON_AddArrayToObject(root, "capabilities");
+    for (size_t i = 0; i < capability_count; i++)
+        cJSON_AddItemToArray(rows, capability_to_json(&list[i]));
+    cJSON_AddItemReferenceToObject(root, "collectors", states);
+    char *line = json_print_line(root);
+    puts(line);
+    free(line);
+    cJSON_Delete(root);
+    return EXIT_CODE_DONE;
+}
+
+int cmd_doctor(int argc, char **argv) {
+    static const struct option options[] = {
+        {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    bool json = false;
+    for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+        switch (c) {
+        case 'j':
+            json = true;
+            break;
+        case 'h':
+            fputs(usage, stdout);
+            return EXIT_CODE_DONE;
+        default:
+            fprintf(stderr, "  try: metalgap doctor --help\n");
+            return EXIT_CODE_USAGE;
+        }
+    }
+    if (optind < argc) {
+        fprintf(stderr, "metalgap: doctor takes no \"%s\"\n  try: metalgap doctor --help\n", argv[optind]);
+        return EXIT_CODE_USAGE;
+    }
+    struct error err;
+    cJSON *states = collector_states(&err);
+    if (!states) {
+        error_print(&err);
+        return err.code;
+    }
+    struct capability *list = mem_alloc(capability_count * sizeof *list);
+    for (size_t i = 0; i < capability_count; i++)
+        capability_try(i, &list[i]);
+    int code = json ? print_json(list, states) : print_text(list, states);
+    free(list);
+    cJSON_Delete(states);
+    return code;
+}
