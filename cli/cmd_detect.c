@@ -3,6 +3,7 @@
 #include "cli/command.h"
 #include "core/json.h"
 #include "detect/detect.h"
+#include "detect/view.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -11,53 +12,139 @@
 static void print_help(void) {
     puts(
         "Usage: metalgap detect [OPTION]...\n"
-        "Says what this machine is: hypervisor or bare metal, host OS below or not, cloud, container, and which way "
-        "each\n"
-        "resource's requests go.\n"
+        "Says what this machine is: hypervisor or bare metal, host OS below or not, cloud,\n"
+        "container, and which way the requests of each resource go. Needs no root, starts no\n"
+        "process, uses no network.\n"
         "\n"
         "      --json         print the platform object (schema metalgap.platform/1)\n"
+        "      --explain      say in plain words what the verdict means here, and why\n"
+        "      --is WHAT      print nothing, exit with 0 if the machine is WHAT, else with 1. WHAT:\n"
+        "                     a hypervisor, VMM, cloud, container manager, role, mode,\n"
+        "                     architecture, or one of vm, bare-metal, host, container, lpar,\n"
+        "                     type1, type2, nested, confidential, offload, passthrough, unknown\n"
         "      --root DIR     read recorded evidence below DIR instead of this machine\n"
+        "      --capture DIR  write the evidence into the new folder DIR, without serial numbers,\n"
+        "                     UUIDs, addresses and host names; --root DIR reads it\n"
         "  -h, --help         show this help\n"
         "\n"
+        "Exit codes: 0 done, 1 --is: it is not, 2 usage, 3 a folder cannot be read or written\n"
+        "\n"
         "Examples:\n"
-        "  metalgap detect --json | jq .paths");
+        "  metalgap detect\n"
+        "  metalgap detect --json | jq -r '.paths[] | [.resource, .device, .path] | @tsv'\n"
+        "  metalgap detect --is nested && echo 'expect dear VM exits'\n"
+        "  metalgap detect --capture /tmp/evidence && tar -czf evidence.tar.gz -C /tmp evidence");
 }
 
-static int print_json(const struct platform *p) {
+struct request {
+    struct detect_options detect;
+    const char *is, *capture;
+    bool json, explain, signatures;
+};
+
+// -1: go on, else the exit code.
+static int parse(int argc, char **argv, struct request *out) {
+    static const struct option options[] = {
+        {"json", no_argument, NULL, 'j'},          {"explain", no_argument, NULL, 'e'},
+        {"is", required_argument, NULL, 'i'},      {"root", required_argument, NULL, 'r'},
+        {"capture", required_argument, NULL, 'c'}, {"list-signatures", no_argument, NULL, 'l'},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+    };
+    int c;
+    while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+        switch (c) {
+        case 'j':
+            out->json = true;
+            break;
+        case 'e':
+            out->explain = true;
+            break;
+        case 'i':
+            out->is = optarg;
+            break;
+        case 'r':
+            out->detect.root = optarg;
+            break;
+        case 'c':
+            out->capture = optarg;
+            break;
+        case 'l':
+            out->signatures = true;
+            break;
+        case 'h':
+            print_help();
+            return EXIT_CODE_DONE;
+        default:
+            fputs("  try: metalgap detect --help\n", stderr);
+            return EXIT_CODE_USAGE;
+        }
+    }
+    if (optind < argc || (out->capture && out->detect.root)) {
+        fprintf(stderr, "metalgap: detect: %s\n  try: metalgap detect --help\n",
+                optind < argc ? "it takes no arguments without an option"
+                              : "--capture reads this machine, so it excludes --root");
+        return EXIT_CODE_USAGE;
+    }
+    return -1;
+}
+
+static void print_text(void (*view)(const struct platform *, struct str *), const struct platform *p) {
+    struct str text = {0};
+    view(p, &text);
+    fputs(str_text(&text), stdout);
+    str_free(&text);
+}
+
+static void print_json(const struct platform *p) {
     cJSON *json = platform_to_json(p);
     char *text = cJSON_Print(json);
     puts(text);
     cJSON_free(text);
     cJSON_Delete(json);
+}
+
+static int answer(const struct platform *p, const char *what) {
+    int yes = platform_is(p, what);
+    if (yes >= 0)
+        return yes ? EXIT_CODE_DONE : EXIT_CODE_NO;
+    fprintf(stderr,
+            "metalgap: detect --is %s: no hypervisor, cloud or kind has this name\n"
+            "  try: metalgap detect --help for the words, metalgap detect --json for those of this machine\n",
+            what);
+    return EXIT_CODE_USAGE;
+}
+
+static int show(const struct request *request, const struct platform *p) {
+    if (request->is)
+        return answer(p, request->is);
+    if (request->json)
+        print_json(p);
+    else
+        print_text(request->explain ? platform_explain : platform_view, p);
     return EXIT_CODE_DONE;
 }
 
 int cmd_detect(int argc, char **argv) {
-    static const struct option options[] = {
-        {"json", no_argument, NULL, 'j'},
-        {"root", required_argument, NULL, 'r'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    struct detect_options opt = {.timing = true};
-    int c;
-    while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-        if (c == 'h') {
-            print_help();
-            return EXIT_CODE_DONE;
-        }
-        if (c == '?')
-            return EXIT_CODE_USAGE;
-        if (c == 'r')
-            opt.root = optarg;
+    struct request request = {.detect.timing = true};
+    int code = parse(argc, argv, &request);
+    if (code >= 0)
+        return code;
+    if (request.signatures) {
+        struct str text = {0};
+        signatures_view(&text);
+        fputs(str_text(&text), stdout);
+        str_free(&text);
+        return EXIT_CODE_DONE;
     }
     struct platform platform;
     struct error err = {0};
-    if (detect_platform(&opt, &platform, &err)) {
+    int failed = request.capture ? detect_capture(request.capture, request.detect.timing, &platform, &err)
+                                 : detect_platform(&request.detect, &platform, &err);
+    if (failed) {
         error_print(&err);
         return (int)err.code;
     }
-    int code = print_json(&platform);
+    code = show(&request, &platform);
     platform_free(&platform);
     return code;
 }

@@ -12,6 +12,7 @@ static const struct {
     int (*run)(int argc, char **argv);
     const char *summary;
 } commands[] = {
+    {"detect", cmd_detect, "say what this machine is, and which way its requests go"},
     {"run", cmd_run, "run a suite or a command, with collectors alongside, into a journal"},
     {"doctor", cmd_doctor, "what can be measured on this machine, and how to enable the rest"},
     {NULL, NULL, NULL},

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 // True if the claim is at odds with the verdict.
 static bool at_odds(const struct claim *claim, const struct platform *p) {
@@ -62,15 +63,15 @@ static void report_unread(const struct sysroot *root, struct platform *out) {
                 continue;
             struct platform_unread unread = {
                 .source = mem_printf("/%s", path),
-                .why = mem_printf("%s: %s", strerror(entry->error), root_only_files[r].adds),
+                .why = mem_printf("%s%s; %s", strerror(entry->error), geteuid() ? "" : ", even for root",
+                                  root_only_files[r].adds),
             };
             ARRAY_PUSH(out->unread, out->unread_count, out->unread_capacity, unread);
         }
     }
 }
 
-void detect_sysroot(struct sysroot *root, bool timing, struct platform *out) {
-    (void)timing;
+void detect_sysroot(struct sysroot *root, bool timing, struct platform *out, struct str *leaves) {
     *out = (struct platform){0};
     struct evidence_set set = {.root = root};
     cpuid_open(&set.cpuid, root);
@@ -80,10 +81,14 @@ void detect_sysroot(struct sysroot *root, bool timing, struct platform *out) {
     read_kernel(&set);
     read_devices(&set);
     read_log(&set);
+    if (timing && set.cpuid.live && !set.hypervisor_bit)
+        read_timing(&set);
     decide(&set, out);
     find_paths(&set, out);
     report_evidence(&set, out);
     report_unread(root, out);
+    if (leaves)
+        cpuid_write(&set.cpuid, leaves);
     evidence_free(&set);
 }
 
@@ -94,7 +99,7 @@ int detect_platform(const struct detect_options *opt, struct platform *out, stru
         sysroot_open_live(&root);
     else if (sysroot_open_folder(&root, opt->root, err))
         return -1;
-    detect_sysroot(&root, opt->timing, out);
+    detect_sysroot(&root, opt->timing, out, NULL);
     sysroot_close(&root);
     return 0;
 }

@@ -4,7 +4,9 @@
 #pragma once
 
 #include "core/error.h"
+#include "core/str.h"
 #include "detect/platform.h"
+#include "detect/sysroot.h"
 
 struct detect_options {
     const char *root; // a folder of recorded evidence; NULL: the live machine
@@ -15,6 +17,10 @@ struct detect_options {
 // the folder cannot be opened.
 int detect_platform(const struct detect_options *opt, struct platform *out, struct error *err);
 
-// The same for evidence of the caller's: a sysroot of any backend (see detect/sysroot.h). The caller keeps the sysroot.
-struct sysroot;
-void detect_sysroot(struct sysroot *root, bool timing, struct platform *out);
+// The same for evidence of the caller's: a sysroot of any backend, which the caller keeps. The CPUID leaves that were
+// read are added to `leaves` (may be NULL) in the format of cpuid.txt.
+void detect_sysroot(struct sysroot *root, bool timing, struct platform *out, struct str *leaves);
+
+// Detects the live machine and writes the evidence that was read into the new folder `dir`, in the layout that
+// `root` above reads, without serial numbers, UUIDs, addresses and host names. -1 and `err` if it cannot be written.
+int detect_capture(const char *dir, bool timing, struct platform *out, struct error *err);

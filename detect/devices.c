@@ -22,6 +22,7 @@ struct finder {
     struct evidence_set *set;
     struct platform *out;
     const char *resource;    // while listing a class
+    size_t members;          // of the classes block and net
     char seen[SEEN_MAX][40]; // bus devices that have a row
     size_t seen_count;
 };
@@ -231,6 +232,7 @@ static bool is_partition(const char *target) {
 static void add_class_member(void *context, const char *name) {
     struct finder *f = context;
     char path[128];
+    f->members++;
     if (full(f) || strlen(name) > 64)
         return;
     snprintf(path, sizeof path, "sys/class/%s/%s", !strcmp(f->resource, "disk") ? "block" : "net", name);
@@ -318,8 +320,8 @@ static void add_functions(struct finder *f) {
         const char *resource = class_resource(device->class_code);
         if (!resource || seen(f, device->address) || (device->vendor == 0x1af4 && seen(f, "virtio")))
             continue;
-        // A controller without a disk of its own is no path on the live machine; a recorded folder may have buses only.
-        if (f->set->root->live && strcmp(resource, "gpu") != 0)
+        // Where disks and NICs were listed, a controller without one is no path.
+        if (f->members && strcmp(resource, "gpu") != 0)
             continue;
         if (device->vendor == 0x1af4)
             add_virtio(f, resource, device->address, device->driver);
@@ -333,7 +335,7 @@ void find_devices(struct evidence_set *set, struct platform *out) {
     sysroot_list(set->root, "sys/class/block", add_class_member, &f);
     f.resource = "nic";
     sysroot_list(set->root, "sys/class/net", add_class_member, &f);
-    if (!set->root->live) {
+    if (!f.members) {
         sysroot_list(set->root, "sys/bus/virtio/devices", add_virtio_member, &f);
         sysroot_list(set->root, "sys/bus/xen/devices", add_xen_member, &f);
         sysroot_list(set->root, "sys/bus/vmbus/devices", add_vmbus_member, &f);

@@ -97,4 +97,5 @@ void read_text_rules(struct evidence_set *set); // the table of files and string
 void read_firmware(struct evidence_set *set);   // ACPI headers, SMBIOS VM bit, s390 sysinfo
 void read_kernel(struct evidence_set *set);     // Xen features, namespaces, mounts
 void read_devices(struct evidence_set *set);    // PCI ids, VMBus
+void read_timing(struct evidence_set *set);     // the latency of CPUID; live, and only where CPUID denies a hypervisor
 void read_log(struct evidence_set *set);        // dmesg.txt of a recorded folder

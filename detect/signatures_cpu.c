@@ -5,12 +5,12 @@
 #include "core/memory.h"
 
 const struct cpuid_signature cpuid_signatures[] = {
-    {"KVMKVMKVM", "hypervisor=kvm:0.95", "S W V"},
+    {"KVMKVMKVM", "hypervisor=kvm:0.95 hypervisor=virtualbox|parallels:0.8", "S W V"},
     {"Linux KVM Hv", "hypervisor=kvm:0.995", "S V"}, // Hyper-V enlightenments with hv_passthrough
     {"TCGTCGTCGTCG", "hypervisor=qemu:0.995 vmm=qemu:0.95", "S W V"},
     {"XenVMMXenVMM", "hypervisor=xen:0.995", "S W K F"},
     // Hyper-V, its root partition, or another hypervisor that offers Hyper-V's interface: read_cpu.c weighs which.
-    {"Microsoft Hv", "hypervisor=hyperv:0.98", "S W V"},
+    {"Microsoft Hv", "hypervisor=hyperv:0.98 hypervisor=kvm|virtualbox|xen:0.7", "S W V"},
     {"VMwareVMware", "hypervisor=vmware:0.995", "S W V"},
     {"VBoxVBoxVBox", "hypervisor=virtualbox:0.995", "V"},
     {"bhyve bhyve ", "hypervisor=bhyve:0.995", "S W V"},

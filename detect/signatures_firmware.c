@@ -281,12 +281,11 @@ const struct acpi_signature acpi_signatures[] = {
 const size_t acpi_signature_count = ARRAY_LEN(acpi_signatures);
 
 const struct root_only root_only_files[] = {
-    {"sys/firmware/acpi/tables/DSDT",
-     "root could read the ACPI header, whose OEM id names the maker of the (virtual) firmware"},
-    {"sys/firmware/dmi/entries/0-0/raw", "root could read the SMBIOS bit that marks a virtual machine"},
-    {"sys/class/dmi/id/product_uuid", "root could see whether the UUID starts with ec2 (AWS)"},
-    {"dev/cpu/0/msr", "root with the msr module could read SEV_STATUS, which tells SEV, SEV-ES and SEV-SNP apart"},
-    {"proc/1/environ", "root could see the container manager's name in the environment of process 1"},
-    {"proc/1/ns/pid", "root could compare the namespaces of process 1 with the machine's"},
+    {"sys/firmware/acpi/tables/DSDT", "its OEM id names the maker of the (virtual) firmware"},
+    {"sys/firmware/dmi/entries/0-0/raw", "it has the SMBIOS bit that marks a virtual machine"},
+    {"sys/class/dmi/id/product_uuid", "it starts with ec2 on AWS"},
+    {"dev/cpu/0/msr", "SEV_STATUS tells SEV, SEV-ES and SEV-SNP apart"},
+    {"proc/1/environ", "a container's manager leaves its name there"},
+    {"proc/1/ns/pid", "it tells whether process 1 is the machine's own"},
 };
 const size_t root_only_count = ARRAY_LEN(root_only_files);

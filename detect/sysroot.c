@@ -105,13 +105,21 @@ bool sysroot_exists(struct sysroot *root, const char *path) {
     return !ask(root, path, ASK_EXISTS)->error;
 }
 
+static int by_name(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
 void sysroot_list(struct sysroot *root, const char *path, void (*each)(void *, const char *), void *context) {
     const struct sysroot_entry *entry = ask(root, path, ASK_LIST);
-    const char *names = entry->data; // stays where it is, even if `each` makes the table grow
+    const char *data = entry->data; // stays where it is, even if `each` makes the table grow
+    const char *names[SYSROOT_LIST_MAX];
     size_t size = entry->size;
-    size_t seen = 0;
-    for (size_t at = 0; at < size && seen < SYSROOT_LIST_MAX; at += strlen(names + at) + 1, seen++)
-        each(context, names + at);
+    size_t count = 0;
+    for (size_t at = 0; at < size && count < SYSROOT_LIST_MAX; at += strlen(data + at) + 1)
+        names[count++] = data + at;
+    qsort(names, count, sizeof names[0], by_name); // directories have an order of their own, verdicts must not
+    for (size_t i = 0; i < count; i++)
+        each(context, names[i]);
 }
 
 void sysroot_close(struct sysroot *root) {

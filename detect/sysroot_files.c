@@ -10,10 +10,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 struct folder {
@@ -56,10 +58,18 @@ static ssize_t read_msr(const struct folder *folder, const char *number, char *o
     return got < 0 ? -error : got;
 }
 
+// The architecture, which recorded folders hold as a file.
+static ssize_t read_machine(char *out, size_t size) {
+    struct utsname name;
+    return uname(&name) ? -ENOENT : (ssize_t)snprintf(out, size, "%s\n", name.machine);
+}
+
 static ssize_t folder_read(void *state, const char *path, char *out, size_t size) {
     const struct folder *folder = state;
     if (folder->live && !strncmp(path, "msr/", 4))
         return read_msr(folder, path + 4, out);
+    if (folder->live && !strcmp(path, "uname_m.txt"))
+        return read_machine(out, size);
     if (!is_regular(folder, path))
         return -ENOENT;
     int fd = open_below(folder, path, O_RDONLY);
