@@ -3,6 +3,7 @@
 #include "bench/runner.h"
 #include "cli/command.h"
 #include "collectors/circumstances.h"
+#include "collectors/topology.h"
 #include "core/arch.h"
 #include "core/clock.h"
 #include "core/memory.h"
@@ -278,6 +279,7 @@ static cJSON *header_json(const struct options *o, int argc, char **argv) {
     cJSON *platform_object =
         detect_platform(&detect, &platform, NULL) ? cJSON_CreateObject() : platform_to_json(&platform);
     platform_free(&platform);
+    cJSON *topology = topology_to_json(NULL);
     cJSON *circumstances = circumstances_to_json();
     uname(&name);
     const char *instance = text_of(platform_object, "instance_type");
@@ -287,6 +289,7 @@ static cJSON *header_json(const struct options *o, int argc, char **argv) {
     json_add_string(header, "host", name.nodename);
     cJSON_AddItemToArray(cJSON_AddArrayToObject(header, "nodes"), cJSON_CreateString(name.nodename));
     cJSON_AddItemToObject(header, "platform", platform_object);
+    cJSON_AddItemToObject(header, "topology", topology ? topology : cJSON_CreateObject());
     cJSON_AddItemToObject(header, "kernel", kernel_json(&name));
     cJSON_AddItemToObject(header, "clock", clock_json(circumstances));
     cJSON_AddItemToObject(header, "circumstances", circumstances);
@@ -393,7 +396,7 @@ static int run_with(struct options *o, int argc, char **argv, int words, struct 
     if (!result) {
         o->run.suite = &suite;
         o->run.data_dir = paths.suites;
-        o->run.exec_dir = paths.exec;
+        o->run.exec_dir = paths.mpi;
         result = o->dry_run ? run_plan(&o->run, o->json, err) : execute(o, argc, argv, err);
     }
     suite_free(&suite);

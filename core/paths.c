@@ -12,11 +12,11 @@
 
 static const struct {
     const char *suites; // both relative to the folder of the program
-    const char *exec;
+    const char *mpi;
 } layouts[] = {
-    {"../share/metalgap/suites", "../libexec/metalgap"}, // installed
-    {"../suites", "."},                                  // build/metalgap
-    {"../../suites", "."},                               // build/asan/metalgap
+    {"../share/metalgap/suites", "../libexec/metalgap/mpi"}, // installed
+    {"../suites", "mpi"},                                    // build/metalgap
+    {"../../suites", "mpi"},                                 // build/asan/metalgap
 };
 
 static char *folder_of_program(struct error *err) {
@@ -25,7 +25,7 @@ static char *folder_of_program(struct error *err) {
     if (length <= 0) {
         error_set(err, EXIT_CODE_LACKS, "finding the program's own files through /proc/self/exe");
         error_why(err, "%s", strerror(errno));
-        error_remedy(err, "mount /proc, or set METALGAP_SUITES and METALGAP_EXEC");
+        error_remedy(err, "mount /proc, or set METALGAP_SUITES and METALGAP_MPI");
         return NULL;
     }
     path[length] = '\0';
@@ -34,8 +34,8 @@ static char *folder_of_program(struct error *err) {
 }
 
 int paths_find(struct paths *out, struct error *err) {
-    *out = (struct paths){mem_strdup(getenv("METALGAP_SUITES")), mem_strdup(getenv("METALGAP_EXEC"))};
-    if (out->suites && out->exec)
+    *out = (struct paths){mem_strdup(getenv("METALGAP_SUITES")), mem_strdup(getenv("METALGAP_MPI"))};
+    if (out->suites && out->mpi)
         return 0;
     char *folder = folder_of_program(err);
     if (!folder)
@@ -43,16 +43,16 @@ int paths_find(struct paths *out, struct error *err) {
     for (size_t i = 0; i < ARRAY_LEN(layouts); i++) {
         char *suites = mem_printf("%s/%s", folder, layouts[i].suites);
         if (access(suites, R_OK) == 0) {
-            if (!out->exec)
-                out->exec = mem_printf("%s/%s", folder, layouts[i].exec);
+            if (!out->mpi)
+                out->mpi = mem_printf("%s/%s", folder, layouts[i].mpi);
             if (!out->suites)
                 out->suites = mem_strdup(suites);
         }
         free(suites);
-        if (out->suites && out->exec)
+        if (out->suites && out->mpi)
             break;
     }
-    if (out->suites && out->exec) {
+    if (out->suites && out->mpi) {
         free(folder);
         return 0;
     }
@@ -65,6 +65,6 @@ int paths_find(struct paths *out, struct error *err) {
 
 void paths_free(struct paths *paths) {
     free(paths->suites);
-    free(paths->exec);
+    free(paths->mpi);
     *paths = (struct paths){0};
 }

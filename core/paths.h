@@ -7,11 +7,11 @@
 
 struct paths {
     char *suites; // folder of the suite files
-    char *exec;   // folder that has mpi/ with our MPI programs
+    char *mpi;    // folder of our own MPI programs
 };
 
-// Looks beside the running program: PREFIX/bin with PREFIX/share/metalgap/suites and PREFIX/libexec/metalgap, or a
-// build folder inside the source tree. The environment variables METALGAP_SUITES and METALGAP_EXEC go first.
+// Looks beside the running program: PREFIX/bin with PREFIX/share/metalgap/suites and PREFIX/libexec/metalgap/mpi, or a
+// build folder inside the source tree. The environment variables METALGAP_SUITES and METALGAP_MPI go first.
 // 0, or -1 with `err` (code 4) if the suites are nowhere. paths_free() releases *out in both cases.
 int paths_find(struct paths *out, struct error *err);
 void paths_free(struct paths *paths);
