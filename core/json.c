@@ -258,7 +258,7 @@ cJSON *json_parse(const char *text, size_t length, struct json_origin origin, st
     const char *end = text;
     cJSON *tree = cJSON_ParseWithLengthOpts(text, length, &end, 0);
     size_t offset = end >= text && end <= text + length ? (size_t)(end - text) : length;
-    while (tree && offset < length && strchr(" \t\r\n", text[offset]))
+    while (offset < length && strchr(" \t\r\n", text[offset])) // also: a text that is cut off is wrong at its end
         offset++;
     if (!tree || offset < length) {
         error_set(err, EXIT_CODE_INPUT, "reading JSON");
