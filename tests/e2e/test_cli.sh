@@ -1,26 +1,69 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# The command line itself: help, version, usage errors.
+# The command line itself: help, version, usage errors, and output that does not reach its reader.
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
+
+commands() {
+    "$METALGAP" --help | sed -n 's/^  \([a-z]*\)  *[a-zA-Z].*/\1/p' | grep -v metalgap
+}
 
 test_help_and_version_go_to_stdout() {
     run 0 metalgap --help
     out_has '^Usage: metalgap COMMAND'
     fits_80_columns out
+    cp out help
+    for word in -h help; do
+        run 0 metalgap "$word"
+        cmp -s out help || fail "$word prints something else than --help"
+    done
     run 0 metalgap --version
     out_has '^metalgap [0-9]+\.[0-9]+\.[0-9]+ \('
+}
+
+test_every_command_helps_with_examples() {
+    local command
+    [ -n "$(commands)" ] || fail "--help names no command"
+    for command in $(commands); do
+        run 0 metalgap "$command" --help
+        out_has "^Usage: metalgap $command"
+        out_has '^Example'
+        fits_80_columns out
+        cp out help
+        run 0 metalgap help "$command"
+        cmp -s out help || fail "help $command prints something else than $command --help"
+        run 2 metalgap "$command" --no-such-option
+        out_is_empty
+        err_has 'no-such-option'
+    done
 }
 
 test_usage_errors_go_to_stderr() {
     run 2 metalgap
     out_is_empty
     err_has 'Usage: metalgap'
-    run 2 metalgap no-such-command
-    out_is_empty
-    err_has 'no-such-command'
-    run 2 metalgap --no-such-option
-    out_is_empty
+    for word in no-such-command --no-such-option ''; do
+        run 2 metalgap "$word"
+        out_is_empty
+        err_has 'there is no command'
+    done
+    run 2 metalgap help no-such-command
+}
+
+test_a_misspelt_command_is_recognised() {
+    run 2 metalgap lsit
+    err_has 'try: metalgap list'
+    run 2 metalgap reprot
+    err_has 'try: metalgap report'
+    run 2 metalgap "$(printf '%02000d' 0)"
+    err_has 'try: metalgap --help'
+}
+
+test_output_that_is_lost_is_an_error() {
+    local code=0
+    metalgap list causes >/dev/full 2>err || code=$?
+    [ "$code" -eq 4 ] || fail "a full standard output ended with $code"
+    err_has 'writing to standard output: No space left'
 }
 
 run_tests
