@@ -12,28 +12,30 @@
 static void print_help(void) {
     puts(
         "Usage: metalgap detect [OPTION]...\n"
-        "Says what this machine is: hypervisor or bare metal, host OS below or not, cloud,\n"
-        "container, and which way the requests of each resource go. Needs no root, starts no\n"
-        "process, uses no network.\n"
+        "Says what this machine is: hypervisor or bare metal, host OS below or not,\n"
+        "cloud, container, and which way the requests of each resource go. Needs no root,\n"
+        "starts no process, uses no network.\n"
         "\n"
         "      --json         print the platform object (schema metalgap.platform/1)\n"
         "      --explain      say in plain words what the verdict means here, and why\n"
-        "      --is WHAT      print nothing, exit with 0 if the machine is WHAT, else with 1. WHAT:\n"
-        "                     a hypervisor, VMM, cloud, container manager, role, mode,\n"
-        "                     architecture, or one of vm, bare-metal, host, container, lpar,\n"
-        "                     type1, type2, nested, confidential, offload, passthrough, unknown\n"
+        "      --is WHAT      print nothing, exit with 0 if the machine is WHAT, else 1.\n"
+        "                     WHAT: a hypervisor, VMM, cloud, container manager, role,\n"
+        "                     mode, architecture, or one of vm, bare-metal, host,\n"
+        "                     container, lpar, type1, type2, nested, confidential,\n"
+        "                     offload, passthrough, unknown\n"
         "      --root DIR     read recorded evidence below DIR instead of this machine\n"
-        "      --capture DIR  write the evidence into the new folder DIR, without serial numbers,\n"
-        "                     UUIDs, addresses and host names; --root DIR reads it\n"
+        "      --capture DIR  write the evidence into the new folder DIR, without serial\n"
+        "                     numbers, UUIDs, addresses and host names (see --root)\n"
         "  -h, --help         show this help\n"
         "\n"
-        "Exit codes: 0 done, 1 --is: it is not, 2 usage, 3 a folder cannot be read or written\n"
+        "Exit codes: 0 done, 1 --is: it is not, 2 usage, 3 a folder cannot be read\n"
+        "or written\n"
         "\n"
         "Examples:\n"
         "  metalgap detect\n"
         "  metalgap detect --json | jq -r '.paths[] | [.resource, .device, .path] | @tsv'\n"
         "  metalgap detect --is nested && echo 'expect dear VM exits'\n"
-        "  metalgap detect --capture /tmp/evidence && tar -czf evidence.tar.gz -C /tmp evidence");
+        "  metalgap detect --capture evidence && tar -czf evidence.tar.gz evidence");
 }
 
 struct request {

@@ -15,26 +15,28 @@
 static const char USAGE[] =
     "Usage: metalgap report JOURNAL... [--baseline JOURNAL]... [OPTION...]\n"
     "\n"
-    "By how much is the subject slower than the baseline, with which certainty, and where does the time go?\n"
+    "By how much is the subject slower than the baseline, with which certainty, and\n"
+    "where does the time go?\n"
     "Without a baseline: what happened, and what the hypervisor was seen to take.\n"
     "Several journals of one side are several machines (or several runs of one).\n"
     "\n"
     "  --baseline JOURNAL  the side to compare with, bare metal usually; repeats\n"
     "  --host JOURNAL      the host's own record of the same time; repeats\n"
     "  --limit PCT         \"not slower\" means: by less than this (default 0.5%)\n"
-    "  --format FORMAT     text, json, md, csv, html or openmetrics (default: by the name of -o's file, else text)\n"
+    "  --format FORMAT     text, json, md, csv, html or openmetrics (default: as the\n"
+    "                      name of -o's file says, else text)\n"
     "  -o, --output FILE   write there; - is standard output\n"
     "  -h, --help          this text\n"
     "\n"
     "Examples:\n"
-    "  metalgap report run.jsonl                                  one machine, in the terminal\n"
-    "  metalgap report guest.jsonl --baseline metal.jsonl         the gap\n"
+    "  metalgap report run.jsonl                             one machine\n"
+    "  metalgap report guest.jsonl --baseline metal.jsonl    the gap\n"
     "  metalgap report guest.jsonl --baseline metal.jsonl -o gap.html\n"
-    "  metalgap report g1.jsonl g2.jsonl --baseline m1.jsonl --baseline m2.jsonl --limit 1%\n"
-    "  metalgap report B.jsonl --baseline A.jsonl --format json | jq '.cases[].overhead'\n"
+    "  metalgap report g1.jsonl g2.jsonl --baseline m1.jsonl --baseline m2.jsonl\n"
+    "  metalgap report b.jsonl --baseline a.jsonl --format json\n"
     "\n"
-    "Exit codes: 0 done, 2 wrong command line, 3 a journal is bad (place named), 4 something asked for is not there,\n"
-    "5 the report could not be written.\n";
+    "Exit codes: 0 done, 2 wrong command line, 3 a journal is bad (place named),\n"
+    "4 something asked for is not there, 5 the report could not be written.\n";
 
 struct arguments {
     struct report_options report;
