@@ -76,6 +76,7 @@ static inline void *mpi_buffer(size_t bytes) {
     if (!buffer) {
         fprintf(stderr, "%zu bytes of memory were refused\n", bytes);
         MPI_Abort(MPI_COMM_WORLD, 4);
+        exit(4);
     }
     memset(buffer, 0, bytes);
     return buffer;
