@@ -17,10 +17,6 @@ enum {
     MAX_HISTOGRAMS = 12
 };
 
-static void short_text(const char *text, char *out, size_t size) {
-    snprintf(out, size, "%s", text ? text : "");
-}
-
 // --- every sample as a dot -----------------------------------------------------------------------------------------
 
 // Speed of a sample relative to a reference cost, percent: right is better whatever the figure of merit is.
@@ -106,17 +102,15 @@ static void draw_strip(struct str *out, const struct strip *strip, const struct 
         }
     }
     char css[16];
-    char label[64];
+    char label[128];
     snprintf(css, sizeof css, "mid-%s", strip->css);
     double middle = chart_place(scale, stats_quantile_sorted(sorted, count, 0.5));
     chart_line(out, middle, strip->y - 13, middle, strip->y + 13, css);
-    short_text(strip->label, label, sizeof label);
-    chart_text(out, 0, strip->y - 18, "start", "strong", label);
     if (every > 1)
-        snprintf(label, sizeof label, "%zu samples, every %zuth drawn", count, every);
+        snprintf(label, sizeof label, "%.60s: %zu samples, every %zuth drawn", strip->label, count, every);
     else
-        snprintf(label, sizeof label, "%zu samples", count);
-    chart_text(out, CHART_WIDTH, strip->y - 18, "end", "tick", label);
+        snprintf(label, sizeof label, "%.60s: %zu samples", strip->label, count);
+    chart_text(out, 0, strip->y - 18, "start", "strong", label);
     free(sorted);
 }
 
@@ -172,12 +166,6 @@ char html_mark(size_t i) {
     return i < sizeof MARKS - 1 ? MARKS[i] : '*';
 }
 
-static void hatch(struct str *out) {
-    str_add(out,
-            "<defs><pattern id=\"hatch\" width=\"7\" height=\"7\" patternUnits=\"userSpaceOnUse\">"
-            "<path d=\"M-1 8L8 -1M-1 1L1 -1M6 8L8 6\"/></pattern></defs>\n");
-}
-
 struct stack {
     const struct chart_scale *scale;
     double plus;  // where the next positive part starts
@@ -217,7 +205,6 @@ void html_ledger_bar(struct str *out, const struct model_case *c) {
              c->name);
     str_add(out, "<figure>");
     chart_open(out, CHART_WIDTH, 78, tip);
-    hatch(out);
     for (size_t i = 0; i < ledger->count && ledger->lines[i].summed; i++) {
         const struct ledger_line *line = &ledger->lines[i];
         const struct cause_info *info = cause_info(line->cause);
@@ -360,7 +347,7 @@ static double *sorted_steps(const struct side *side, size_t *count) {
 
 static void draw_steps(struct str *out, const double *sorted, size_t count, double high, const char *label,
                        const char *css) {
-    enum { HEIGHT = 70, TOP = 22 };
+    enum { HEIGHT = 70, TOP = 40 };
     double low = sorted[0];
     size_t bins[STEP_BINS] = {0};
     size_t beyond = 0;
@@ -379,7 +366,7 @@ static void draw_steps(struct str *out, const double *sorted, size_t count, doub
              stats_quantile_sorted(sorted, count, 0.5), stats_quantile_sorted(sorted, count, 0.99), sorted[count - 1]);
     chart_open(out, CHART_WIDTH, TOP + HEIGHT + 36, text);
     chart_text(out, 0, 13, "start", "strong", label);
-    chart_text(out, CHART_WIDTH, 13, "end", "tick", text);
+    chart_text(out, 0, 31, "start", "tick", text);
     struct chart_scale scale = {low, high, 24, CHART_WIDTH - 24};
     double width = (scale.to - scale.from) / STEP_BINS;
     for (size_t b = 0; b < STEP_BINS; b++) {
@@ -420,7 +407,7 @@ void html_steps(struct str *out, const struct model *model, const struct model_c
 // -----------------------------------------------------------------------------------------------
 
 void html_forest(struct str *out, const struct model *model) {
-    enum { ROW = 26, LEFT = 150 };
+    enum { ROW = 26, LEFT = 160 };
     struct range range = {0, model->limit_pct};
     size_t rows = 0;
     for (size_t i = 0; i < model->case_count; i++) {
@@ -449,7 +436,7 @@ void html_forest(struct str *out, const struct model *model) {
             continue;
         char name[64];
         char value[100];
-        snprintf(name, sizeof name, "%.22s", c->name);
+        snprintf(name, sizeof name, "%.18s", c->name);
         chart_text(out, 0, y + 4, "start", "", name);
         model_percent(c->pct, c->ci, value, sizeof value);
         snprintf(tip, sizeof tip, "%.60s: %s, %s", c->name, value, stats_verdict_name(c->verdict));

@@ -68,13 +68,14 @@ static size_t count_paths(const cJSON *paths) {
 static void topology_words(const struct dataset *set, char *out, size_t size) {
     const cJSON *topology = cJSON_GetObjectItemCaseSensitive(set->header, "topology");
     static const char *const KEYS[] = {"packages", "numa", "cores", "cpus"};
-    static const char *const WORDS[] = {"packages", "NUMA nodes", "cores", "CPUs"};
+    static const char *const WORDS[] = {"package", "NUMA node", "core", "CPU"};
     out[0] = '\0';
     for (size_t i = 0; i < ARRAY_LEN(KEYS); i++) {
         const cJSON *item = cJSON_GetObjectItemCaseSensitive(topology, KEYS[i]);
         size_t used = strlen(out);
         if (cJSON_IsNumber(item))
-            snprintf(out + used, size - used, "%s%.0f %s", used ? ", " : "", item->valuedouble, WORDS[i]);
+            snprintf(out + used, size - used, "%s%.0f %s%s", used ? ", " : "", item->valuedouble, WORDS[i],
+                     item->valuedouble > 1 ? "s" : "");
     }
 }
 

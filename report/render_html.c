@@ -116,7 +116,7 @@ static void measure_name(struct str *out, const struct model_case *c) {
 
 static void comparison_table(struct str *out, const struct model *model) {
     open_table(out, "all cases");
-    str_add(out, "<tr><th>workload<th>measure<th class=\"n\">");
+    str_add(out, "<tr><th>workload<th class=\"n\">");
     escape_html(out, model->baseline_label, 48);
     str_add(out, "<th class=\"n\">");
     escape_html(out, model->subject_label, 48);
@@ -125,8 +125,9 @@ static void comparison_table(struct str *out, const struct model *model) {
         const struct model_case *c = &model->cases[i];
         str_printf(out, "<tr><td class=\"text\"><a href=\"#case%zu\">", i);
         escape_html(out, c->name, 80);
-        str_add(out, "</a><td>");
+        str_add(out, "</a><br><span class=\"soft\">");
         measure_name(out, c);
+        str_add(out, "</span>");
         str_add(out, "<td class=\"n\">");
         number(out, c->cmp.baseline.median, half_width(c->cmp.baseline.median_ci));
         str_add(out, "<td class=\"n\">");
@@ -152,15 +153,16 @@ static void comparison_table(struct str *out, const struct model *model) {
 static void single_table(struct str *out, const struct model *model) {
     open_table(out, "all cases");
     str_add(out,
-            "<tr><th>workload<th>measure<th class=\"n\">median<th class=\"n\">95 % interval<th class=\"n\">samples"
+            "<tr><th>workload<th class=\"n\">median<th class=\"n\">95 % interval<th class=\"n\">samples"
             "<th class=\"n\">CV<th class=\"n\">noise floor<th class=\"n\">hypervisor, at least</tr>\n");
     for (size_t i = 0; i < model->case_count; i++) {
         const struct model_case *c = &model->cases[i];
         char range[80];
         str_printf(out, "<tr><td class=\"text\"><a href=\"#case%zu\">", i);
         escape_html(out, c->name, 80);
-        str_add(out, "</a><td>");
+        str_add(out, "</a><br><span class=\"soft\">");
         measure_name(out, c);
+        str_add(out, "</span>");
         str_add(out, "<td class=\"n\">");
         number(out, c->cmp.subject.median, half_width(c->cmp.subject.median_ci));
         model_range(c->cmp.subject.median_ci, range, sizeof range);
@@ -255,7 +257,7 @@ static void ledger_table(struct str *out, const struct model_case *c) {
     open_table(out, "ledger");
     str_printf(out,
                "<tr><th><th>cause<th class=\"n\">%s<th class=\"n\">count a sample%s<th class=\"n\">time each"
-               "<th>known by<th>what it is, and what helps</tr>\n",
+               "<th>known by</tr>\n",
                c->cmp.has_baseline ? "% of baseline" : "% of CPU time",
                c->cmp.has_baseline ? "<th class=\"n\">baseline" : "");
     for (size_t i = 0; i < ledger->count; i++)
@@ -325,7 +327,7 @@ static void one_case(struct str *out, const struct model *model, size_t i) {
 // --- the rest of the page --------------------------------------------------------------------------------------------
 
 static void machines(struct str *out, const struct model *model) {
-    str_add(out, "<section><h2>The machines</h2>\n");
+    str_add(out, "<section id=\"machines\"><h2>The machines</h2>\n");
     for (size_t i = 0; i < model->baseline_count; i++)
         html_machine(out, &model->baselines[i]);
     for (size_t i = 0; i < model->subject_count; i++)
@@ -401,7 +403,7 @@ static void raw_data(struct str *out, const struct model *model) {
         add_values(samples, "subject", &model->cases[i].subject);
     }
     char *text = json_print_line(root);
-    str_add(out, "<section><h2>Data and command</h2>\n");
+    str_add(out, "<section id=\"data\"><h2>Data and command</h2>\n");
     if (model->command)
         element(out, "pre", model->command);
     str_printf(out,
@@ -436,7 +438,12 @@ void render_html(const struct model *model, bool colour, FILE *file) {
     escape_html(out, model->sentence, 120);
     str_add(out, "</title>\n<style>\n");
     str_add(out, html_style);
-    str_add(out, "</style></head><body><main>\n");
+    str_add(out,
+            "</style></head><body>\n"
+            // What stands for "unexplained" in all bars, readable without colour.
+            "<svg width=\"0\" height=\"0\" style=\"position:absolute\" aria-hidden=\"true\"><defs><pattern "
+            "id=\"hatch\" width=\"7\" height=\"7\" patternUnits=\"userSpaceOnUse\">"
+            "<path d=\"M-1 8L8 -1M-1 1L1 -1M6 8L8 6\"/></pattern></defs></svg>\n<main>\n");
     head(out, model);
     str_add(out, "<section><h2>All cases</h2>\n");
     if (model->baseline_count) {
