@@ -1,0 +1,436 @@
+// SPDX-License-Identifier: Apache-2.0
+// The ledger's arithmetic, each formula against a result computed by hand.
+#include "report/model.h"
+#include "tests/unit/report_fixture.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define assert_close(got, expected, tolerance) assert_true(fabs((got) - (expected)) <= (tolerance))
+
+struct bench {
+    struct fixture fixture[2]; // subject, baseline
+    struct dataset set[2];
+    struct model model;
+    bool baseline;
+};
+
+// Two sides of one case "c" in microseconds, lower is better, on two CPUs, unless the test writes otherwise.
+static void begin(struct bench *b, bool baseline) {
+    *b = (struct bench){.baseline = baseline};
+    fixture_begin(&b->fixture[0], "guest", "guest", "g");
+    fixture_begin(&b->fixture[1], "metal", "metal", "m");
+    for (int i = 0; i < 2; i++)
+        str_add(&b->fixture[i].text,
+                "{\"t\":\"case\",\"case\":\"c\",\"fom\":{\"name\":\"latency\",\"unit\":\"us\","
+                "\"better\":\"lower\"},\"cpus\":2}\n");
+}
+
+static void sample(struct bench *b, int side, int seq, const char *mode, double fom, const char *rest) {
+    str_printf(
+        &b->fixture[side].text,
+        "{\"t\":\"sample\",\"case\":\"c\",\"seq\":%d,\"mode\":\"%s\",\"wall_s\":1,\"fom\":%.17g,\"valid\":true%s}\n",
+        seq, mode, fom, rest);
+}
+
+static const struct model_case *finish(struct bench *b) {
+    for (int i = 0; i < 2; i++) {
+        struct error err;
+        str_add(&b->fixture[i].text, "{\"t\":\"end\",\"status\":\"complete\"}\n");
+        fixture_end(&b->fixture[i]);
+        assert_int_equal(dataset_load(&b->set[i], b->fixture[i].path, &err), 0);
+    }
+    model_make(&b->model, &b->set[0], 1, &b->set[1], b->baseline ? 1 : 0, 0.5);
+    assert_int_equal(b->model.case_count, 1);
+    return &b->model.cases[0];
+}
+
+static void end(struct bench *b) {
+    model_free(&b->model);
+    for (int i = 0; i < 2; i++) {
+        dataset_free(&b->set[i]);
+        fixture_remove(&b->fixture[i]);
+    }
+}
+
+static const struct ledger_line *find_line(const struct model_case *c, enum cause cause, enum obs_scope scope) {
+    for (size_t i = 0; i < c->ledger.count; i++)
+        if (c->ledger.lines[i].cause == cause && c->ledger.lines[i].scope == scope)
+            return &c->ledger.lines[i];
+    fail_msg("no line for %s", cause_info(cause)->id);
+    return NULL;
+}
+
+static bool warned(const struct model_case *c, const char *text) {
+    for (size_t i = 0; i < c->warnings.count; i++)
+        if (strstr(c->warnings.items[i], text))
+            return true;
+    return false;
+}
+
+static void a_line_is_its_share_of_time_at_the_subjects_cost(void **state) {
+    (void)state;
+    struct bench b;
+    begin(&b, true);
+    // Guest 11 us, metal 10 us, 2 CPUs, 1 s.
+    //   exit.timer: 100 * (0.02 * 11 / 2) / 10 = 1.1 %
+    //   guest.irq:  100 * (0.012 * 11 / 2 - 0.01 * 10 / 2) / 10 = 0.16 %
+    //   difference of the means: 10 %; unexplained: 10 - 1.1 - 0.16 = 8.74 %
+    for (int i = 0; i < 6; i++) {
+        sample(&b, 0, i, "timing", 11,
+               ",\"obs\":[{\"cause\":\"exit.timer\",\"count\":100,\"seconds\":0.02,\"basis\":\"calibrated\"},"
+               "{\"cause\":\"guest.irq\",\"count\":5,\"seconds\":0.012,\"basis\":\"timed\"}]");
+        sample(&b, 1, i, "timing", 10,
+               ",\"obs\":[{\"cause\":\"guest.irq\",\"count\":4,\"seconds\":0.01,\"basis\":\"timed\"}]");
+    }
+    const struct model_case *c = finish(&b);
+    assert_close(c->cmp.mean_pct.mean, 10, 1e-9);
+    assert_close(c->pct, 10, 1e-9);
+    assert_close(find_line(c, CAUSE_EXIT_TIMER, SCOPE_CPU)->pct, 1.1, 1e-9);
+    assert_close(find_line(c, CAUSE_GUEST_IRQ, SCOPE_CPU)->pct, 0.16, 1e-9);
+    assert_close(c->ledger.explained.mean, 1.26, 1e-9);
+    assert_close(c->ledger.unexplained.mean, 8.74, 1e-9);
+    assert_close(c->ledger.tail_pct, 0, 1e-9);
+    assert_int_equal(c->verdict, STATS_SLOWER);
+    assert_false(c->ledger.exceeds);
+    assert_true(find_line(c, CAUSE_GUEST_IRQ, SCOPE_CPU)->on_baseline);
+    assert_false(find_line(c, CAUSE_EXIT_TIMER, SCOPE_CPU)->on_baseline);
+    end(&b);
+}
+
+static void without_a_baseline_it_is_the_share_of_cpu_time(void **state) {
+    (void)state;
+    struct bench b;
+    begin(&b, false);
+    // 100 * 0.03 / (2 * 0.5) = 3 %: roi_s is the window, not the wall time. memory.nested is no direct cost.
+    for (int i = 0; i < 5; i++)
+        sample(&b, 0, i, "timing", 11,
+               ",\"roi_s\":0.5,\"obs\":[{\"cause\":\"exit.ipi\",\"count\":10,\"seconds\":0.03,\"basis\":\"timed\"},"
+               "{\"cause\":\"memory.nested\",\"count\":10,\"seconds\":0.01,\"basis\":\"timed\"}]");
+    const struct model_case *c = finish(&b);
+    assert_false(c->cmp.has_baseline);
+    assert_close(find_line(c, CAUSE_EXIT_IPI, SCOPE_CPU)->pct, 3, 1e-9);
+    assert_close(c->ledger.direct.mean, 3, 1e-9);
+    assert_close(c->ledger.explained.mean, 4, 1e-9);
+    assert_true(isnan(c->ledger.unexplained.mean));
+    assert_true(isnan(c->ledger.tail_pct));
+    end(&b);
+}
+
+static void higher_is_better_is_compared_as_cost(void **state) {
+    (void)state;
+    struct bench b = {.baseline = true};
+    fixture_begin(&b.fixture[0], "guest", "guest", "g");
+    fixture_begin(&b.fixture[1], "metal", "metal", "m");
+    for (int i = 0; i < 2; i++)
+        str_add(&b.fixture[i].text,
+                "{\"t\":\"case\",\"case\":\"c\",\"fom\":{\"name\":\"rate\",\"unit\":\"GB/s\","
+                "\"better\":\"higher\"},\"cpus\":1}\n");
+    // 8 instead of 10 GB/s costs 1/8 instead of 1/10: 25 % more.
+    for (int i = 0; i < 6; i++) {
+        sample(&b, 0, i, "timing", 8, "");
+        sample(&b, 1, i, "timing", 10, "");
+    }
+    const struct model_case *c = finish(&b);
+    assert_close(c->pct, 25, 1e-9);
+    assert_close(c->cmp.mean_pct.mean, 25, 1e-9);
+    assert_close(c->ledger.unexplained.mean, 25, 1e-9);
+    end(&b);
+}
+
+static void the_tail_is_the_mean_less_the_robust_shift(void **state) {
+    (void)state;
+    struct bench b;
+    begin(&b, true);
+    // One of ten guest samples takes 20 instead of 10: the mean is 11, the median 10.
+    for (int i = 0; i < 10; i++) {
+        sample(&b, 0, i, "timing", i == 4 ? 20 : 10, "");
+        sample(&b, 1, i, "timing", 10, "");
+    }
+    const struct model_case *c = finish(&b);
+    assert_close(c->cmp.mean_pct.mean, 10, 1e-9);
+    assert_close(c->pct, 0, 1e-9);
+    assert_close(c->ledger.tail_pct, 10, 1e-9);
+    end(&b);
+}
+
+static void latency_and_counts_explain_nothing(void **state) {
+    (void)state;
+    struct bench b;
+    begin(&b, true);
+    for (int i = 0; i < 6; i++) {
+        sample(&b, 0, i, "timing", 11,
+               ",\"obs\":[{\"cause\":\"hop.vmm\",\"scope\":\"latency\",\"count\":32,\"seconds\":9,\"basis\":\"timed\"},"
+               "{\"cause\":\"hop.vmm\",\"scope\":\"blocked\",\"count\":32,\"seconds\":0.01,\"basis\":\"timed\"},"
+               "{\"cause\":\"exit.eoi\",\"count\":700,\"seconds\":0,\"basis\":\"counted\"}]");
+        sample(&b, 1, i, "timing", 10, "");
+    }
+    const struct model_case *c = finish(&b);
+    assert_false(find_line(c, CAUSE_HOP_VMM, SCOPE_LATENCY)->summed);
+    assert_true(isnan(find_line(c, CAUSE_HOP_VMM, SCOPE_LATENCY)->pct));
+    const struct ledger_line *eoi = find_line(c, CAUSE_EXIT_EOI, SCOPE_CPU);
+    assert_true(isnan(eoi->pct));
+    assert_close(eoi->count, 700, 1e-9);
+    assert_close(c->ledger.explained.mean, 0.55, 1e-9); // the blocked second: 100 * 0.01 * 11 / 2 / 10
+    end(&b);
+}
+
+static void active_cpus_come_from_cpu_time(void **state) {
+    (void)state;
+    struct bench b;
+    begin(&b, false);
+    // One of two CPUs was used: 0.9 s of CPU time + 0.1 s stolen = 1 active CPU: 10 %, not 5.
+    for (int i = 0; i < 5; i++)
+        sample(&b, 0, i, "timing", 11,
+               ",\"circumstances\":{\"cpu_s\":0.9},\"obs\":[{\"cause\":\"host.steal\",\"count\":1,\"seconds\":0.1,"
+               "\"basis\":\"timed\"}]");
+    const struct model_case *c = finish(&b);
+    assert_close(find_line(c, CAUSE_HOST_STEAL, SCOPE_CPU)->pct, 10, 1e-9);
+    end(&b);
+}
+
+static void exits_are_in_the_cpu_time_already(void **state) {
+    (void)state;
+    struct bench b;
+    begin(&b, false);
+    // A loop that spends 0.4 of 1 s in exits has 1 s of CPU time as its guest sees it: 40 %.
+    for (int i = 0; i < 5; i++)
+        sample(&b, 0, i, "timing", 11,
+               ",\"circumstances\":{\"cpu_s\":1.0},\"obs\":[{\"cause\":\"exit.cpuid\",\"count\":1,\"seconds\":0.4,"
+               "\"basis\":\"sampled\"}]");
+    const struct model_case *c = finish(&b);
+    assert_close(find_line(c, CAUSE_EXIT_CPUID, SCOPE_CPU)->pct, 40, 1e-9);
+    end(&b);
+}
+
+static void active_cpus_never_exceed_the_cpus(void **state) {
+    (void)state;
+    struct bench b;
+    begin(&b, false);
+    for (int i = 0; i < 5; i++)
+        sample(&b, 0, i, "timing", 11,
+               ",\"circumstances\":{\"cpu_s\":2.0},\"obs\":[{\"cause\":\"host.steal\",\"count\":1,\"seconds\":0.2,"
+               "\"basis\":\"timed\"}]");
+    const struct model_case *c = finish(&b);
+    assert_close(find_line(c, CAUSE_HOST_STEAL, SCOPE_CPU)->pct, 10, 1e-9);
+    end(&b);
+}
+
+static void ranks_are_one_observation(void **state) {
+    (void)state;
+    struct bench b;
+    begin(&b, true);
+    // Two ranks: the cost is the slower's (11), the seconds add up: 100 * (0.03 * 11 / 2) / 10 = 1.65 %.
+    for (int i = 0; i < 6; i++) {
+        sample(&b, 0, i, "timing", 11,
+               ",\"rank\":0,\"obs\":[{\"cause\":\"exit.ipi\",\"count\":3,\"seconds\":0.01,\"basis\":\"timed\"}]");
+        sample(&b, 1, i, "timing", 10, "");
+    }
+    for (int i = 0; i < 6; i++)
+        sample(&b, 0, i, "timing", 10.5,
+               ",\"rank\":1,\"obs\":[{\"cause\":\"exit.ipi\",\"count\":4,\"seconds\":0.02,\"basis\":\"timed\"}]");
+    const struct model_case *c = finish(&b);
+    assert_int_equal(c->cmp.subject.count, 6);
+    assert_close(c->pct, 10, 1e-9);
+    const struct ledger_line *line = find_line(c, CAUSE_EXIT_IPI, SCOPE_CPU);
+    assert_close(line->pct, 1.65, 1e-9);
+    assert_close(line->count, 7, 1e-9);
+    assert_close(line->seconds, 0.03, 1e-9);
+    end(&b);
+}
+
+static void an_invalid_rank_makes_the_observation_invalid(void **state) {
+    (void)state;
+    struct bench b;
+    begin(&b, false);
+    for (int i = 0; i < 5; i++)
+        sample(&b, 0, i, "timing", 10, ",\"rank\":0");
+    str_add(&b.fixture[0].text,
+            "{\"t\":\"sample\",\"case\":\"c\",\"seq\":2,\"mode\":\"timing\",\"wall_s\":1,\"fom\":1,"
+            "\"valid\":false,\"why\":\"wrong result\",\"rank\":1}\n");
+    const struct model_case *c = finish(&b);
+    assert_int_equal(c->cmp.subject.count, 4);
+    assert_true(warned(c, "wrong result"));
+    end(&b);
+}
+
+static void attribution_lends_its_share_of_time_only(void **state) {
+    (void)state;
+    struct bench b;
+    begin(&b, true);
+    // Attribution samples take 22 us, twice as long, and see 0.04 CPU-seconds in 2: a share of 2 %. At the timing
+    // samples' cost of 11: 100 * 0.02 * 11 / 10 = 2.2 %. The count stays the timing samples'.
+    for (int i = 0; i < 6; i++) {
+        sample(&b, 0, i, "timing", 11,
+               ",\"obs\":[{\"cause\":\"exit.timer\",\"count\":100,\"seconds\":0,\"basis\":\"counted\"}]");
+        sample(&b, 0, i, "attribution", 22,
+               ",\"obs\":[{\"cause\":\"exit.timer\",\"count\":150,\"seconds\":0.04,\"basis\":\"timed\"},"
+               "{\"cause\":\"observer\",\"count\":1,\"seconds\":0.5,\"basis\":\"timed\"}]");
+        sample(&b, 1, i, "timing", 10, "");
+    }
+    const struct model_case *c = finish(&b);
+    const struct ledger_line *line = find_line(c, CAUSE_EXIT_TIMER, SCOPE_CPU);
+    assert_close(line->pct, 2.2, 1e-9);
+    assert_close(line->count, 100, 1e-9);
+    assert_int_equal(line->mode, MODE_ATTRIBUTION);
+    // What the probes cost in attribution samples is not in the headline, so not in the balance either.
+    assert_false(find_line(c, CAUSE_OBSERVER, SCOPE_CPU)->summed);
+    assert_true(c->ledger.has_observer);
+    assert_close(c->ledger.observer_pct, 100, 1e-9);
+    assert_close(c->ledger.unexplained.mean, 10 - 2.2, 1e-9);
+    end(&b);
+}
+
+static void the_best_basis_is_taken_and_never_two(void **state) {
+    (void)state;
+    struct bench b;
+    begin(&b, false);
+    for (int i = 0; i < 5; i++)
+        sample(&b, 0, i, "timing", 10,
+               ",\"obs\":[{\"cause\":\"exit.timer\",\"count\":90,\"seconds\":0.5,\"basis\":\"calibrated\"},"
+               "{\"cause\":\"exit.timer\",\"count\":80,\"seconds\":0.02,\"basis\":\"timed\"}]");
+    const struct model_case *c = finish(&b);
+    const struct ledger_line *line = find_line(c, CAUSE_EXIT_TIMER, SCOPE_CPU);
+    assert_int_equal(line->basis, BASIS_TIMED);
+    assert_close(line->pct, 1, 1e-9);
+    end(&b);
+}
+
+static void parts_that_exceed_the_whole_are_told(void **state) {
+    (void)state;
+    struct bench b;
+    begin(&b, true);
+    for (int i = 0; i < 8; i++) {
+        sample(&b, 0, i, "timing", 10.1 + 0.001 * (i % 3),
+               ",\"obs\":[{\"cause\":\"exit.ipi\",\"count\":3,\"seconds\":0.4,\"basis\":\"timed\"}]");
+        sample(&b, 1, i, "timing", 10 + 0.001 * (i % 3), "");
+    }
+    const struct model_case *c = finish(&b);
+    assert_true(c->ledger.exceeds);
+    assert_true(warned(c, "EXCEED"));
+    end(&b);
+}
+
+static void intervals_hold_the_sources_error(void **state) {
+    (void)state;
+    struct bench b;
+    begin(&b, false);
+    // All samples alike, so there is no spread; a calibrated unit cost is wrong in all of them alike: se 0.002 of
+    // 0.02 s on 2 CPU-seconds is 0.1 %.
+    for (int i = 0; i < 9; i++)
+        sample(&b, 0, i, "timing", 10,
+               ",\"obs\":[{\"cause\":\"exit.ipi\",\"count\":3,\"seconds\":0.02,\"se\":0.002,\"basis\":\"calibrated\"},"
+               "{\"cause\":\"exit.cpuid\",\"count\":3,\"seconds\":0.02,\"se\":0.006,\"basis\":\"sampled\"}]");
+    const struct model_case *c = finish(&b);
+    assert_close(find_line(c, CAUSE_EXIT_IPI, SCOPE_CPU)->se, 0.1, 1e-9);
+    // A sampled one is new in each of the nine: 0.3 % / 3.
+    assert_close(find_line(c, CAUSE_EXIT_CPUID, SCOPE_CPU)->se, 0.1, 1e-9);
+    end(&b);
+}
+
+static void unknown_cpus_are_told(void **state) {
+    (void)state;
+    struct bench b = {.baseline = false};
+    fixture_begin(&b.fixture[0], "guest", "guest", "g");
+    fixture_begin(&b.fixture[1], "metal", "metal", "m");
+    str_add(&b.fixture[0].text, "{\"t\":\"case\",\"case\":\"c\"}\n");
+    for (int i = 0; i < 5; i++)
+        str_printf(
+            &b.fixture[0].text,
+            "{\"t\":\"sample\",\"case\":\"c\",\"seq\":%d,\"mode\":\"timing\",\"wall_s\":2,\"valid\":true,\"obs\":["
+            "{\"cause\":\"exit.ipi\",\"count\":3,\"seconds\":0.1,\"basis\":\"timed\"}]}\n",
+            i);
+    const struct model_case *c = finish(&b);
+    assert_close(find_line(c, CAUSE_EXIT_IPI, SCOPE_CPU)->pct, 5, 1e-9);
+    assert_true(warned(c, "one active CPU"));
+    assert_close(c->cmp.subject.median, 2, 1e-12); // no figure of merit: wall time
+    assert_string_equal(c->unit, "s");
+    end(&b);
+}
+
+static void interleaved_blocks_are_paired(void **state) {
+    (void)state;
+    struct bench b = {.baseline = true};
+    fixture_begin(&b.fixture[0], "B", "guest", "h");
+    fixture_begin(&b.fixture[1], "A", "guest", "h");
+    // A common drift of 50 % over the run, B always 1 % slower: unpaired nothing could be told, paired it is exact.
+    for (int side = 0; side < 2; side++) {
+        str_add(&b.fixture[side].text, "{\"t\":\"case\",\"case\":\"c\"}\n");
+        for (int i = 0; i < 12; i++)
+            str_printf(&b.fixture[side].text,
+                       "{\"t\":\"sample\",\"case\":\"c\",\"seq\":%d,\"block\":%d,\"mode\":\"timing\",\"start_ns\":%d,"
+                       "\"wall_s\":%.17g,\"valid\":true}\n",
+                       i, i, 1000 * (2 * i + side) + 1, (1 + 0.05 * i) * (side == 0 ? 1.01 : 1));
+    }
+    const struct model_case *c = finish(&b);
+    assert_true(c->cmp.paired);
+    assert_int_equal(c->cmp.pairs, 12);
+    assert_close(c->pct, 1, 1e-9);
+    assert_int_equal(c->verdict, STATS_SLOWER);
+    end(&b);
+}
+
+static void blocks_of_different_times_are_not_paired(void **state) {
+    (void)state;
+    struct bench b = {.baseline = true};
+    fixture_begin(&b.fixture[0], "B", "guest", "h");
+    fixture_begin(&b.fixture[1], "A", "guest", "h");
+    for (int side = 0; side < 2; side++) {
+        str_add(&b.fixture[side].text, "{\"t\":\"case\",\"case\":\"c\"}\n");
+        for (int i = 0; i < 12; i++)
+            str_printf(&b.fixture[side].text,
+                       "{\"t\":\"sample\",\"case\":\"c\",\"seq\":%d,\"block\":%d,\"mode\":\"timing\",\"start_ns\":%d,"
+                       "\"wall_s\":1,\"valid\":true}\n",
+                       i, i, 1000 * (i + 100 * side) + 1);
+    }
+    assert_false(finish(&b)->cmp.paired);
+    end(&b);
+}
+
+static void another_measure_of_the_same_name_is_not_compared(void **state) {
+    (void)state;
+    struct bench b = {.baseline = true};
+    fixture_begin(&b.fixture[0], "guest", "guest", "g");
+    fixture_begin(&b.fixture[1], "metal", "metal", "m");
+    str_add(&b.fixture[0].text,
+            "{\"t\":\"case\",\"case\":\"c\",\"fom\":{\"name\":\"x\",\"unit\":\"GB/s\",\"better\":\"higher\"}}\n");
+    str_add(&b.fixture[1].text,
+            "{\"t\":\"case\",\"case\":\"c\",\"fom\":{\"name\":\"x\",\"unit\":\"us\",\"better\":\"lower\"}}\n");
+    for (int i = 0; i < 6; i++) {
+        sample(&b, 0, i, "timing", 8, "");
+        sample(&b, 1, i, "timing", 10, "");
+    }
+    const struct model_case *c = finish(&b);
+    assert_false(c->cmp.has_baseline);
+    assert_true(warned(c, "unit or direction"));
+    end(&b);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_line_is_its_share_of_time_at_the_subjects_cost),
+        cmocka_unit_test(without_a_baseline_it_is_the_share_of_cpu_time),
+        cmocka_unit_test(higher_is_better_is_compared_as_cost),
+        cmocka_unit_test(the_tail_is_the_mean_less_the_robust_shift),
+        cmocka_unit_test(latency_and_counts_explain_nothing),
+        cmocka_unit_test(active_cpus_come_from_cpu_time),
+        cmocka_unit_test(exits_are_in_the_cpu_time_already),
+        cmocka_unit_test(active_cpus_never_exceed_the_cpus),
+        cmocka_unit_test(ranks_are_one_observation),
+        cmocka_unit_test(an_invalid_rank_makes_the_observation_invalid),
+        cmocka_unit_test(attribution_lends_its_share_of_time_only),
+        cmocka_unit_test(the_best_basis_is_taken_and_never_two),
+        cmocka_unit_test(parts_that_exceed_the_whole_are_told),
+        cmocka_unit_test(intervals_hold_the_sources_error),
+        cmocka_unit_test(unknown_cpus_are_told),
+        cmocka_unit_test(interleaved_blocks_are_paired),
+        cmocka_unit_test(blocks_of_different_times_are_not_paired),
+        cmocka_unit_test(another_measure_of_the_same_name_is_not_compared),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
