@@ -1,0 +1,15 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# What counting costs: ns per event (goal: 150 at most), and CPU time with and without collectors.
+set -eu
+B=${B:-build}
+PAIRS=${PAIRS:-30}
+make -s B="$B" "$B/tests/counter_cost"
+if [ "$(id -u)" -ne 0 ]; then
+    echo "counter cost: skipped (eBPF needs root)"
+    exit 0
+fi
+echo "Counters: time per event by the kernel's BPF statistics (which include one reading of its clock)"
+"$B/tests/counter_cost" events
+echo "Counters: user + system CPU time with all collectors of timing samples over that without [95 % interval]"
+"$B/tests/counter_cost" ratio "$PAIRS"

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the collectors of timing samples cost a program that does little but what they count.
+//
+//   counter_cost events          ns per event of each eBPF program, by the kernel's BPF statistics, beside those of a
+//                                program that does nothing (the statistics' own floor)
+//   counter_cost ratio PAIRS     user + system CPU time with collectors over that without, for four loops, in PAIRS
+//                                interleaved pairs of alternating order; the geometric mean and its 95 % interval
+#include "collectors/collector.h"
+#include "collectors/probe.h"
+#include "core/clock.h"
+#include "core/memory.h"
+
+#include <bpf/bpf.h>
+#include <math.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+extern char **environ;
+
+// --- loops --------------------------------------------------------------------------------------------------------
+
+static void bind(int which) {
+    cpu_set_t allowed;
+    cpu_set_t one;
+    int last = -1;
+    sched_getaffinity(0, sizeof allowed, &allowed);
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (!CPU_ISSET(cpu, &allowed))
+            continue;
+        last = cpu;
+        if (which-- == 0)
+            break;
+    }
+    CPU_ZERO(&one);
+    CPU_SET(last, &one);
+    sched_setaffinity(0, sizeof one, &one);
+}
+
+static void loop_getppid(void) {
+    for (int i = 0; i < 300000; i++)
+        syscall(SYS_getppid);
+}
+
+// One byte to and fro between two processes, on CPU 0 and on CPU `peer`.
+static void ping_pong(int peer, int rounds) {
+    int to[2];
+    int from[2];
+    char byte = 0;
+    if (pipe(to) || pipe(from))
+        _exit(1);
+    pid_t child = fork();
+    bind(child == 0 ? peer : 0);
+    for (int i = 0; i < rounds; i++) {
+        bool fine = child == 0 ? read(to[0], &byte, 1) == 1 && write(from[1], &byte, 1) == 1
+                               : write(to[1], &byte, 1) == 1 && read(from[0], &byte, 1) == 1;
+        if (!fine)
+            _exit(1);
+    }
+    if (child == 0)
+        _exit(0);
+    waitpid(child, NULL, 0);
+}
+
+static void loop_ping_pong_one_cpu(void) {
+    ping_pong(0, 8000);
+}
+
+static void loop_ping_pong_two_cpus(void) {
+    ping_pong(1, 2000);
+}
+
+static void loop_fork_exec(void) {
+    char *argv[] = {"/bin/true", NULL};
+    for (int i = 0; i < 60; i++) {
+        pid_t child;
+        if (posix_spawn(&child, argv[0], NULL, NULL, argv, environ) == 0)
+            waitpid(child, NULL, 0);
+    }
+}
+
+static void loop_naps(void) {
+    for (int i = 0; i < 2000; i++)
+        nanosleep(&(struct timespec){.tv_nsec = 20000}, NULL);
+}
+
+static void loop_first_touch(void) {
+    enum { BYTES = 64 << 20 };
+    char *memory = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        return;
+    madvise(memory, BYTES, MADV_NOHUGEPAGE);
+    for (size_t at = 0; at < BYTES; at += 4096)
+        ((volatile char *)memory)[at] = 1;
+    munmap(memory, BYTES);
+}
+
+static const struct {
+    const char *name;
+    void (*run)(void);
+} loops[] = {
+    {"getppid", loop_getppid},
+    {"pipe ping-pong, one CPU", loop_ping_pong_one_cpu},
+    {"pipe ping-pong, two CPUs", loop_ping_pong_two_cpus},
+    {"fork and exec", loop_fork_exec},
+};
+
+// --- ratios -------------------------------------------------------------------------------------------------------
+
+static double children_cpu_s(void) {
+    struct rusage used;
+    getrusage(RUSAGE_CHILDREN, &used);
+    return (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
+           1e-6 * (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec);
+}
+
+// Runs a loop in a process of its own under the collectors of `selection`; its CPU-seconds.
+static double cpu_time(void (*run)(void), const char *selection) {
+    struct error err;
+    const struct collect_options options = {0};
+    struct collector_set *set = collector_set_open(selection, &options, &err);
+    if (!set) {
+        error_print(&err);
+        exit(err.code);
+    }
+    double before = children_cpu_s();
+    pid_t child = fork();
+    if (child == 0) {
+        run();
+        _exit(0);
+    }
+    waitpid(child, NULL, 0);
+    double used = children_cpu_s() - before;
+    collector_set_close(set);
+    return used;
+}
+
+static void ratio(size_t which, int pairs) {
+    double sum = 0;
+    double squares = 0;
+    double seconds = 0;
+    for (int i = 0; i < pairs; i++) {
+        double with;
+        double without;
+        if (i % 2) {
+            with = cpu_time(loops[which].run, "all");
+            without = cpu_time(loops[which].run, "none");
+        } else {
+            without = cpu_time(loops[which].run, "none");
+            with = cpu_time(loops[which].run, "all");
+        }
+        double log_ratio = log(with / without);
+        sum += log_ratio;
+        squares += log_ratio * log_ratio;
+        seconds += without;
+    }
+    double mean = sum / pairs;
+    double se = sqrt(fmax(squares / pairs - mean * mean, 0) / (pairs - 1));
+    double t = 1.96 + 2.4 / (pairs - 1); // Student's 97.5 % quantile, within 0.01 from 10 pairs on
+    printf("%-26s %+6.2f %%  [%+.2f, %+.2f]   %.0f ms CPU, %d pairs\n", loops[which].name, 100 * expm1(mean),
+           100 * expm1(mean - t * se), 100 * expm1(mean + t * se), 1e3 * seconds / pairs, pairs);
+    fflush(stdout);
+}
+
+// --- events -------------------------------------------------------------------------------------------------------
+
+// ns per run of a program that does nothing, on this tracepoint, while `run` runs; NaN if it never ran.
+static double floor_ns(const char *tracepoint, void (*run)(void)) {
+    const struct bpf_insn program[] = {
+        {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
+        {.code = BPF_JMP | BPF_EXIT},
+    };
+    struct bpf_prog_info info = {0};
+    __u32 size = sizeof info;
+    int fd = bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, "empty", "GPL", program, ARRAY_LEN(program), NULL);
+    int link = fd < 0 ? -1 : bpf_raw_tracepoint_open(tracepoint, fd);
+    int stats = probe_stats_on();
+    if (link >= 0 && stats >= 0) {
+        run();
+        bpf_obj_get_info_by_fd(fd, &info, &size);
+    }
+    close(stats);
+    close(link);
+    close(fd);
+    return info.run_cnt ? (double)info.run_time_ns / (double)info.run_cnt : NAN;
+}
+
+// ns per run of the collector's program on this tracepoint, the same way; NaN if it does not tell.
+static double counter_ns(const char *tracepoint, void (*run)(void)) {
+    struct error err;
+    const struct collect_options options = {0};
+    struct collector_set *set = collector_set_open("guest_exits", &options, &err);
+    if (!set) {
+        error_print(&err);
+        exit(err.code);
+    }
+    cpu_set_t cpus;
+    sched_getaffinity(0, sizeof cpus, &cpus);
+    struct sample_window window = {
+        .job = getpid(), .cpus = &cpus, .mode = MODE_ATTRIBUTION, .start_ns = clock_now_ns()};
+    struct observations obs = {0};
+    struct collector_output out = {&obs, cJSON_CreateObject(), cJSON_CreateArray()};
+    collector_set_begin(set, &window);
+    run();
+    window.end_ns = clock_now_ns();
+    collector_set_end(set, &window, &out);
+    collector_set_close(set);
+    char key[64];
+    double ns = NAN;
+    snprintf(key, sizeof key, "%s_ns", tracepoint);
+    for (size_t i = 0; i < obs.count; i++) {
+        const cJSON *value = cJSON_GetObjectItemCaseSensitive(obs.items[i].detail, key);
+        if (obs.items[i].cause == CAUSE_OBSERVER && cJSON_IsNumber(value))
+            ns = value->valuedouble;
+    }
+    observations_free(&obs);
+    cJSON_Delete(out.circumstances);
+    cJSON_Delete(out.notes);
+    return ns;
+}
+
+struct mean {
+    double sum;
+    int count;
+};
+
+// NaN is not counted.
+static void mean_add(struct mean *m, double value) {
+    m->sum += isnan(value) ? 0 : value;
+    m->count += !isnan(value);
+}
+
+static void events(void) {
+    static const struct {
+        const char *tracepoint;
+        void (*run)(void);
+    } rows[] = {
+        {"write_msr", loop_naps},
+        {"cpu_idle", loop_naps},
+        {"local_timer_entry", loop_naps},
+        {"ipi_send_cpu", loop_ping_pong_two_cpus},
+        {"page_fault_user", loop_first_touch},
+    };
+    enum { ROUNDS = 5 };
+    probe_quiet();
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct mean floor = {0};
+        struct mean counter = {0};
+        for (int round = 0; round < ROUNDS; round++) {
+            mean_add(&floor, floor_ns(rows[i].tracepoint, rows[i].run));
+            mean_add(&counter, counter_ns(rows[i].tracepoint, rows[i].run));
+        }
+        if (counter.count == 0)
+            printf("%-20s none happened (a machine that is never idle, or has one CPU)\n", rows[i].tracepoint);
+        else
+            printf("%-20s %4.0f ns per event, of which %4.0f ns an empty program takes, too\n", rows[i].tracepoint,
+                   counter.sum / counter.count, floor.count ? floor.sum / floor.count : NAN);
+        fflush(stdout);
+    }
+}
+
+int main(int argc, char **argv) {
+    int pairs = argc == 3 ? (int)strtol(argv[2], NULL, 10) : 0;
+    if (argc == 2 && strcmp(argv[1], "events") == 0) {
+        events();
+        return 0;
+    }
+    if (argc != 3 || strcmp(argv[1], "ratio") != 0 || pairs < 2) {
+        fprintf(stderr, "usage: counter_cost events | counter_cost ratio PAIRS\n");
+        return 2;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(loops); i++)
+        ratio(i, pairs);
+    return 0;
+}
