@@ -77,7 +77,7 @@ $B/probes/%.bpf.o: probes/%.bpf.c
 	  -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
 
 $B/probes/%.skel.h: $B/probes/%.bpf.o
-	$Q$(BPFTOOL) gen skeleton $< name $(subst -,_,$*)_bpf >$@.new
+	$Q{ echo '// NOLINTBEGIN: generated'; $(BPFTOOL) gen skeleton $< name $(subst -,_,$*)_bpf; echo '// NOLINTEND'; } >$@.new
 	@mv $@.new $@
 
 .SECONDARY:
