@@ -26,8 +26,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
-
 // --- results ------------------------------------------------------------------------------------------------------
 
 static void works(struct capability *c, const char *how) {
