@@ -138,3 +138,19 @@ static void put_openmetrics(struct str *out, const char *bytes, size_t count) {
 void escape_openmetrics(struct str *out, const char *text) {
     each_character(out, text, ESCAPE_ALL, put_openmetrics);
 }
+
+void escape_embedded_json(struct str *out, const char *json) {
+    for (const char *p = json; *p;) {
+        uint32_t point = 0;
+        size_t length = decode(p, &point);
+        if (length == 0)
+            point = 0xfffd;
+        p += length ? length : 1;
+        if (point > 0xffff)
+            str_printf(out, "\\u%04x\\u%04x", 0xd800 + ((point - 0x10000) >> 10), 0xdc00 + ((point - 0x10000) & 0x3ff));
+        else if (point >= 0x7f || point == '<')
+            str_printf(out, "\\u%04x", point);
+        else
+            str_add_bytes(out, (const char[]){(char)point}, 1);
+    }
+}

@@ -16,3 +16,7 @@ void escape_html(struct str *out, const char *text, size_t limit);     // elemen
 void escape_markdown(struct str *out, const char *text, size_t limit); // a table cell or a sentence
 void escape_csv(struct str *out, const char *text);                    // a field, quoted where needed
 void escape_openmetrics(struct str *out, const char *text);            // a label value, without its quotes
+
+// A JSON text for a script element: what is not plain ASCII, and "<", can only stand inside its strings and becomes a
+// \u escape there, so that nothing in it ends the element or changes the direction of the page's source.
+void escape_embedded_json(struct str *out, const char *json);

@@ -412,16 +412,7 @@ static void raw_data(struct str *out, const struct model *model) {
                "<code>JSON.parse(document.getElementById('report').textContent)</code> in the browser's console.</p>\n",
                embedded ? ", all samples with it" : "; the samples are too many and stay in their journals");
     str_add(out, "<script type=\"application/json\" id=\"report\">\n");
-    // "<" can only stand inside strings in JSON: written as an escape, nothing in it can end the element.
-    for (const char *p = text; *p;) {
-        size_t plain = strcspn(p, "<");
-        str_add_bytes(out, p, plain);
-        p += plain;
-        if (*p == '<') {
-            str_add(out, "\\u003c");
-            p++;
-        }
-    }
+    escape_embedded_json(out, text);
     str_add(out, "\n</script></section>\n");
     free(text);
     cJSON_Delete(root);

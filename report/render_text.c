@@ -194,8 +194,7 @@ static void ledgers(const struct page *page, const struct model *model) {
         if (has_lines(&model->cases[i].ledger))
             ledger_table(page, &model->cases[i]);
     if (model->baseline_count)
-        styled(page, STYLE_DIM,
-               "\nTail: what rare slow samples add to the mean; the robust overhead has no part of it.\n");
+        styled(page, STYLE_DIM, "\nTail: what rare slow samples add to the mean, not to the robust overhead.\n");
 }
 
 static const char *text_of(const cJSON *object, const char *key) {
