@@ -104,10 +104,12 @@ static const char *best_value(const struct evidence_set *set, enum topic topic, 
     return best;
 }
 
-static void explain_away(struct evidence_set *set, enum topic topic, const char *only) {
+// The claims for a hypervisor other than `inner` (NULL: those for "none" only) belong to another layer.
+static void explain_others(struct evidence_set *set, const char *inner) {
     for (size_t i = 0; i < set->count; i++) {
         struct evidence *item = &set->items[i];
-        if (item->claim.topic == topic && (!only || claims(&item->claim, only)))
+        if (item->claim.topic == TOPIC_HYPERVISOR && !item->claim.against &&
+            (inner ? !claims(&item->claim, inner) : claims(&item->claim, "none")))
             item->explained = true;
     }
 }
@@ -177,6 +179,18 @@ static void settle_xen_mode(const struct evidence_set *set, struct platform *out
         out->mode = "pv";
 }
 
+// Hyper-V's leaves say that this partition may create others: nothing that imitates Hyper-V grants that. What the
+// hardware shows is real, or whatever is around Hyper-V.
+static void decide_root_partition(struct evidence_set *set, struct platform *out) {
+    for (size_t i = 0; i < set->count; i++)
+        if (!strcmp(set->items[i].value, "Microsoft Hv") && !claims(&set->items[i].claim, "hyperv"))
+            set->items[i].explained = true;
+    out->hypervisor = "hyperv";
+    out->confidence = sureness(set, TOPIC_ROLE, "root-partition");
+    look_outside(set, out, "hyperv");
+    explain_others(set, "hyperv");
+}
+
 static void decide_inner(struct evidence_set *set, struct platform *out) {
     double sure;
     const char *kernel = best_value(set, TOPIC_KERNEL, &sure);
@@ -187,21 +201,21 @@ static void decide_inner(struct evidence_set *set, struct platform *out) {
             name_is(kernel, "xen") && !hosts(out) && !name_is(out->mode, "pv") && (set->xen_base || out->mode);
         if (!seen_by_hardware) {
             look_outside(set, out, kernel);
-            explain_away(set, TOPIC_HYPERVISOR, NULL);
+            explain_others(set, kernel);
         }
         return;
     }
-    if (hosts(out)) {
-        // The host's own partition shows real hardware: its maker's name is no contradiction.
-        explain_away(set, TOPIC_HYPERVISOR, "none");
+    if (name_is(out->role, "root-partition")) {
+        decide_root_partition(set, out);
+        return;
     }
+    if (hosts(out))
+        explain_others(set, NULL); // it shows real hardware: its maker's name is no contradiction
     double none;
     const char *best = best_hypervisor(set, out->cloud, &sure, &none);
     bool known = has_claim(set, TOPIC_HYPERVISOR);
     out->hypervisor = known && sure >= 0.5 ? best : "unknown";
     out->confidence = !known ? 0 : sure >= 0.5 ? sure : none < 0.5 ? (1 - none) * 0.8 : none;
-    if (name_is(out->role, "root-partition"))
-        look_outside(set, out, out->hypervisor);
 }
 
 static const char *decide_kind(const struct evidence_set *set, const struct platform *out) {

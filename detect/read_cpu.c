@@ -130,7 +130,7 @@ static void read_confidential(struct evidence_set *set) {
     char text[13];
     uint32_t max;
     if (cpuid_reg(&set->cpuid, 0, EAX, &max) && max >= 0x21 && cpuid_signature(&set->cpuid, 0x21, text) &&
-        !strcmp(text, "IntelTDX    "))
+        !strcmp(text, "Inte    lTDX")) // "IntelTDX    " in the order ebx, edx, ecx
         say_leaf(set, 0x21, text, "cvm=tdx:0.98 hypervisor!=none:0.9");
     if (!set->hypervisor_bit || !cpuid_reg(&set->cpuid, 0x80000000, EAX, &max) || max < 0x8000001f ||
         !cpuid_bit(&set->cpuid, 0x8000001f, EAX, 1))

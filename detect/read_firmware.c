@@ -62,8 +62,8 @@ struct control_program {
 
 // s390: STSI 3.2.2 lists the levels, innermost first (VM00).
 static const struct control_program control_programs[] = {
-    {"z/VM", "hypervisor=zvm:0.98", "outer=zvm:0.98"},
-    {"KVM/Linux", "hypervisor=kvm:0.98", "outer=kvm:0.98"},
+    {"z/VM", "hypervisor=zvm:0.995", "outer=zvm:0.98"},
+    {"KVM/Linux", "hypervisor=kvm:0.995", "outer=kvm:0.98"},
 };
 
 static void add_control_program(struct evidence_set *set, const char *line, unsigned level) {
@@ -87,11 +87,12 @@ static void read_sysinfo(struct evidence_set *set) {
             add_control_program(set, line, level);
         }
         if (!strncmp(line, "Manufacturer:", 13) && strstr(line, "QEMU")) // KVM shows the machine's: IBM
-            evidence_add(set, GROUP_CPU_MODEL, "/proc/sysinfo", line, "hypervisor=qemu:0.97 vmm=qemu:0.9");
+            evidence_add(set, GROUP_CPU_MODEL, "/proc/sysinfo", line,
+                         "hypervisor=qemu:0.97 hypervisor!=kvm:0.98 vmm=qemu:0.9");
         in_lpar |= !strncmp(line, "LPAR Number:", 12) || !strncmp(line, "LPAR Name:", 10);
     }
     if (in_lpar && !in_vm)
-        evidence_add(set, GROUP_FIRMWARE, "/proc/sysinfo", "LPAR, no VM level", "hypervisor=pr/sm:0.97");
+        evidence_add(set, GROUP_FIRMWARE, "/proc/sysinfo", "LPAR, no VM level", "hypervisor=pr/sm:0.995");
 }
 
 void read_firmware(struct evidence_set *set) {

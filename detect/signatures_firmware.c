@@ -43,7 +43,7 @@ const struct text_rule firmware_rules[] = {
     ROW(DMI("product_name", STARTS, "Surface"), DMI("sys_vendor", IS, "Microsoft Corporation"), "hypervisor=none:0.9",
         "D"),
     ROW(DMI("product_version", STARTS, "VS2005R2"), DMI("sys_vendor", STARTS, "Microsoft"),
-        "hypervisor=virtual-pc:0.95", "W"),
+        "hypervisor=virtual-pc:0.995 hypervisor!=hyperv:0.99", "W"),
     // Oracle: ORACLE SERVER X5-2 and its like are hardware
     ROW(DMI("chassis_asset_tag", IS, "OracleCloud.com"), ONLY, "cloud=oracle-cloud:0.98", "C W"),
     ROW(DMI("product_name", STARTS, "ORACLE SERVER"), ONLY, "hypervisor=none:0.95", "S"),
