@@ -65,14 +65,16 @@ static void add_register(struct guest_counts *out, uint32_t msr, uint64_t count)
 
 void guest_counts_sum(const struct guest_exits_row *from, const struct guest_exits_row *to, size_t count,
                       const cpu_set_t *cpus, struct guest_counts *out) {
+    static const struct guest_exits_row zero;
     *out = (struct guest_counts){0};
     for (size_t cpu = 0; cpu < count; cpu++) {
-        if (!CPU_ISSET(cpu, cpus))
+        if (cpus && !CPU_ISSET(cpu, cpus))
             continue;
+        const struct guest_exits_row *start = from ? &from[cpu] : &zero;
         for (int e = 0; e < EVENT_COUNT; e++)
-            out->events[e] += to[cpu].events[e] - from[cpu].events[e];
+            out->events[e] += to[cpu].events[e] - start->events[e];
         for (int i = 0; i < MSR_SLOTS; i++)
-            add_register(out, to[cpu].msrs[i].msr, to[cpu].msrs[i].count - from[cpu].msrs[i].count);
+            add_register(out, to[cpu].msrs[i].msr, to[cpu].msrs[i].count - start->msrs[i].count);
     }
     add_register(out, MSR_TSC_DEADLINE, out->events[EVENT_MSR_DEADLINE]);
     add_register(out, MSR_X2APIC_ICR, out->events[EVENT_MSR_ICR]);
@@ -166,29 +168,21 @@ static void tally_registers(const struct guest_counts *counts, struct tally *tal
         json_add_u64(detail_of(&tallies[CAUSE_EXIT_MSR]), "other_registers", counts->events[EVENT_MSR_OVERFLOW]);
 }
 
-static void note(struct collector_output *out, const char *text) {
-    cJSON_AddItemToArray(out->notes, cJSON_CreateString(text));
+static uint64_t writes_for(const struct guest_counts *counts, enum cause cause) {
+    uint64_t sum = 0;
+    for (size_t i = 0; i < counts->msr_count; i++)
+        sum += msr_cause(counts->msrs[i].msr) == cause ? counts->msrs[i].count : 0;
+    return sum;
 }
 
-// A count of 0 is no statement where interrupts arrived that somebody must have asked for: then they are asked for in
-// a way that cannot be seen here.
-static void doubt_zeros(const struct guest_counts *counts, struct tally *tallies, struct collector_output *out) {
-    enum { ENOUGH = 20 }; // a handful may come from CPUs outside of the set
-    uint64_t ipis = counts->events[EVENT_RESCHEDULE] + counts->events[EVENT_CALL_FUNCTION] +
-                    counts->events[EVENT_CALL_FUNCTION_SINGLE];
-    if (tallies[CAUSE_EXIT_TIMER].seen && !tallies[CAUSE_EXIT_TIMER].count &&
-        counts->events[EVENT_LOCAL_TIMER] >= ENOUGH) {
-        tallies[CAUSE_EXIT_TIMER].seen = false;
-        note(out,
-             "exit.timer was not measured: timer interrupts arrived, but no write of a timer register was seen (a "
-             "memory-mapped APIC, a periodic timer, or a kernel that does not trace these writes)");
-    }
-    if (tallies[CAUSE_EXIT_IPI].seen && !tallies[CAUSE_EXIT_IPI].count && ipis >= ENOUGH) {
-        tallies[CAUSE_EXIT_IPI].seen = false;
-        note(out,
-             "exit.ipi was not measured: IPIs arrived, but none was seen being sent (a memory-mapped APIC, IPIs by "
-             "hypercall, or senders on other CPUs)");
-    }
+void guest_find_blind_spots(const struct guest_counts *since_attach, struct guest_facts *facts) {
+    enum { ENOUGH = 20 }; // a few are left over from before the programs were attached
+    const uint64_t *e = since_attach->events;
+    uint64_t arrived = e[EVENT_RESCHEDULE] + e[EVENT_CALL_FUNCTION] + e[EVENT_CALL_FUNCTION_SINGLE];
+    uint64_t sent = writes_for(since_attach, CAUSE_EXIT_IPI) + e[EVENT_IPI_RAISE] + e[EVENT_HYPERV_IPI_ONE] +
+                    e[EVENT_HYPERV_IPI_MASK];
+    facts->blind_timer = e[EVENT_LOCAL_TIMER] >= ENOUGH && writes_for(since_attach, CAUSE_EXIT_TIMER) == 0;
+    facts->blind_ipi = arrived >= ENOUGH && sent == 0;
 }
 
 void guest_counts_report(const struct guest_counts *counts, const struct guest_facts *facts,
@@ -199,7 +193,8 @@ void guest_counts_report(const struct guest_counts *counts, const struct guest_f
         if (facts->attached[i] && guest_sources[i].event == EVENT_MSR_DEADLINE)
             tally_registers(counts, tallies);
     }
-    doubt_zeros(counts, tallies, out);
+    tallies[CAUSE_EXIT_TIMER].seen &= !facts->blind_timer;
+    tallies[CAUSE_EXIT_IPI].seen &= !facts->blind_ipi;
     for (int cause = 0; cause < CAUSE_COUNT; cause++) {
         struct tally *t = &tallies[cause];
         if (!t->seen) {

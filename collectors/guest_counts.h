@@ -41,10 +41,12 @@ struct guest_facts {
     const struct calibration *calibration; // or NULL
     bool hypervisor;                       // false: nothing exits, whatever is counted
     bool attached[32];                     // by index in guest_sources: was counted in this sample
+    bool blind_timer;                      // timers are armed here in a way that is not seen: no word on exit.timer
+    bool blind_ipi;                        // the same for IPIs and exit.ipi
 };
 
-// The growth of the counters from `from` to `to`, summed over the CPUs of the set. Rows are indexed by CPU number;
-// `count` is the number of rows. The slots of the result hold one register each.
+// The growth of the counters from `from` (NULL: from zero) to `to`, summed over the CPUs of the set (NULL: all). Rows
+// are indexed by CPU number; `count` is the number of rows. The slots of the result hold one register each.
 struct guest_counts {
     uint64_t events[EVENT_COUNT];
     struct msr_slot *msrs; // free()
@@ -54,7 +56,12 @@ struct guest_counts {
 void guest_counts_sum(const struct guest_exits_row *from, const struct guest_exits_row *to, size_t count,
                       const cpu_set_t *cpus, struct guest_counts *out);
 
-// Adds the observations and notes.
+// A count of 0 is no statement where interrupts arrived that somebody must have asked for: a memory-mapped APIC, a
+// periodic timer, IPIs by hypercall and kernels that do not trace the write leave no trace. `since_attach` is
+// everything that all CPUs counted since the programs were attached. Sets the blind_ members of *facts.
+void guest_find_blind_spots(const struct guest_counts *since_attach, struct guest_facts *facts);
+
+// Adds the observations.
 void guest_counts_report(const struct guest_counts *counts, const struct guest_facts *facts,
                          struct collector_output *out);
 

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MAX_SOURCES ARRAY_LEN(((struct guest_facts *)0)->attached)
@@ -30,6 +31,7 @@ struct guest_exits {
     size_t cpus; // possible CPUs
     const struct calibration *calibration;
     bool hypervisor;
+    bool told_blind_ipi;
     struct bpf_program *programs[MAX_SOURCES]; // by index in guest_sources; NULL: not on this machine
     struct bpf_link *links[MAX_SOURCES];       // NULL: not attached now
     bool attachable[MAX_SOURCES];
@@ -110,6 +112,25 @@ static size_t attach_sources(struct guest_exits *g, struct collector_status *sta
     return attached;
 }
 
+static void find_blind_spots(const struct guest_exits *g, struct guest_facts *facts) {
+    struct guest_counts since_attach;
+    guest_counts_sum(NULL, g->rows, g->cpus, NULL, &since_attach);
+    guest_find_blind_spots(&since_attach, facts);
+    free(since_attach.msrs);
+}
+
+// Some naps arm a timer each: are these seen?
+static void check_timer(const struct guest_exits *g, struct collector_status *status) {
+    enum { NAPS = 30 };
+    struct guest_facts facts = {0};
+    for (int i = 0; i < NAPS; i++)
+        nanosleep(&(struct timespec){.tv_nsec = 50000}, NULL);
+    find_blind_spots(g, &facts);
+    if (facts.blind_timer && status->state == COLLECTOR_ACTIVE)
+        collector_say(status, COLLECTOR_DEGRADED, "x2APIC mode and the TSC-deadline timer, if the host offers them",
+                      "exit.timer is not measured: timers are armed without a traced register write");
+}
+
 static void guest_exits_close(void *state) {
     struct guest_exits *g = state;
     for (size_t i = 0; i < guest_source_count; i++)
@@ -144,6 +165,7 @@ static void *guest_exits_open(const struct collect_options *options, struct coll
         guest_exits_close(g);
         return NULL;
     }
+    check_timer(g, status);
     return g;
 }
 
@@ -188,9 +210,7 @@ static void report_cost(const struct guest_exits *g, const struct guest_counts *
     struct probe_cost costs[MAX_SOURCES] = {{0}};
     struct observation o = {.cause = CAUSE_OBSERVER, .scope = SCOPE_CPU, .basis = BASIS_TIMED};
     struct guest_counts all;
-    cpu_set_t every;
-    memset(&every, 0xff, sizeof every);
-    guest_counts_sum(g->before, g->after, g->cpus, &every, &all);
+    guest_counts_sum(g->before, g->after, g->cpus, NULL, &all);
     read_costs(g, costs);
     o.detail = cJSON_CreateObject();
     for (size_t i = 0; i < guest_source_count; i++) {
@@ -232,7 +252,14 @@ static int guest_exits_end(void *state, const struct sample_window *window, stru
     for (size_t i = 0; i < guest_source_count; i++)
         facts.attached[i] = g->links[i] != NULL;
     guest_counts_sum(g->before, g->after, g->cpus, window->cpus, &counts);
+    find_blind_spots(g, &facts);
     guest_counts_report(&counts, &facts, out);
+    if (facts.blind_ipi && !g->told_blind_ipi) {
+        g->told_blind_ipi = true;
+        cJSON_AddItemToArray(out->notes,
+                             cJSON_CreateString("exit.ipi is not measured: IPIs arrive, but none is seen being sent "
+                                                "(a memory-mapped APIC, or IPIs by hypercall)"));
+    }
     if (window->mode == MODE_ATTRIBUTION)
         end_attribution(g, &counts, out);
     free(counts.msrs);
