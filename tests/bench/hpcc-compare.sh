@@ -1,0 +1,118 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Our STREAM, RandomAccess and ping-pong beside the same kernels in Debian's hpcc (package hpcc), in turn, on arrays of
+# the same size. Prints for each figure the ratio ours / hpcc's so that above 1 is better, as the Hodges-Lehmann
+# estimate of the paired log ratios with its 95 % interval (Wilcoxon signed rank), and whether "no worse than hpcc by
+# more than 3 %" is shown, refuted or open.
+# Usage: B=build PAIRS=10 tests/bench/hpcc-compare.sh    (about 25 s a pair; a minute without an optimised BLAS)
+#
+# What is set equal:
+#   STREAM        one process or thread on one CPU, N = 2896 gives hpcc arrays of 22.4 MB each; the best pass counts,
+#                 as STREAM reports it.
+#   RandomAccess  one process or thread, a table of 32 MiB, 4 updates a word; hpcc's time includes writing the initial
+#                 table, so ours does, too (setup_s).
+#   ping-pong     two ranks bound to cores, 8 and 2,000,000 bytes; the fastest group counts (hpcc: the fastest
+#                 measurement of each pair, averaged over both directions).
+set -eu
+: "${B:=build}" "${PAIRS:=10}"
+cd "$(dirname "$0")/../.."
+B=$(cd "$B" && pwd)
+for program in hpcc mpirun; do
+    command -v "$program" >/dev/null || { echo "skipped: $program is not installed (apt-get install hpcc openmpi-bin)"; exit 0; }
+done
+[ "$(nproc)" -ge 2 ] || { echo "skipped: ping-pong needs two CPUs"; exit 0; }
+make -s B="$B" "$B/tests/bench_once"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+export OPENBLAS_NUM_THREADS=1
+[ "$(id -u)" -ne 0 ] || export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+
+# One hpcc input: N, block size, ranks.
+hpcc_input() {
+    printf '%s\n' "HPLinpack benchmark input file" "hpcc" "HPL.out output file name (if any)" "8 device out" \
+        "1 # of problems sizes (N)" "$1 Ns" "1 # of NBs" "$2 NBs" "0 PMAP" "1 # of process grids (P x Q)" "1 Ps" \
+        "$3 Qs" "16.0 threshold" "1 # of panel fact" "2 PFACTs" "1 # of recursive stopping criterium" "4 NBMINs" \
+        "1 # of panels in recursion" "2 NDIVs" "1 # of recursive panel fact." "1 RFACTs" "1 # of broadcast" \
+        "1 BCASTs" "1 # of lookahead depth" "1 DEPTHs" "2 SWAP" "64 swapping threshold" "0 L1" "0 U" \
+        "1 Equilibration" "8 memory alignment" "##### separator" "0 additional PTRANS sizes" "1200" \
+        "0 additional PTRANS blocks" "40"
+}
+
+# Runs hpcc with that input in its folder; leaves key=value lines in $work/$4.
+run_hpcc() {
+    local folder=$work/np$3
+    mkdir -p "$folder"
+    rm -f "$folder/hpccoutf.txt"
+    hpcc_input "$1" "$2" "$3" >"$folder/hpccinf.txt"
+    (cd "$folder" && mpirun -np "$3" --bind-to core hpcc) >"$folder/log" 2>&1 || { tail "$folder/log"; exit 1; }
+    sed -n '/^Begin of Summary/,/^End of Summary/p' "$folder/hpccoutf.txt" >"$work/$4"
+    grep -q '^Success=1$' "$work/$4" || { echo "hpcc did not succeed"; exit 1; }
+}
+
+theirs() { sed -n "s/^$2=//p" "$work/$1"; }
+ours() { "$B/tests/bench_once" "$1" "$2" "$3" "$B/mpi"; } # key=value words on one line
+word() { tr ' ' '\n' <<<"$2" | sed -n "s/^$1=//p"; }
+keep() { echo "$1 $2 $3" >>"$work/ratios"; } # figure, ours, theirs; both with higher = better
+
+stream() { # kernel, words per element, hpcc's name
+    local elements line
+    elements=$(theirs one STREAM_VectorSize)
+    line=$(ours stream "{\"kernel\":\"$1\",\"bytes\":$((elements * 8)),\"passes\":9}" 1)
+    keep "stream.$1" "$(awk "BEGIN { print $2 * 8 * $elements / $(word best_step_s "$line") * 1e-9 }")" "$(theirs one "SingleSTREAM_$3")"
+}
+
+gups() {
+    local words line
+    words=$(theirs one RandomAccess_N)
+    line=$(ours gups "{\"bytes\":$((words * 8)),\"updates\":4}" 1)
+    keep gups "$(awk "BEGIN { print 4 * $words / ($(word wall_s "$line") + $(word setup_s "$line")) * 1e-9 }")" "$(theirs one SingleRandomAccess_GUPs)"
+}
+
+# Microseconds one way in the fastest group of round trips: best_step x fom x steps / wall, since fom is the mean.
+fastest_us() { awk "BEGIN { print $(word fom "$1") * $(word best_step_s "$1") * $(word steps "$1") / $(word wall_s "$1") }"; }
+
+pingpong() {
+    local line
+    line=$(ours mpi '{"program":"pingpong","bytes":8,"seconds":0.3}' 2)
+    keep pingpong.latency "$(awk "BEGIN { print 1 / $(fastest_us "$line") }")" "$(awk "BEGIN { print 1 / $(theirs two AvgPingPongLatency_usec) }")"
+    line=$(ours mpi '{"program":"pingpong","bytes":2000000,"seconds":0.3}' 2)
+    keep pingpong.bandwidth "$(awk "BEGIN { print 2000000 / $(fastest_us "$line") * 1e-3 }")" "$(theirs two AvgPingPongBandwidth_GBytes)"
+}
+
+for pair in $(seq "$PAIRS"); do
+    printf 'pair %d of %d\r' "$pair" "$PAIRS" >&2
+    run_hpcc 2896 128 1 one
+    stream copy 2 Copy
+    stream scale 2 Scale
+    stream add 3 Add
+    stream triad 3 Triad
+    gups
+    run_hpcc 100 32 2 two
+    pingpong
+done
+
+printf '%-20s %5s %12s %12s   %s\n' figure pairs ours hpcc "ratio [95 %]    at most 3 % worse"
+awk '
+    function sort(v, n, i, j, x) {
+        for (i = 2; i <= n; i++) {
+            x = v[i]
+            for (j = i - 1; j >= 1 && v[j] > x; j--) v[j + 1] = v[j]
+            v[j + 1] = x
+        }
+    }
+    function middle(v, n) { return n % 2 ? v[(n + 1) / 2] : (v[n / 2] + v[n / 2 + 1]) / 2 }
+    { n[$1]++; a[$1, n[$1]] = $2; b[$1, n[$1]] = $3; if (n[$1] == 1) order[++figures] = $1 }
+    END {
+        for (f = 1; f <= figures; f++) {
+            name = order[f]; count = n[name]; walsh = 0
+            for (i = 1; i <= count; i++) { x[i] = a[name, i]; y[i] = b[name, i]; d[i] = log(x[i] / y[i]) }
+            for (i = 1; i <= count; i++) for (j = i; j <= count; j++) w[++walsh] = (d[i] + d[j]) / 2
+            sort(w, walsh); sort(x, count); sort(y, count)
+            k = int(count * (count + 1) / 4 - 1.96 * sqrt(count * (count + 1) * (2 * count + 1) / 24))
+            if (k < 1) { printf "%-20s %5d  too few pairs for an interval\n", name, count; continue }
+            low = exp(w[k]); high = exp(w[walsh + 1 - k])
+            verdict = low >= 0.97 ? "yes" : high < 0.97 ? "no" : "cannot tell"
+            printf "%-20s %5d %12.4g %12.4g   %.3f [%.3f, %.3f]  %s\n", name, count, middle(x, count), middle(y, count), exp(middle(w, walsh)), low, high, verdict
+        }
+    }' "$work/ratios"
+echo "stream GB/s, gups GUP/s, latency 1/us, bandwidth GB/s: medians; higher is better"

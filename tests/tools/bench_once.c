@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs one bench once in this process and prints what it found as key=value words: for scripts that compare a kernel
+// with another program's, without the runner's samples, collectors and waits around it.
+// Usage: bench_once BENCH PARAMS-AS-JSON [THREADS [MPI-FOLDER]]
+#include "bench/bench.h"
+
+#include "core/clock.h"
+#include "core/memory.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int run(const struct bench_ops *ops, struct bench_context *context, struct error *err) {
+    struct bench_result *r = mem_alloc(sizeof *r);
+    struct bench_fom fom = {"wall time", "s", FOM_LOWER};
+    if (ops->fom(context, &fom, err) < 0)
+        return -1;
+    uint64_t begin = clock_raw_ns();
+    if (ops->setup && ops->setup(context, err) < 0)
+        return -1;
+    double setup_s = (double)(clock_raw_ns() - begin) * 1e-9;
+    if (ops->run(context, r, err) < 0)
+        return -1;
+    if (ops->verify)
+        ops->verify(context, r);
+    if (ops->teardown)
+        ops->teardown(context);
+    double best = INFINITY;
+    for (unsigned i = 0; i < r->step_count; i++)
+        best = fmin(best, r->steps_s[i]);
+    if (!r->valid) {
+        error_set(err, EXIT_CODE_INTERNAL, "the result of %s is not valid", ops->name);
+        return error_why(err, "%s", r->why);
+    }
+    printf("fom=%.9g unit=%s wall_s=%.9g setup_s=%.9g steps=%u best_step_s=%.9g\n", r->fom, fom.unit, r->wall_s,
+           setup_s, r->step_count, best);
+    free(r);
+    return 0;
+}
+
+int main(int argc, char **argv) {
+    struct error err = {0};
+    cpu_set_t cpus;
+    const struct bench_ops *ops = argc >= 3 ? bench_find(argv[1]) : NULL;
+    if (!ops) {
+        fprintf(stderr, "usage: bench_once BENCH PARAMS-AS-JSON [THREADS [MPI-FOLDER]]\n");
+        return EXIT_CODE_USAGE;
+    }
+    cJSON *given = json_parse(argv[2], strlen(argv[2]), (struct json_origin){"PARAMS", 1}, &err);
+    cJSON *params = given ? bench_params(ops, given, SIZE_DEFAULT, &err) : NULL;
+    sched_getaffinity(0, sizeof cpus, &cpus);
+    struct bench_context context = {.params = params,
+                                    .size = SIZE_DEFAULT,
+                                    .cpus = &cpus,
+                                    .threads = argc > 3 ? (unsigned)atoi(argv[3]) : (unsigned)CPU_COUNT(&cpus),
+                                    .exec_dir = argc > 4 ? argv[4] : "build/mpi"};
+    int failed = !params || run(ops, &context, &err) < 0;
+    if (failed)
+        error_print(&err);
+    cJSON_Delete(params);
+    cJSON_Delete(given);
+    return failed ? (int)err.code : 0;
+}
