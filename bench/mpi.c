@@ -28,9 +28,9 @@ static const struct bench_param params[] = {
     {"program", {"pingpong"}, "pingpong (two ranks, one message to and fro) | allreduce (sum over all ranks)"},
     {"bytes", {"8"}, "message size, bytes"},
     {"report", {"latency"}, "latency (us) | bandwidth (GB/s; pingpong only)"},
-    {"ranks", {"auto"}, "number of ranks; auto: 2 for pingpong, one for each CPU for allreduce"},
+    {"ranks", {"auto"}, "number of ranks; auto: 2 for pingpong, one a core for allreduce"},
     {"seconds", {"0.2", "0.5", "2"}, "about how long to measure, seconds"},
-    {"oversubscribe", {"no"}, "no | yes: allow more ranks than CPUs, and don't bind them"},
+    {"oversubscribe", {"no"}, "no | yes: allow more ranks than cores, and don't bind them"},
     {NULL, {NULL}, NULL},
 };
 
@@ -54,8 +54,30 @@ static int choice(const struct bench_context *context, const char *name, const c
     return -1;
 }
 
+// Cores that the CPUs of a set belong to: mpirun gives one rank to each, not one to each hardware thread.
+static unsigned core_count(const cpu_set_t *cpus) {
+    cpu_set_t cores; // each by its first hardware thread
+    CPU_ZERO(&cores);
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (!CPU_ISSET(cpu, cpus))
+            continue;
+        int first = cpu;
+        char *path = mem_printf("/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", cpu);
+        FILE *f = fopen(path, "re");
+        if (f) {
+            if (fscanf(f, "%d", &first) != 1 || first < 0 || first >= CPU_SETSIZE)
+                first = cpu;
+            fclose(f);
+        }
+        free(path);
+        CPU_SET(first, &cores);
+    }
+    return (unsigned)CPU_COUNT(&cores);
+}
+
 static int read_ranks(const struct bench_context *context, struct options *o, struct error *err) {
-    o->ranks = o->program == PINGPONG ? 2 : context->threads;
+    unsigned cores = core_count(context->cpus);
+    o->ranks = o->program == PINGPONG ? 2 : context->threads < cores ? context->threads : cores;
     if (strcmp(bench_param_text(context, "ranks"), "auto") != 0 &&
         bench_param_u64(context, "ranks", &o->ranks, err) < 0)
         return -1;
@@ -124,8 +146,8 @@ static const char *unavailable(const struct bench_context *context) {
     free(path);
     if (!there)
         return "the MPI programs were not built: apt-get install libopenmpi-dev, then make";
-    if (!context->launch && !o.oversubscribe && o.ranks > (uint64_t)CPU_COUNT(context->cpus))
-        return "it has more ranks than there are CPUs: set \"oversubscribe\" to \"yes\" if that is meant";
+    if (!context->launch && !o.oversubscribe && o.ranks > core_count(context->cpus))
+        return "it has more ranks than there are cores: set \"oversubscribe\" to \"yes\" if that is meant";
     return NULL;
 }
 

@@ -41,7 +41,8 @@ size_t kernel_memory_huge_bytes(const struct kernel_memory *memory);
 // Bytes in all last-level caches of the online CPUs, each counted once: sysfs, else sysconf, else 32 MiB.
 size_t kernel_llc_bytes(void);
 
-// Bytes of memory of the machine (MemTotal) and available without swapping (MemAvailable); 0 if unknown.
+// Bytes of memory of the machine (MemTotal) and available without swapping (MemAvailable), or what the limits of the
+// control groups around this process leave of them; 0 if unknown.
 size_t kernel_memory_total(void);
 size_t kernel_memory_available(void);
 

@@ -43,12 +43,67 @@ static size_t proc_bytes(const char *path, const char *key) {
     return bytes;
 }
 
+static bool read_line(const char *path, char *out, int size) {
+    FILE *f = fopen(path, "re");
+    if (!f)
+        return false;
+    bool read = fgets(out, size, f) != NULL;
+    fclose(f);
+    if (read)
+        out[strcspn(out, "\n")] = '\0';
+    return read;
+}
+
+// The number in a file of one control group; SIZE_MAX if there is none ("max").
+static size_t group_bytes(const char *group, const char *file) {
+    char text[64];
+    char *path = mem_printf("/sys/fs/cgroup%s/%s", group, file);
+    bool read = read_line(path, text, sizeof text);
+    free(path);
+    return read && text[0] >= '0' && text[0] <= '9' ? (size_t)strtoull(text, NULL, 10) : SIZE_MAX;
+}
+
+// What the control groups (version 2) around this process allow: batch systems limit the job, not the machine.
+struct group_limit {
+    size_t total; // SIZE_MAX: no limit
+    size_t available;
+};
+
+static struct group_limit group_limit(void) {
+    struct group_limit limit = {SIZE_MAX, SIZE_MAX};
+    char line[4096] = "";
+    FILE *f = fopen("/proc/self/cgroup", "re");
+    while (f && strncmp(line, "0::", 3) != 0 && fgets(line, sizeof line, f))
+        ;
+    if (f)
+        fclose(f);
+    if (strncmp(line, "0::", 3) != 0)
+        return limit;
+    line[strcspn(line, "\n")] = '\0';
+    char *group = line + 3;
+    for (char *end = group + strlen(group); end; end = strrchr(group, '/')) {
+        *end = '\0';
+        size_t max = group_bytes(group, "memory.max");
+        size_t used = group_bytes(group, "memory.current");
+        if (max == SIZE_MAX || used == SIZE_MAX)
+            continue;
+        size_t left = max > used ? max - used : 0;
+        limit.total = max < limit.total ? max : limit.total;
+        limit.available = left < limit.available ? left : limit.available;
+    }
+    return limit;
+}
+
 size_t kernel_memory_total(void) {
-    return proc_bytes("/proc/meminfo", "MemTotal:");
+    size_t machine = proc_bytes("/proc/meminfo", "MemTotal:");
+    size_t group = group_limit().total;
+    return group < machine ? group : machine;
 }
 
 size_t kernel_memory_available(void) {
-    return proc_bytes("/proc/meminfo", "MemAvailable:");
+    size_t machine = proc_bytes("/proc/meminfo", "MemAvailable:");
+    size_t group = group_limit().available;
+    return group < machine ? group : machine;
 }
 
 const char *kernel_pages_unavailable(enum kernel_pages pages) {
@@ -120,17 +175,6 @@ size_t kernel_memory_huge_bytes(const struct kernel_memory *memory) {
     }
     fclose(f);
     return huge < memory->bytes ? huge : memory->bytes;
-}
-
-static bool read_line(const char *path, char *out, int size) {
-    FILE *f = fopen(path, "re");
-    if (!f)
-        return false;
-    bool read = fgets(out, size, f) != NULL;
-    fclose(f);
-    if (read)
-        out[strcspn(out, "\n")] = '\0';
-    return read;
 }
 
 // Bytes of the largest-level data cache of a CPU if that CPU is the first in the cache's list of sharers, else 0: so a

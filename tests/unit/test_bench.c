@@ -2,6 +2,7 @@
 // The contract of all benches, their parameters, and that the native workloads check what they computed.
 #include "bench/bench.h"
 #include "bench/kernels/gups.h"
+#include "bench/kernels/kernels.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -354,6 +355,34 @@ static void a_trap_is_a_bench(void **state) {
     release(r);
 }
 
+static void cpus_are_counted_round(void **state) {
+    (void)state;
+    cpu_set_t cpus;
+    CPU_ZERO(&cpus);
+    assert_int_equal(kernel_cpu(&cpus, 0), -1);
+    CPU_SET(3, &cpus);
+    CPU_SET(7, &cpus);
+    assert_int_equal(kernel_cpu(&cpus, 0), 3);
+    assert_int_equal(kernel_cpu(&cpus, 1), 7);
+    assert_int_equal(kernel_cpu(&cpus, 2), 3);
+}
+
+static void memory_is_aligned_zeroed_and_limited(void **state) {
+    (void)state;
+    struct kernel_memory m;
+    struct error err = {0};
+    assert_true(kernel_llc_bytes() >= 1 << 16);
+    assert_true(kernel_memory_available() > 0 && kernel_memory_available() <= kernel_memory_total());
+    assert_int_equal(kernel_memory_map(5000, PAGES_4K, &m, &err), 0);
+    assert_int_equal((uintptr_t)m.base % (2 << 20), 0);
+    assert_true(m.bytes >= 5000 && ((char *)m.base)[4999] == 0);
+    kernel_memory_unmap(&m);
+    assert_null(m.base);
+    assert_int_equal(kernel_memory_map(kernel_memory_total() / 4 * 3, PAGES_SYSTEM, &m, &err), -1);
+    assert_int_equal(err.code, EXIT_CODE_LACKS);
+    kernel_memory_unmap(&m); // of a failed one: nothing happens
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(registry_keeps_its_contract),
@@ -367,6 +396,8 @@ int main(void) {
         cmocka_unit_test(gups_is_verified),
         cmocka_unit_test(chase_is_verified),
         cmocka_unit_test(too_much_memory_is_refused_untouched),
+        cmocka_unit_test(cpus_are_counted_round),
+        cmocka_unit_test(memory_is_aligned_zeroed_and_limited),
         cmocka_unit_test(fwq_measures_each_quantum),
         cmocka_unit_test(a_trap_is_a_bench),
     };
