@@ -4,14 +4,13 @@
 #include "bench/runner.h"
 
 #include "bench/calibrate.h"
-#include "bench/place.h"
+#include "bench/plan.h"
 #include "bench/progress.h"
 #include "bench/quiet.h"
 #include "bench/worker.h"
 #include "collectors/collector.h"
 #include "core/clock.h"
 #include "core/memory.h"
-#include "core/parse.h"
 
 #include <errno.h>
 #include <math.h>
@@ -24,37 +23,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#define CALIBRATION_S     1.5   // enough for a standard error of a few percent for each trap
-#define QUIET_LIMIT       0.05  // busy share
-#define UNTIL_MIN_SAMPLES 6     // fewer give no interval by ranks
-#define UNTIL_MAX_SAMPLES 10000 // a bound for a suite without --budget
-#define ATTRIBUTION_SHARE 5     // one attribution sample for so many timing samples,
-#define ATTRIBUTION_MIN   2     // but enough to see their spread
-
-// A case and how far it is.
-struct progress_of_case {
-    const struct suite_case *suite_case;
-    struct bench_context context;
-    cpu_set_t cpus;
-    struct bench_fom fom;
-    bool has_fom;
-    bool skipped;
-    char why[512]; // skipped
-    unsigned planned[MODE_COUNT];
-    unsigned done[MODE_COUNT];
-    unsigned invalid;
-    double spent_s; // wall time of all its samples, set-up included
-    unsigned spent_samples;
-    double *costs; // of valid timing samples, for --until
-    size_t cost_count;
-    size_t cost_capacity;
-};
+#define CALIBRATION_S 1.5  // enough for a standard error of a few percent for each trap
+#define QUIET_LIMIT   0.05 // busy share
 
 struct run {
     const struct run_options *options;
-    struct progress_of_case *cases;
-    size_t count;
-    cpu_set_t all_cpus;
+    struct plan plan;
     struct collector_set *collectors;
     struct calibration calibration;
     struct journal_writer *journal;
@@ -79,175 +53,6 @@ static void catch_signals(void) {
     for (size_t i = 0; i < ARRAY_LEN(signals); i++)
         sigaction(signals[i], &action, NULL);
     signal(SIGPIPE, SIG_IGN); // a closed output is an error of write(), with a message
-}
-
-// --- planning -----------------------------------------------------------------------------------------------------
-
-static bool in_list(const char *list, const char *name) {
-    size_t length = strlen(name);
-    for (const char *at = list; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
-        if (strncmp(at, name, length) == 0 && (at[length] == ',' || at[length] == '\0'))
-            return true;
-    }
-    return false;
-}
-
-// Every name in --only must be a case: a misspelt one must not silently run nothing.
-static int check_only(const struct run_options *o, struct error *err) {
-    for (const char *at = o->only; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
-        size_t length = strcspn(at, ",");
-        size_t i = 0;
-        while (i < o->suite->count &&
-               (strlen(o->suite->cases[i].name) != length || strncmp(o->suite->cases[i].name, at, length) != 0))
-            i++;
-        if (i < o->suite->count)
-            continue;
-        error_set(err, EXIT_CODE_USAGE, "--only %s", o->only);
-        error_why(err, "the suite %s has no case \"%.*s\"", o->suite->name, (int)length, at);
-        return error_remedy(err, "see its cases with --dry-run");
-    }
-    return 0;
-}
-
-static int place_case(const struct run_options *o, struct progress_of_case *c, struct error *err) {
-    cpu_set_t own;
-    const cpu_set_t *only = o->cpus;
-    if (c->suite_case->cpus) {
-        if (parse_cpus("cpus", c->suite_case->cpus, &own, err))
-            return -1;
-        only = &own;
-    }
-    return place_choose(only, c->suite_case->threads, &c->cpus, err);
-}
-
-// Decides whether the case can run, and where.
-static int prepare_case(const struct run_options *o, struct progress_of_case *c, struct error *err) {
-    struct error why;
-    if (place_case(o, c, &why)) {
-        if (why.code == EXIT_CODE_USAGE && !c->suite_case->cpus) { // --cpus is wrong for every case
-            *err = why;
-            return -1;
-        }
-        c->skipped = true;
-        error_line(&why, c->why, sizeof c->why);
-        return 0;
-    }
-    c->context = (struct bench_context){
-        .params = c->suite_case->params,
-        .size = o->suite->size,
-        .cpus = &c->cpus,
-        .threads = (unsigned)CPU_COUNT(&c->cpus),
-        .data_dir = o->data_dir,
-        .exec_dir = o->exec_dir,
-        .launch = o->launch,
-    };
-    int has_fom = c->suite_case->ops->fom(&c->context, &c->fom, err);
-    if (has_fom < 0)
-        return -1;
-    c->has_fom = has_fom == 0;
-    const char *unavailable = c->suite_case->ops->unavailable ? c->suite_case->ops->unavailable(&c->context) : NULL;
-    if (unavailable) {
-        c->skipped = true;
-        snprintf(c->why, sizeof c->why, "%s", unavailable);
-    }
-    return 0;
-}
-
-static int prepare_cases(struct run *run, struct error *err) {
-    const struct run_options *o = run->options;
-    if (check_only(o, err) || place_choose(o->cpus, 0, &run->all_cpus, err))
-        return -1;
-    run->cases = mem_alloc(o->suite->count * sizeof *run->cases);
-    for (size_t i = 0; i < o->suite->count; i++) {
-        if (o->only && !in_list(o->only, o->suite->cases[i].name))
-            continue;
-        struct progress_of_case *c = &run->cases[run->count++];
-        c->suite_case = &o->suite->cases[i];
-        if (prepare_case(o, c, err))
-            return -1;
-        unsigned reps = o->reps ? o->reps : c->suite_case->reps ? c->suite_case->reps : o->suite->reps;
-        c->planned[MODE_TIMING] = c->skipped ? 0 : reps;
-    }
-    return 0;
-}
-
-// Attribution samples are of use only if a collector works that stays off in timing samples.
-static void plan_attribution(struct run *run) {
-    if (!collector_set_wants_attribution(run->collectors))
-        return;
-    for (size_t i = 0; i < run->count; i++) {
-        struct progress_of_case *c = &run->cases[i];
-        unsigned wanted = c->planned[MODE_TIMING] / ATTRIBUTION_SHARE;
-        c->planned[MODE_ATTRIBUTION] = c->skipped ? 0 : wanted > ATTRIBUTION_MIN ? wanted : ATTRIBUTION_MIN;
-    }
-}
-
-static double share_done(unsigned done, unsigned planned) {
-    return planned ? (double)done / planned : 1;
-}
-
-static unsigned total(const unsigned counts[MODE_COUNT]) {
-    return counts[MODE_TIMING] + counts[MODE_ATTRIBUTION];
-}
-
-// Interleaved: the case that is least far. In sequence: the first that is not complete. NULL: all are complete.
-static struct progress_of_case *next_case(struct run *run) {
-    struct progress_of_case *best = NULL;
-    double least = 1;
-    for (size_t i = 0; i < run->count; i++) {
-        struct progress_of_case *c = &run->cases[i];
-        double share = share_done(total(c->done), total(c->planned));
-        if (share >= least)
-            continue;
-        best = c;
-        least = share;
-        if (!run->options->suite->interleaved)
-            break;
-    }
-    return best;
-}
-
-// The mode that is less far, so that attribution samples are spread over the run.
-static enum sample_mode next_mode(const struct progress_of_case *c) {
-    double timing = share_done(c->done[MODE_TIMING], c->planned[MODE_TIMING]);
-    double attribution = share_done(c->done[MODE_ATTRIBUTION], c->planned[MODE_ATTRIBUTION]);
-    return timing <= attribution && timing < 1 ? MODE_TIMING : MODE_ATTRIBUTION;
-}
-
-static double estimate_left_s(const struct run *run) {
-    double left = 0;
-    for (size_t i = 0; i < run->count; i++) {
-        const struct progress_of_case *c = &run->cases[i];
-        unsigned missing = total(c->planned) - total(c->done);
-        if (missing && !c->spent_samples)
-            return NAN;
-        if (missing)
-            left += missing * c->spent_s / c->spent_samples;
-    }
-    return left;
-}
-
-// --- --until ------------------------------------------------------------------------------------------------------
-
-static double cost_of(const struct progress_of_case *c, double fom, double wall_s) {
-    if (!c->has_fom || isnan(fom))
-        return wall_s;
-    return c->fom.better == FOM_LOWER ? fom : 1 / fom;
-}
-
-static void keep_cost(struct progress_of_case *c, double fom, double wall_s) {
-    double cost = cost_of(c, fom, wall_s);
-    if (cost > 0 && isfinite(cost))
-        ARRAY_PUSH(c->costs, c->cost_count, c->cost_capacity, cost);
-}
-
-static void plan_more(struct run *run, struct progress_of_case *c) {
-    const struct run_options *o = run->options;
-    if (isnan(o->until_pct) || c->done[MODE_TIMING] < c->planned[MODE_TIMING] ||
-        c->planned[MODE_TIMING] >= UNTIL_MAX_SAMPLES)
-        return;
-    if (c->cost_count < UNTIL_MIN_SAMPLES || !o->narrow_enough(c->costs, c->cost_count, o->until_pct))
-        c->planned[MODE_TIMING]++;
 }
 
 // --- the header ---------------------------------------------------------------------------------------------------
@@ -291,7 +96,7 @@ static int write_header(struct run *run, struct error *err) {
     return result;
 }
 
-static int write_case(struct run *run, const struct progress_of_case *c, struct error *err) {
+static int write_case(struct run *run, const struct planned_case *c, struct error *err) {
     struct journal_case line = {
         .name = c->suite_case->name,
         .bench = c->suite_case->ops->name,
@@ -304,7 +109,7 @@ static int write_case(struct run *run, const struct progress_of_case *c, struct 
     return journal_write_case(run->journal, &line, err);
 }
 
-static int write_skipped(struct run *run, const struct progress_of_case *c, struct error *err) {
+static int write_skipped(struct run *run, const struct planned_case *c, struct error *err) {
     char *text = mem_printf("case %s was skipped: %s", c->suite_case->name, c->why);
     progress_line(run->progress, "%s: skipped: %s", c->suite_case->name, c->why);
     int result = journal_write_note(run->journal, true, text, err);
@@ -313,8 +118,8 @@ static int write_skipped(struct run *run, const struct progress_of_case *c, stru
 }
 
 static int write_cases(struct run *run, struct error *err) {
-    for (size_t i = 0; i < run->count; i++) {
-        struct progress_of_case *c = &run->cases[i];
+    for (size_t i = 0; i < run->plan.count; i++) {
+        struct planned_case *c = &run->plan.cases[i];
         run->summary->skipped += c->skipped;
         run->summary->missing |= c->skipped && run->options->only;
         if (c->skipped ? write_skipped(run, c, err) : write_case(run, c, err))
@@ -324,14 +129,6 @@ static int write_cases(struct run *run, struct error *err) {
 }
 
 // --- resuming -----------------------------------------------------------------------------------------------------
-
-static struct progress_of_case *find_case(struct run *run, const char *name) {
-    for (size_t i = 0; i < run->count; i++) {
-        if (strcmp(run->cases[i].suite_case->name, name) == 0)
-            return &run->cases[i];
-    }
-    return NULL;
-}
 
 static int check_same_suite(struct run *run, const cJSON *header, struct error *err) {
     const struct suite *suite = run->options->suite;
@@ -354,14 +151,10 @@ static int check_same_suite(struct run *run, const cJSON *header, struct error *
 }
 
 static void count_sample(struct run *run, const struct journal_sample *s) {
-    struct progress_of_case *c = find_case(run, s->case_name);
+    struct planned_case *c = plan_find(&run->plan, s->case_name);
     if (!c)
         return;
-    if (s->seq >= c->done[s->mode])
-        c->done[s->mode] = (unsigned)s->seq + 1;
-    c->invalid += !s->valid;
-    if (s->valid && s->mode == MODE_TIMING)
-        keep_cost(c, s->fom, s->wall_s);
+    plan_count(c, s->mode, s->valid, s->fom, s->wall_s);
 }
 
 // What the journal has already. 1: it has a header; 0: there is nothing yet; -1: it cannot be continued.
@@ -390,9 +183,7 @@ static int read_back(struct run *run, struct error *err) {
 }
 
 static int write_resumed(struct run *run, struct error *err) {
-    size_t there = 0;
-    for (size_t i = 0; i < run->count; i++)
-        there += total(run->cases[i].done);
+    size_t there = plan_done(&run->plan);
     progress_line(run->progress, "resuming: %zu samples are there already", there);
     char *text = mem_printf("the run was resumed with %zu samples", there);
     int result = journal_write_note(run->journal, false, text, err);
@@ -412,7 +203,7 @@ static void add_result(const struct bench_result *result, struct journal_sample 
     s->steps_s = *steps;
 }
 
-static int write_notes(struct run *run, const struct progress_of_case *c, const cJSON *notes, struct error *err) {
+static int write_notes(struct run *run, const struct planned_case *c, const cJSON *notes, struct error *err) {
     const cJSON *note;
     cJSON_ArrayForEach(note, notes) {
         char *text = mem_printf("%s: %s", c->suite_case->name, cJSON_IsString(note) ? note->valuestring : "?");
@@ -424,7 +215,7 @@ static int write_notes(struct run *run, const struct progress_of_case *c, const 
     return 0;
 }
 
-static int record_sample(struct run *run, struct progress_of_case *c, enum sample_mode mode,
+static int record_sample(struct run *run, struct planned_case *c, enum sample_mode mode,
                          const struct worker_outcome *outcome, struct collector_output *found, struct error *err) {
     cJSON *steps = NULL;
     struct journal_sample s = {
@@ -451,16 +242,13 @@ static int record_sample(struct run *run, struct progress_of_case *c, enum sampl
         s.why = outcome->why[0] ? outcome->why : "the result was not verified";
     int failed = write_notes(run, c, found->notes, err) || journal_write_sample(run->journal, &s, err);
     cJSON_Delete(steps);
-    c->done[mode]++;
-    c->invalid += !s.valid;
+    plan_count(c, mode, s.valid, s.fom, s.wall_s);
     run->summary->samples++;
     run->summary->invalid += !s.valid;
-    if (s.valid && mode == MODE_TIMING)
-        keep_cost(c, s.fom, s.wall_s);
     return failed ? -1 : 0;
 }
 
-static void observe(struct run *run, struct progress_of_case *c, enum sample_mode mode, struct worker *worker,
+static void observe(struct run *run, struct planned_case *c, enum sample_mode mode, struct worker *worker,
                     struct worker_outcome *outcome, struct collector_output *found) {
     struct sample_window window = {.job = worker_pid(worker), .cpus = &c->cpus, .mode = mode};
     window.start_ns = clock_now_ns();
@@ -474,7 +262,7 @@ static void observe(struct run *run, struct progress_of_case *c, enum sample_mod
     worker_finish(worker, &stop_signal, outcome);
 }
 
-static int run_sample(struct run *run, struct progress_of_case *c, enum sample_mode mode, struct error *err) {
+static int run_sample(struct run *run, struct planned_case *c, enum sample_mode mode, struct error *err) {
     struct observations obs = {0};
     struct collector_output found = {&obs, cJSON_CreateObject(), cJSON_CreateArray()};
     struct worker_outcome outcome = {.start_ns = clock_now_ns()};
@@ -490,7 +278,7 @@ static int run_sample(struct run *run, struct progress_of_case *c, enum sample_m
     // A sample that the user stopped is not a result: a resumed run makes it again.
     int result = stop_signal ? 0 : record_sample(run, c, mode, &outcome, &found, err);
     if (outcome.why[0] && !stop_signal)
-        progress_line(run->progress, "%s: sample %u is not valid: %s", c->suite_case->name, total(c->done) - 1,
+        progress_line(run->progress, "%s: sample %u is not valid: %s", c->suite_case->name, plan_total(c->done) - 1,
                       outcome.why);
     worker_end(worker);
     c->spent_s += (double)(clock_now_ns() - begin) * 1e-9;
@@ -501,8 +289,8 @@ static int run_sample(struct run *run, struct progress_of_case *c, enum sample_m
     return result;
 }
 
-static void say_complete(struct run *run, const struct progress_of_case *c) {
-    if (total(c->done) < total(c->planned))
+static void say_complete(struct run *run, const struct planned_case *c) {
+    if (plan_total(c->done) < plan_total(c->planned))
         return;
     char invalid[48] = "";
     if (c->invalid)
@@ -513,7 +301,7 @@ static void say_complete(struct run *run, const struct progress_of_case *c) {
 
 static int run_samples(struct run *run, struct error *err) {
     for (;;) {
-        struct progress_of_case *c = next_case(run);
+        struct planned_case *c = plan_next(&run->plan);
         double spent_s = (double)(clock_now_ns() - run->started_ns) * 1e-9;
         if (!c || stop_signal)
             return 0;
@@ -523,18 +311,12 @@ static int run_samples(struct run *run, struct error *err) {
             return journal_write_note(run->journal, true, "the time budget was used up before all samples were there",
                                       err);
         }
-        size_t done = 0;
-        size_t planned = 0;
-        for (size_t i = 0; i < run->count; i++) {
-            done += total(run->cases[i].done);
-            planned += total(run->cases[i].planned);
-        }
-        enum sample_mode mode = next_mode(c);
-        progress_sample(run->progress, c->suite_case->name, sample_mode_names[mode], done, planned,
-                        estimate_left_s(run));
+        enum sample_mode mode = plan_next_mode(c);
+        progress_sample(run->progress, c->suite_case->name, sample_mode_names[mode], plan_done(&run->plan),
+                        plan_planned(&run->plan), plan_left_s(&run->plan));
         if (run_sample(run, c, mode, err))
             return -1;
-        plan_more(run, c);
+        plan_more(&run->plan, c);
         say_complete(run, c);
     }
 }
@@ -545,7 +327,7 @@ static int wait_for_quiet(struct run *run, struct error *err) {
     if (run->options->quiet_wait_s <= 0)
         return 0;
     progress_say(run->progress, "waiting for a quiet machine");
-    double busy = quiet_wait(&run->all_cpus, QUIET_LIMIT, run->options->quiet_wait_s, &stop_signal);
+    double busy = quiet_wait(&run->plan.all_cpus, QUIET_LIMIT, run->options->quiet_wait_s, &stop_signal);
     if (busy <= QUIET_LIMIT)
         return 0;
     char *text =
@@ -562,7 +344,7 @@ static int calibrate_subject(struct run *run, struct error *err) {
     if (strcmp(run->options->collectors, "none") == 0)
         return 0;
     progress_say(run->progress, "measuring what VM exits cost here");
-    return calibrate(&run->all_cpus, CALIBRATION_S, &run->calibration, err);
+    return calibrate(&run->plan.all_cpus, CALIBRATION_S, &run->calibration, err);
 }
 
 static int start(struct run *run, struct error *err) {
@@ -577,7 +359,9 @@ static int start(struct run *run, struct error *err) {
     run->collectors = collector_set_open(o->collectors, &collect, err);
     if (!run->collectors)
         return -1;
-    plan_attribution(run);
+    // Attribution samples are of use only if a collector works that stays off in timing samples.
+    if (collector_set_wants_attribution(run->collectors))
+        plan_attribution(&run->plan);
     if (there)
         return write_resumed(run, err);
     return write_header(run, err) || write_cases(run, err) || wait_for_quiet(run, err) ? -1 : 0;
@@ -587,15 +371,13 @@ static void release(struct run *run) {
     collector_set_close(run->collectors);
     journal_close(run->journal);
     progress_free(run->progress);
-    for (size_t i = 0; i < run->count; i++)
-        free(run->cases[i].costs);
-    free(run->cases);
+    plan_free(&run->plan);
 }
 
 int run_suite(const struct run_options *options, struct run_summary *out, struct error *err) {
     struct run run = {.options = options, .summary = out, .started_ns = clock_now_ns()};
     *out = (struct run_summary){0};
-    if (prepare_cases(&run, err)) {
+    if (plan_make(options, &run.plan, err)) {
         release(&run);
         return -1;
     }
@@ -613,47 +395,11 @@ int run_suite(const struct run_options *options, struct run_summary *out, struct
     return result;
 }
 
-// --- --dry-run ----------------------------------------------------------------------------------------------------
-
-static void print_plan_text(const struct run *run) {
-    printf("%-24s %-10s %7s %5s  %s\n", "case", "bench", "samples", "cpus", "parameters");
-    for (size_t i = 0; i < run->count; i++) {
-        const struct progress_of_case *c = &run->cases[i];
-        char *params = json_print_line(c->suite_case->params);
-        printf("%-24s %-10s %7u %5d  %s\n", c->suite_case->name, c->suite_case->ops->name, c->planned[MODE_TIMING],
-               CPU_COUNT(&c->cpus), c->skipped ? c->why : params);
-        free(params);
-    }
-}
-
-static void print_plan_json(const struct run *run) {
-    cJSON *root = cJSON_CreateObject();
-    json_add_string(root, "suite", run->options->suite->name);
-    cJSON *list = cJSON_AddArrayToObject(root, "cases");
-    for (size_t i = 0; i < run->count; i++) {
-        const struct progress_of_case *c = &run->cases[i];
-        cJSON *object = cJSON_CreateObject();
-        json_add_string(object, "case", c->suite_case->name);
-        json_add_string(object, "bench", c->suite_case->ops->name);
-        json_add_u64(object, "timing_samples", c->planned[MODE_TIMING]);
-        json_add_u64(object, "cpus", (uint64_t)CPU_COUNT(&c->cpus));
-        cJSON_AddItemToObject(object, "params", cJSON_Duplicate(c->suite_case->params, 1));
-        json_add_string(object, "skipped", c->skipped ? c->why : NULL);
-        cJSON_AddItemToArray(list, object);
-    }
-    char *text = json_print_line(root);
-    puts(text);
-    free(text);
-    cJSON_Delete(root);
-}
-
 int run_plan(const struct run_options *options, bool json, struct error *err) {
-    struct run run = {.options = options};
-    int result = prepare_cases(&run, err);
-    if (!result && json)
-        print_plan_json(&run);
-    else if (!result)
-        print_plan_text(&run);
-    release(&run);
+    struct plan plan;
+    int result = plan_make(options, &plan, err);
+    if (!result)
+        plan_print(&plan, json);
+    plan_free(&plan);
     return result;
 }
