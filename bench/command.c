@@ -345,6 +345,32 @@ static int fom(const struct bench_context *context, struct bench_fom *out, struc
     return 0;
 }
 
+bool command_exists(const char *name) {
+    if (strchr(name, '/'))
+        return access(name, X_OK) == 0;
+    const char *path = getenv("PATH");
+    char *folders = mem_strdup(path ? path : "/usr/bin:/bin");
+    char *rest = folders;
+    bool found = false;
+    for (char *folder = strsep(&rest, ":"); folder && !found; folder = strsep(&rest, ":")) {
+        char *file = mem_printf("%s/%s", *folder ? folder : ".", name);
+        found = access(file, X_OK) == 0;
+        free(file);
+    }
+    free(folders);
+    return found;
+}
+
+static const char *unavailable(const struct bench_context *context) {
+    const cJSON *argv = cJSON_GetObjectItemCaseSensitive(context->params, "argv");
+    const char *name = cJSON_GetStringValue(cJSON_GetArrayItem(argv, 0));
+    if (context->launch) // the program may be on other nodes only
+        name = context->launch[0];
+    return !name || command_exists(name)
+               ? NULL
+               : "there is no such program: check its name, install it, or add its folder to PATH";
+}
+
 // argv behind the launcher's words; free() it.
 static const char **full_argv(const struct bench_context *context) {
     const cJSON *list = cJSON_GetObjectItemCaseSensitive(context->params, "argv");
@@ -407,5 +433,6 @@ const struct bench_ops bench_command = {
     .summary = "any program: wall time, exit status, a figure of merit by regular expression",
     .params = params,
     .fom = fom,
+    .unavailable = unavailable,
     .run = run,
 };

@@ -32,6 +32,9 @@ struct command_outcome {
     char tail[COMMAND_TAIL]; // the last of what it wrote
 };
 
+// True if a program of this name could be started: a path that may be executed, or a name that is found in PATH.
+bool command_exists(const char *name);
+
 // Starts the program in a process group of its own, with default signal handling and standard input from /dev/null,
 // waits for it and then kills what is left of the group. It dies with its parent. 0 with *out filled, or -1 with `err`
 // if it could not be started (code 4).

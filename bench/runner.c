@@ -374,10 +374,19 @@ static void release(struct run *run) {
     plan_free(&run->plan);
 }
 
+// A command that the user typed and that is not there: nothing else is left to run.
+static int check_by_name(const struct run *run, struct error *err) {
+    const struct planned_case *c = &run->plan.cases[0];
+    if (!run->options->by_name || !c->skipped)
+        return 0;
+    error_set(err, EXIT_CODE_LACKS, "running %s", c->suite_case->name);
+    return error_why(err, "%s", c->why);
+}
+
 int run_suite(const struct run_options *options, struct run_summary *out, struct error *err) {
     struct run run = {.options = options, .summary = out, .started_ns = clock_now_ns()};
     *out = (struct run_summary){0};
-    if (plan_make(options, &run.plan, err)) {
+    if (plan_make(options, &run.plan, err) || check_by_name(&run, err)) {
         release(&run);
         return -1;
     }

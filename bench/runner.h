@@ -14,10 +14,11 @@ struct run_options {
     const char *const *launch; // launcher words, or NULL
     const char *data_dir;
     const char *exec_dir;
-    unsigned reps;    // timing samples per case; 0: as the suite says
-    double budget_s;  // stop starting samples after this; infinity: no limit
-    double until_pct; // keep sampling until enough() says so for every case; NaN: do not
+    unsigned reps;       // timing samples per case; 0: as the suite says
+    double budget_s;     // stop starting samples after this; infinity: no limit
+    double until_pct;    // keep sampling until enough() says so for every case; NaN: do not
     double quiet_wait_s; // wait at most so long for a quiet machine before the first sample
+    bool by_name;        // the cases were asked for by name (`run -- COMMAND`): code 4 if it cannot run
     bool resume;
 
     // For until_pct: is the relative half-width of the interval of these costs (> 0) at most `pct` percent?

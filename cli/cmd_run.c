@@ -395,6 +395,7 @@ static int run_with(struct options *o, int argc, char **argv, int words, struct 
                             &suite, err);
     if (!result) {
         o->run.suite = &suite;
+        o->run.by_name = words < argc;
         o->run.data_dir = paths.suites;
         o->run.exec_dir = paths.mpi;
         result = o->dry_run ? run_plan(&o->run, o->json, err) : execute(o, argc, argv, err);
