@@ -46,6 +46,7 @@ static const char usage[] =
     "  --cpus LIST         use only these CPUs, such as 0-3,8\n"
     "  --size SIZE         small, default or full\n"
     "  --launch \"ARGV\"     launcher instead of mpirun, such as \"srun -n 4\"\n"
+    "  --quiet-wait TIME   wait at most so long for a quiet machine (default: 10s)\n"
     "  --resume            add to the journal what is missing\n"
     "  --dry-run           print what would run\n"
     "  --json              a summary of the run as JSON on standard output\n"
@@ -80,6 +81,7 @@ enum {
     OPT_CPUS,
     OPT_SIZE,
     OPT_LAUNCH,
+    OPT_QUIET_WAIT,
     OPT_RESUME,
     OPT_DRY_RUN,
     OPT_JSON
@@ -96,6 +98,7 @@ static const struct option long_options[] = {
     {"cpus", required_argument, NULL, OPT_CPUS},
     {"size", required_argument, NULL, OPT_SIZE},
     {"launch", required_argument, NULL, OPT_LAUNCH},
+    {"quiet-wait", required_argument, NULL, OPT_QUIET_WAIT},
     {"resume", no_argument, NULL, OPT_RESUME},
     {"dry-run", no_argument, NULL, OPT_DRY_RUN},
     {"json", no_argument, NULL, OPT_JSON},
@@ -208,6 +211,8 @@ static int set_option(struct options *o, int option, const char *value, struct e
         return set_size(o, value, err);
     case OPT_LAUNCH:
         return set_launch(o, value, err);
+    case OPT_QUIET_WAIT:
+        return parse_duration_s("--quiet-wait", value, &o->run.quiet_wait_s, err);
     case OPT_RESUME:
         o->run.resume = true;
         return 0;
