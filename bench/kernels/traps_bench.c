@@ -16,7 +16,7 @@ static const struct bench_param params[] = {
      "syscall | cpuid | rdtsc | pause | timer_arm | timer_wake | ipi_peer | ipi_alone | "
      "touch_unbacked | touch_backed | disk_read"},
     {"seconds", {"0.2", "0.6", "2"}, "how long to measure, seconds"},
-    {"steps", {"1000"}, "how many of the single values to keep, evenly spread over the series"},
+    {"steps", {"200", NULL, "1000"}, "how many of the single values to keep, evenly spread over the series"},
     {NULL, {NULL}, NULL},
 };
 
