@@ -125,28 +125,42 @@ static void add_to_tail(char *tail, const char *bytes, size_t count) {
 static void end_line(const struct command *command, struct output *o) {
     o->line[o->used] = '\0';
     o->used = 0;
-    if (command->line)
-        command->line(command->closure, o->line);
+    command->line(command->closure, o->line);
+}
+
+static void split(const struct command *command, struct output *o, const char *bytes, size_t count) {
+    while (count) {
+        const char *newline = memchr(bytes, '\n', count);
+        size_t length = newline ? (size_t)(newline - bytes) : count;
+        if (length > LINE_MAX_BYTES - o->used) {
+            length = LINE_MAX_BYTES - o->used;
+            newline = NULL;
+        }
+        memcpy(o->line + o->used, bytes, length);
+        o->used += length;
+        if (newline || o->used == LINE_MAX_BYTES)
+            end_line(command, o);
+        length += newline != NULL;
+        bytes += length;
+        count -= length;
+    }
 }
 
 static void take(const struct running *r, struct output *o, char *bytes, size_t count) {
-    if (r->command->pass_on && write(STDERR_FILENO, bytes, count) < 0 && errno == EPIPE)
-        signal(SIGPIPE, SIG_IGN); // nobody listens any more; the measurement goes on
-    for (size_t i = 0; i < count; i++) {
-        if (bytes[i] == '\0')
-            bytes[i] = ' ';
-        if (bytes[i] == '\n' || o->used == LINE_MAX_BYTES)
-            end_line(r->command, o);
-        if (bytes[i] != '\n')
-            o->line[o->used++] = bytes[i];
-    }
+    if (r->command->pass_on && write(STDERR_FILENO, bytes, count) < 0)
+        errno = 0; // nobody listens any more; the measurement goes on
+    for (char *zero; (zero = memchr(bytes, '\0', count));)
+        *zero = ' ';
     add_to_tail(r->out->tail, bytes, count);
+    if (r->command->line)
+        split(r->command, o, bytes, count);
 }
 
-// Reads what is there. Closes the output at its end.
+// Reads what is there, but not for ever: a program may write faster than we read. Closes the output at its end.
 static void drain(struct running *r, struct output *o) {
+    enum { READS = 64 };
     char bytes[16384];
-    while (o->fd >= 0) {
+    for (int i = 0; i < READS && o->fd >= 0; i++) {
         ssize_t count = read(o->fd, bytes, sizeof bytes);
         if (count > 0) {
             take(r, o, bytes, (size_t)count);
@@ -161,22 +175,25 @@ static void drain(struct running *r, struct output *o) {
     }
 }
 
-// Waits for output or the end of the program, at most until `deadline_ns`. False when the program has ended.
+// Leaves the program to be waited for, so that its number stays its own.
+static bool has_ended(const struct running *r) {
+    siginfo_t info = {0};
+    return waitid(P_PID, (id_t)r->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == r->pid;
+}
+
+// Waits for output or the end of the program, at most until `deadline_ns` (0: none). False when the program has ended.
 static bool watch(struct running *r, uint64_t deadline_ns) {
     struct pollfd events[3] = {
-        {.fd = r->pidfd, .events = POLLIN},
-        {.fd = r->outputs[0].fd, .events = POLLIN}, // poll() passes over negative ones
+        {.fd = r->pidfd, .events = POLLIN}, // poll() passes over negative ones
+        {.fd = r->outputs[0].fd, .events = POLLIN},
         {.fd = r->outputs[1].fd, .events = POLLIN},
     };
     uint64_t now = clock_now_ns();
-    int wait_ms = -1;
-    if (deadline_ns)
+    int wait_ms = r->pidfd >= 0 ? 1000 : 10; // without a pidfd (a sandbox forbids it) the end is only seen by looking
+    if (deadline_ns && deadline_ns < now + (uint64_t)wait_ms * 1000000U)
         wait_ms = deadline_ns > now ? (int)((deadline_ns - now) / 1000000U + 1) : 0;
-    if (wait_ms < 0 || wait_ms > 1000)
-        wait_ms = 1000; // look again now and then: nothing depends on it
     poll(events, 3, wait_ms);
-    bool ended = events[0].revents != 0;
-    if (ended)
+    if (has_ended(r))
         return false;
     drain(r, &r->outputs[0]);
     drain(r, &r->outputs[1]);
@@ -199,6 +216,8 @@ static void wait_for_end(struct running *r) {
 
 int command_run(const struct command *command, struct command_outcome *out, struct error *err) {
     struct running *r = mem_alloc(sizeof *r);
+    struct sigaction old;
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
     *out = (struct command_outcome){0};
     r->command = command;
     r->out = out;
@@ -207,6 +226,7 @@ int command_run(const struct command *command, struct command_outcome *out, stru
         free(r);
         return -1;
     }
+    sigaction(SIGPIPE, &ignore, &old);
     wait_for_end(r);
     out->wall_s = (double)(clock_raw_ns() - begin) * 1e-9;
     kill(-r->pid, SIGKILL); // what it left behind; before the wait, while the number cannot mean anyone else
@@ -220,7 +240,9 @@ int command_run(const struct command *command, struct command_outcome *out, stru
         if (o->used)
             end_line(command, o);
     }
-    close(r->pidfd);
+    sigaction(SIGPIPE, &old, NULL);
+    if (r->pidfd >= 0)
+        close(r->pidfd);
     free(r);
     return 0;
 }

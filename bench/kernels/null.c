@@ -4,6 +4,7 @@
 
 #include "core/clock.h"
 
+#include <errno.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -40,6 +41,10 @@ static int fom(const struct bench_context *context, struct bench_fom *out, struc
     uint64_t steps;
     if (bench_param_double(context, "seconds", &seconds, err) < 0 || bench_param_u64(context, "steps", &steps, err) < 0)
         return -1;
+    if (!(seconds >= 0 && seconds <= 86400)) {
+        error_set(err, EXIT_CODE_INPUT, "the parameter \"seconds\" cannot be %g", seconds);
+        return error_why(err, "it must be between 0 and 86400");
+    }
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(context->params, "fom");
     if (cJSON_IsString(item) && item->valuestring[0] == '\0')
         return 1;
@@ -83,7 +88,7 @@ static int run(struct bench_context *context, struct bench_result *result, struc
         return -1;
     struct timespec left = {.tv_sec = (time_t)seconds, .tv_nsec = (long)(fmod(seconds, 1) * 1e9)};
     uint64_t begin = clock_raw_ns();
-    while (nanosleep(&left, &left) < 0)
+    while (nanosleep(&left, &left) < 0 && errno == EINTR)
         ;
     result->wall_s = (double)(clock_raw_ns() - begin) * 1e-9;
     result->fom = NAN;

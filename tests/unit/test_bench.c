@@ -187,6 +187,7 @@ static void wrong_parameters_are_told_before_the_run(void **state) {
     } bad[] = {
         {"null", "{\"behave\":\"badly\"}"},
         {"null", "{\"seconds\":\"soon\"}"},
+        {"null", "{\"seconds\":-1}"},
         {"null", "{\"fom\":\"much\"}"},
         {"fwq", "{\"count\":1}"},
         {"fwq", "{\"quantum_us\":0}"},

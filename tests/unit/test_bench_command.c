@@ -104,6 +104,14 @@ static void time_limit_ends_the_group(void **state) {
     assert_true(is_gone((pid_t)atoi(out.tail)));
 }
 
+static void a_flood_of_output_does_not_hide_the_limit(void **state) {
+    (void)state;
+    struct command_outcome out;
+    sh("yes", &out, 0.2);
+    assert_true(out.timed_out);
+    assert_non_null(strstr(out.tail, "y\ny\n"));
+}
+
 static void signals_and_input_are_clean(void **state) {
     (void)state;
     struct command_outcome out;
@@ -142,6 +150,14 @@ static void lines_arrive_whole(void **state) {
     command.environment = environment;
     assert_int_equal(command_run(&command, &out, &err), 0);
     assert_string_equal(last, "yes");
+    const char *const long_argv[] = {"sh", "-c", "printf '%070000d' 5", NULL}; // comes in pieces of 65536
+    command.argv = long_argv;
+    assert_int_equal(command_run(&command, &out, &err), 0);
+    assert_int_equal(strlen(last), 70000 - 65536);
+    const char *const zero_argv[] = {"printf", "a\\0b\\n", NULL};
+    command.argv = zero_argv;
+    assert_int_equal(command_run(&command, &out, &err), 0);
+    assert_string_equal(last, "a b");
     free(last);
 }
 
@@ -271,6 +287,7 @@ int main(void) {
         cmocka_unit_test(tail_keeps_the_end),
         cmocka_unit_test(what_it_leaves_behind_is_ended),
         cmocka_unit_test(time_limit_ends_the_group),
+        cmocka_unit_test(a_flood_of_output_does_not_hide_the_limit),
         cmocka_unit_test(signals_and_input_are_clean),
         cmocka_unit_test(lines_arrive_whole),
         cmocka_unit_test(numbers_are_found_by_pattern),
