@@ -210,6 +210,7 @@ static void report_cost(const struct guest_exits *g, const struct guest_counts *
     struct probe_cost costs[MAX_SOURCES] = {{0}};
     struct observation o = {.cause = CAUSE_OBSERVER, .scope = SCOPE_CPU, .basis = BASIS_TIMED};
     struct guest_counts all;
+    double timing_s = 0; // of the programs that timing samples have, too
     guest_counts_sum(g->before, g->after, g->cpus, NULL, &all);
     read_costs(g, costs);
     o.detail = cJSON_CreateObject();
@@ -222,10 +223,12 @@ static void report_cost(const struct guest_exits *g, const struct guest_counts *
         double share = (double)counted(job, &guest_sources[i]) / total;
         o.count += (uint64_t)((double)runs * share);
         o.seconds += ns * share * 1e-9;
+        timing_s += guest_sources[i].phase == PHASE_ALWAYS ? ns * share * 1e-9 : 0;
         char key[64];
         snprintf(key, sizeof key, "%s_ns", guest_sources[i].tracepoint);
         json_add_double(o.detail, key, ns / (double)runs);
     }
+    json_add_double(o.detail, "timing_s", timing_s);
     observations_add(out->obs, o);
     free(all.msrs);
 }

@@ -3,8 +3,10 @@
 //
 //   counter_cost events          ns per event of each eBPF program, by the kernel's BPF statistics, beside those of a
 //                                program that does nothing (the statistics' own floor)
-//   counter_cost ratio PAIRS     user + system CPU time with collectors over that without, for four loops, in PAIRS
-//                                interleaved pairs of alternating order; the geometric mean and its 95 % interval
+//   counter_cost ratio PAIRS [SELECTION]
+//                                user + system CPU time with collectors (all) over that without, for four loops, in
+//                                PAIRS interleaved pairs of alternating order; the geometric mean and its 95 %
+//                                interval. The selection "none" compares nothing with nothing: the machine's noise
 #include "collectors/collector.h"
 #include "collectors/probe.h"
 #include "core/clock.h"
@@ -119,6 +121,15 @@ static double children_cpu_s(void) {
            1e-6 * (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec);
 }
 
+static void in_child(void (*run)(void)) {
+    pid_t child = fork();
+    if (child == 0) {
+        run();
+        _exit(0);
+    }
+    waitpid(child, NULL, 0);
+}
+
 // Runs a loop in a process of its own under the collectors of `selection`; its CPU-seconds.
 static double cpu_time(void (*run)(void), const char *selection) {
     struct error err;
@@ -129,18 +140,54 @@ static double cpu_time(void (*run)(void), const char *selection) {
         exit(err.code);
     }
     double before = children_cpu_s();
-    pid_t child = fork();
-    if (child == 0) {
-        run();
-        _exit(0);
-    }
-    waitpid(child, NULL, 0);
+    in_child(run);
     double used = children_cpu_s() - before;
     collector_set_close(set);
     return used;
 }
 
-static void ratio(size_t which, int pairs) {
+// Runs `run` in a child as an attribution sample of guest_exits: the member `key` of the observer's detail, NaN if it
+// is not there.
+static double observed(const char *key, void (*run)(void)) {
+    struct error err;
+    const struct collect_options options = {0};
+    struct collector_set *set = collector_set_open("guest_exits", &options, &err);
+    if (!set) {
+        error_print(&err);
+        exit(err.code);
+    }
+    cpu_set_t cpus;
+    sched_getaffinity(0, sizeof cpus, &cpus);
+    struct sample_window window = {
+        .job = getpid(), .cpus = &cpus, .mode = MODE_ATTRIBUTION, .start_ns = clock_now_ns()};
+    struct observations obs = {0};
+    struct collector_output out = {&obs, cJSON_CreateObject(), cJSON_CreateArray()};
+    collector_set_begin(set, &window);
+    in_child(run);
+    window.end_ns = clock_now_ns();
+    collector_set_end(set, &window, &out);
+    collector_set_close(set);
+    double value = NAN;
+    for (size_t i = 0; i < obs.count; i++) {
+        const cJSON *member = cJSON_GetObjectItemCaseSensitive(obs.items[i].detail, key);
+        if (obs.items[i].cause == CAUSE_OBSERVER && cJSON_IsNumber(member))
+            value = member->valuedouble;
+    }
+    observations_free(&obs);
+    cJSON_Delete(out.circumstances);
+    cJSON_Delete(out.notes);
+    return value;
+}
+
+// Percent of a loop's CPU time that the programs of timing samples take by the kernel's statistics, which contain more
+// than the programs (their clock), and less (the way from the tracepoint to the program).
+static double statistics_pct(size_t which) {
+    double before = children_cpu_s();
+    double seconds = observed("timing_s", loops[which].run);
+    return 100 * seconds / (children_cpu_s() - before);
+}
+
+static void ratio(size_t which, int pairs, const char *selection) {
     double sum = 0;
     double squares = 0;
     double seconds = 0;
@@ -148,11 +195,11 @@ static void ratio(size_t which, int pairs) {
         double with;
         double without;
         if (i % 2) {
-            with = cpu_time(loops[which].run, "all");
+            with = cpu_time(loops[which].run, selection);
             without = cpu_time(loops[which].run, "none");
         } else {
             without = cpu_time(loops[which].run, "none");
-            with = cpu_time(loops[which].run, "all");
+            with = cpu_time(loops[which].run, selection);
         }
         double log_ratio = log(with / without);
         sum += log_ratio;
@@ -162,8 +209,9 @@ static void ratio(size_t which, int pairs) {
     double mean = sum / pairs;
     double se = sqrt(fmax(squares / pairs - mean * mean, 0) / (pairs - 1));
     double t = 1.96 + 2.4 / (pairs - 1); // Student's 97.5 % quantile, within 0.01 from 10 pairs on
-    printf("%-26s %+6.2f %%  [%+.2f, %+.2f]   %.0f ms CPU, %d pairs\n", loops[which].name, 100 * expm1(mean),
-           100 * expm1(mean - t * se), 100 * expm1(mean + t * se), 1e3 * seconds / pairs, pairs);
+    printf("%-25s %+6.2f %% [%+.2f, %+.2f]  by statistics %.2f %%  (%d pairs of %.0f ms)\n", loops[which].name,
+           100 * expm1(mean), 100 * expm1(mean - t * se), 100 * expm1(mean + t * se), statistics_pct(which), pairs,
+           1e3 * seconds / pairs);
     fflush(stdout);
 }
 
@@ -188,40 +236,6 @@ static double floor_ns(const char *tracepoint, void (*run)(void)) {
     close(link);
     close(fd);
     return info.run_cnt ? (double)info.run_time_ns / (double)info.run_cnt : NAN;
-}
-
-// ns per run of the collector's program on this tracepoint, the same way; NaN if it does not tell.
-static double counter_ns(const char *tracepoint, void (*run)(void)) {
-    struct error err;
-    const struct collect_options options = {0};
-    struct collector_set *set = collector_set_open("guest_exits", &options, &err);
-    if (!set) {
-        error_print(&err);
-        exit(err.code);
-    }
-    cpu_set_t cpus;
-    sched_getaffinity(0, sizeof cpus, &cpus);
-    struct sample_window window = {
-        .job = getpid(), .cpus = &cpus, .mode = MODE_ATTRIBUTION, .start_ns = clock_now_ns()};
-    struct observations obs = {0};
-    struct collector_output out = {&obs, cJSON_CreateObject(), cJSON_CreateArray()};
-    collector_set_begin(set, &window);
-    run();
-    window.end_ns = clock_now_ns();
-    collector_set_end(set, &window, &out);
-    collector_set_close(set);
-    char key[64];
-    double ns = NAN;
-    snprintf(key, sizeof key, "%s_ns", tracepoint);
-    for (size_t i = 0; i < obs.count; i++) {
-        const cJSON *value = cJSON_GetObjectItemCaseSensitive(obs.items[i].detail, key);
-        if (obs.items[i].cause == CAUSE_OBSERVER && cJSON_IsNumber(value))
-            ns = value->valuedouble;
-    }
-    observations_free(&obs);
-    cJSON_Delete(out.circumstances);
-    cJSON_Delete(out.notes);
-    return ns;
 }
 
 struct mean {
@@ -251,9 +265,11 @@ static void events(void) {
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct mean floor = {0};
         struct mean counter = {0};
+        char key[64];
+        snprintf(key, sizeof key, "%s_ns", rows[i].tracepoint);
         for (int round = 0; round < ROUNDS; round++) {
             mean_add(&floor, floor_ns(rows[i].tracepoint, rows[i].run));
-            mean_add(&counter, counter_ns(rows[i].tracepoint, rows[i].run));
+            mean_add(&counter, observed(key, rows[i].run));
         }
         if (counter.count == 0)
             printf("%-20s none happened (a machine that is never idle, or has one CPU)\n", rows[i].tracepoint);
@@ -265,16 +281,16 @@ static void events(void) {
 }
 
 int main(int argc, char **argv) {
-    int pairs = argc == 3 ? (int)strtol(argv[2], NULL, 10) : 0;
+    int pairs = argc >= 3 ? (int)strtol(argv[2], NULL, 10) : 0;
     if (argc == 2 && strcmp(argv[1], "events") == 0) {
         events();
         return 0;
     }
-    if (argc != 3 || strcmp(argv[1], "ratio") != 0 || pairs < 2) {
-        fprintf(stderr, "usage: counter_cost events | counter_cost ratio PAIRS\n");
+    if (argc < 3 || argc > 4 || strcmp(argv[1], "ratio") != 0 || pairs < 2) {
+        fprintf(stderr, "usage: counter_cost events | counter_cost ratio PAIRS [SELECTION]\n");
         return 2;
     }
     for (size_t i = 0; i < ARRAY_LEN(loops); i++)
-        ratio(i, pairs);
+        ratio(i, pairs, argc == 4 ? argv[3] : "all");
     return 0;
 }
