@@ -39,7 +39,7 @@ static const struct {
     {"sys/firmware/dmi/entries/0-0/raw", KEEP_BYTES, 0x18, NULL}, // without the strings behind the fixed part
     {"sys/class/dmi/id/product_uuid", KEEP_PREFIX, 3, "ec2|EC2"},
     {"sys/hypervisor/uuid", KEEP_PREFIX, 3, "ec2"},
-    {"sys/class/dmi/id/chassis_asset_tag", KEEP_KNOWN, 0, "dmi:chassis_asset_tag"},
+    {"sys/class/dmi/id/chassis_asset_tag", KEEP_KNOWN, 0, "sys/class/dmi/id/chassis_asset_tag"},
     {"proc/1/environ", KEEP_LINES, 0, "container="},
     {"proc/self/status", KEEP_LINES, 0, "VxID:|s_context:"},
     {"proc/sysinfo", KEEP_LINES, 0, "Manufacturer:|VM00 Control|VM01 Control|VM02 Control|LPAR Number:"},

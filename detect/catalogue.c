@@ -46,11 +46,14 @@ static void text_rules(struct str *out, const char *title, const struct text_rul
     for (size_t i = 0; i < count; i++) {
         struct str when = {0};
         condition(&when, &rules[i].when);
+        char file[128];
         if (rules[i].also.test != TEST_ALWAYS) {
-            str_printf(&when, ", and %s ", rules[i].also.file);
+            text_source(rules[i].also.file, file, sizeof file);
+            str_printf(&when, ", and %s ", file);
             condition(&when, &rules[i].also);
         }
-        row(out, rules[i].when.file, str_text(&when), rules[i].says, rules[i].from);
+        text_source(rules[i].when.file, file, sizeof file);
+        row(out, file, str_text(&when), rules[i].says, rules[i].from);
         str_free(&when);
     }
 }

@@ -13,9 +13,14 @@ enum { HYPERVISORS_MAX = 64 };
 
 static const double SURE_MAX = 0.99; // evidence can be forged
 
+static const char *id(const char *word) {
+    return name_intern(word, strlen(word));
+}
+
+// `value` is an interned id (names.h): equal ids are the same pointer.
 static bool claims(const struct claim *claim, const char *value) {
     for (size_t i = 0; i < CLAIM_VALUES && claim->values[i]; i++)
-        if (!strcmp(claim->values[i], value) || (claim->against && !strcmp(claim->values[i], "any")))
+        if (claim->values[i] == value || (claim->against && !strcmp(claim->values[i], "any")))
             return true;
     return false;
 }
@@ -109,7 +114,7 @@ static void explain_others(struct evidence_set *set, const char *inner) {
     for (size_t i = 0; i < set->count; i++) {
         struct evidence *item = &set->items[i];
         if (item->claim.topic == TOPIC_HYPERVISOR && !item->claim.against &&
-            (inner ? !claims(&item->claim, inner) : claims(&item->claim, "none")))
+            (inner ? !claims(&item->claim, inner) : claims(&item->claim, id("none"))))
             item->explained = true;
     }
 }
@@ -140,7 +145,7 @@ static bool names_another(const struct evidence_set *set, const char *inner) {
     for (size_t i = 0; i < set->count; i++) {
         const struct evidence *item = &set->items[i];
         if (item->claim.topic == TOPIC_HYPERVISOR && !item->claim.against && !item->explained &&
-            !claims(&item->claim, inner) && !claims(&item->claim, "none"))
+            !claims(&item->claim, inner) && !claims(&item->claim, id("none")))
             return true;
     }
     return false;
@@ -183,12 +188,12 @@ static void settle_xen_mode(const struct evidence_set *set, struct platform *out
 // hardware shows is real, or whatever is around Hyper-V.
 static void decide_root_partition(struct evidence_set *set, struct platform *out) {
     for (size_t i = 0; i < set->count; i++)
-        if (!strcmp(set->items[i].value, "Microsoft Hv") && !claims(&set->items[i].claim, "hyperv"))
+        if (!strcmp(set->items[i].value, "Microsoft Hv") && !claims(&set->items[i].claim, id("hyperv")))
             set->items[i].explained = true;
-    out->hypervisor = "hyperv";
-    out->confidence = sureness(set, TOPIC_ROLE, "root-partition");
-    look_outside(set, out, "hyperv");
-    explain_others(set, "hyperv");
+    out->hypervisor = id("hyperv");
+    out->confidence = sureness(set, TOPIC_ROLE, id("root-partition"));
+    look_outside(set, out, out->hypervisor);
+    explain_others(set, out->hypervisor);
 }
 
 static void decide_inner(struct evidence_set *set, struct platform *out) {

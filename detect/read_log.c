@@ -15,8 +15,8 @@ static void read_dmi_line(struct evidence_set *set, const char *line) {
     for (size_t i = 0; i < firmware_rule_count; i++) {
         const struct text_rule *rule = &firmware_rules[i];
         bool strong = rule->when.text && strlen(rule->when.text) > 4;
-        bool name = rule->when.file &&
-                    (!strcmp(rule->when.file, "dmi:sys_vendor") || !strcmp(rule->when.file, "dmi:product_name"));
+        bool name = rule->when.file && (!strcmp(rule->when.file, "sys/class/dmi/id/sys_vendor") ||
+                                        !strcmp(rule->when.file, "sys/class/dmi/id/product_name"));
         bool plain = rule->when.test == TEST_IS || rule->when.test == TEST_STARTS;
         if (!strong || !name || !plain || !strstr(line, rule->when.text))
             continue;

@@ -7,15 +7,15 @@
 #include <stdio.h>
 #include <string.h>
 
-// Expands "dmi:NAME" and "dt:NAME".
-static const char *expand(const char *file, char *out, size_t size) {
-    if (!strncmp(file, "dmi:", 4))
-        snprintf(out, size, "sys/class/dmi/id/%s", file + 4);
-    else if (!strncmp(file, "dt:", 3))
-        snprintf(out, size, "proc/device-tree/%s", file + 3);
-    else
-        snprintf(out, size, "%s", file);
-    return out;
+static const struct {
+    const char *prefix, *name;
+} short_names[] = {{"sys/class/dmi/id/", "dmi:"}, {"proc/device-tree/", "dt:"}, {"", "/"}};
+
+void text_source(const char *file, char *out, size_t size) {
+    size_t i = 0;
+    while (strncmp(file, short_names[i].prefix, strlen(short_names[i].prefix)) != 0)
+        i++;
+    snprintf(out, size, "%s%s", short_names[i].name, file + strlen(short_names[i].prefix));
 }
 
 // True if a line, or an entry that ends in a NUL, starts with `text`.
@@ -53,10 +53,9 @@ static bool too_dear(const struct evidence_set *set, const char *path) {
 }
 
 static bool holds(const struct evidence_set *set, const struct text_condition *condition) {
-    char path[128];
+    const char *path = condition->file;
     if (condition->test == TEST_ALWAYS)
         return true;
-    expand(condition->file, path, sizeof path);
     if (condition->test == TEST_EXISTS)
         return sysroot_exists(set->root, path);
     if (too_dear(set, path))
@@ -93,23 +92,16 @@ static void describe(const struct evidence_set *set, const struct text_condition
         snprintf(out, size, "%s", text);
 }
 
-static void source_name(const char *file, char *out, size_t size) {
-    bool short_name = !strncmp(file, "dmi:", 4) || !strncmp(file, "dt:", 3);
-    snprintf(out, size, "%s%s", short_name ? "" : "/", file);
-}
-
 static void apply(struct evidence_set *set, const struct text_rule *rules, size_t count) {
     for (size_t i = 0; i < count; i++) {
         const struct text_rule *rule = &rules[i];
         // The second condition first: it keeps files with secrets (UUIDs) unread where they could say nothing.
         if (!holds(set, &rule->also) || !holds(set, &rule->when))
             continue;
-        char path[128];
         char value[128] = "";
         char source[128];
-        expand(rule->when.file, path, sizeof path);
-        describe(set, &rule->when, path, value, sizeof value);
-        source_name(rule->when.file, source, sizeof source);
+        describe(set, &rule->when, rule->when.file, value, sizeof value);
+        text_source(rule->when.file, source, sizeof source);
         evidence_add(set, rule->group, source, value, rule->says);
     }
 }

@@ -49,7 +49,7 @@ enum text_test {
 };
 
 struct text_condition {
-    const char *file; // "dmi:NAME" is sys/class/dmi/id/NAME, "dt:NAME" proc/device-tree/NAME, else a path
+    const char *file;
     enum text_test test;
     const char *text;
 };
@@ -60,6 +60,9 @@ struct text_rule {
     const char *says;
     const char *from;
 };
+// "sys/class/dmi/id/NAME" as "dmi:NAME", "proc/device-tree/NAME" as "dt:NAME", other paths with a slash in front.
+void text_source(const char *file, char *out, size_t size);
+
 extern const struct text_rule firmware_rules[]; // DMI, device tree, ACPI devices
 extern const size_t firmware_rule_count;
 extern const struct text_rule system_rules[]; // /proc, /run, /dev, other /sys

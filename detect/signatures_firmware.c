@@ -5,9 +5,9 @@
 #include "core/memory.h"
 
 #define DMI(file, test, text)                                                                                          \
-    { "dmi:" file, TEST_##test, text }
+    { "sys/class/dmi/id/" file, TEST_##test, text }
 #define TREE(file, test, text)                                                                                         \
-    { "dt:" file, TEST_##test, text }
+    { "proc/device-tree/" file, TEST_##test, text }
 #define ONLY                                                                                                           \
     { NULL, TEST_ALWAYS, NULL }
 #define ROW(when, also, says, from)                                                                                    \
@@ -162,7 +162,11 @@ const struct text_rule firmware_rules[] = {
     ROW(DMI("sys_vendor", STARTS, "Virtuozzo"), ONLY, "hypervisor=kvm:0.93 cloud=virtuozzo:0.95 vmm=qemu:0.9", "G"),
     ROW(DMI("product_name", STARTS, "SmartDC HVM"), ONLY, "hypervisor=kvm|bhyve:0.93 cloud=joyent:0.97", "C"),
     ROW(DMI("sys_vendor", STARTS, "Packet"), ONLY, "hypervisor=none:0.8 cloud=equinix-metal:0.9", "G"),
-    {GROUP_FIRMWARE, {"dmi:sys_vendor", TEST_EXISTS, NULL}, ONLY, "vmm!=firecracker:0.97", "F"}, // it gives no DMI
+    {GROUP_FIRMWARE,
+     {"sys/class/dmi/id/sys_vendor", TEST_EXISTS, NULL},
+     ONLY,
+     "vmm!=firecracker:0.97",
+     "F"}, // it gives no DMI
     // makers of hardware: a virtual machine rarely bears their name
     ROW(DMI("sys_vendor", STARTS, "Dell"), ONLY, "hypervisor=none:0.9", "D"),
     ROW(DMI("sys_vendor", STARTS, "HP"), ONLY, "hypervisor=none:0.9", "D"),
