@@ -25,28 +25,26 @@ static bool claims(const struct claim *claim, const char *value) {
     return false;
 }
 
-// The strongest weight of a group for (or against) a value.
-static double group_weight(const struct evidence_set *set, enum topic topic, enum evidence_group group,
-                           const char *value, bool against) {
-    double best = 0;
+// What supports and what excludes a value: the product of 1-w over the groups, the strongest weight w of each.
+struct support {
+    double missing;  // of the supporters: small means well supported
+    double excluded; // of the excluders: small means excluded
+};
+
+static struct support support_of(const struct evidence_set *set, enum topic topic, const char *value) {
+    double best[2][GROUP_COUNT] = {0};
     for (size_t i = 0; i < set->count; i++) {
         const struct evidence *item = &set->items[i];
-        if (item->explained || item->group != group || item->claim.topic != topic || item->claim.against != against)
-            continue;
-        if (item->claim.weight > best && claims(&item->claim, value))
-            best = item->claim.weight;
+        double *slot = &best[item->claim.against][item->group];
+        if (item->claim.topic == topic && !item->explained && item->claim.weight > *slot && claims(&item->claim, value))
+            *slot = item->claim.weight;
     }
-    return best;
-}
-
-// By how much the evidence changes the odds of a hypervisor.
-static double odds_factor(const struct evidence_set *set, const char *value) {
-    double factor = 1;
-    for (int group = 0; group < GROUP_COUNT; group++) {
-        factor /= 1 - group_weight(set, TOPIC_HYPERVISOR, (enum evidence_group)group, value, false);
-        factor *= 1 - group_weight(set, TOPIC_HYPERVISOR, (enum evidence_group)group, value, true);
+    struct support support = {1, 1};
+    for (size_t group = 0; group < GROUP_COUNT; group++) {
+        support.missing *= 1 - best[0][group];
+        support.excluded *= 1 - best[1][group];
     }
-    return factor;
+    return support;
 }
 
 // Interpreted machines are the usual ones where the architecture is not that of the desks, and no cloud sells them.
@@ -61,13 +59,8 @@ static double prior_of(const struct evidence_set *set, const char *cloud, const 
 // How sure a value of another topic than the hypervisor is: supporters add up (1 - the product of 1-w), excluders lower
 // the odds.
 static double sureness(const struct evidence_set *set, enum topic topic, const char *value) {
-    double missing = 1;
-    double excluded = 1;
-    for (int group = 0; group < GROUP_COUNT; group++) {
-        missing *= 1 - group_weight(set, topic, (enum evidence_group)group, value, false);
-        excluded *= 1 - group_weight(set, topic, (enum evidence_group)group, value, true);
-    }
-    double odds = (1 - missing) / missing * excluded;
+    struct support support = support_of(set, topic, value);
+    double odds = (1 - support.missing) / support.missing * support.excluded;
     return odds / (1 + odds);
 }
 
@@ -83,7 +76,8 @@ static void weigh_hypervisors(const struct evidence_set *set, const char *cloud,
     double sum = 0;
     size_t count = 0;
     for (; hypervisors[count].id && count < HYPERVISORS_MAX; count++) {
-        out[count] = prior_of(set, cloud, &hypervisors[count]) * odds_factor(set, hypervisors[count].id);
+        struct support support = support_of(set, TOPIC_HYPERVISOR, hypervisors[count].id);
+        out[count] = prior_of(set, cloud, &hypervisors[count]) * support.excluded / support.missing;
         sum += out[count];
     }
     for (size_t i = 0; i < count; i++)

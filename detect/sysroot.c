@@ -18,15 +18,16 @@ static size_t bucket_of(const char *path, enum sysroot_ask ask) {
 
 // Reads through the backend into `entry`.
 static void ask_backend(struct sysroot *root, struct sysroot_entry *entry) {
-    char buffer[SYSROOT_FILE_MAX];
     struct str names = {0};
     ssize_t got = 0;
+    if (!root->buffer)
+        root->buffer = mem_alloc(SYSROOT_FILE_MAX);
     switch (entry->ask) {
     case ASK_READ:
-        got = root->ops->read(root->state, entry->path, buffer, sizeof buffer);
+        got = root->ops->read(root->state, entry->path, root->buffer, SYSROOT_FILE_MAX);
         break;
     case ASK_LINK:
-        got = root->ops->link(root->state, entry->path, buffer, 1024);
+        got = root->ops->link(root->state, entry->path, root->buffer, 1024);
         break;
     case ASK_LIST:
         got = root->ops->list(root->state, entry->path, &names);
@@ -39,7 +40,7 @@ static void ask_backend(struct sysroot *root, struct sysroot_entry *entry) {
         entry->error = (int)-got;
         got = 0;
     }
-    const char *from = entry->ask == ASK_LIST ? names.text : buffer;
+    const char *from = entry->ask == ASK_LIST ? names.text : root->buffer;
     entry->size = entry->ask == ASK_LIST ? names.length : (size_t)got;
     entry->data = mem_alloc(entry->size + 1);
     if (entry->size)
@@ -48,10 +49,15 @@ static void ask_backend(struct sysroot *root, struct sysroot_entry *entry) {
 }
 
 static const struct sysroot_entry *ask(struct sysroot *root, const char *path, enum sysroot_ask question) {
+    if (root->count && root->entries[root->last].ask == question && root->last &&
+        !strcmp(root->entries[root->last].path, path))
+        return &root->entries[root->last]; // rules about one file stand together
     size_t bucket = bucket_of(path, question);
     for (size_t i = root->buckets[bucket]; i; i = root->entries[i].next)
-        if (root->entries[i].ask == question && !strcmp(root->entries[i].path, path))
+        if (root->entries[i].ask == question && !strcmp(root->entries[i].path, path)) {
+            root->last = i;
             return &root->entries[i];
+        }
     struct sysroot_entry entry = {.path = mem_strdup(path), .ask = question, .next = root->buckets[bucket]};
     ask_backend(root, &entry);
     if (!root->count) {
@@ -61,6 +67,7 @@ static const struct sysroot_entry *ask(struct sysroot *root, const char *path, e
     if (root->count < UINT16_MAX)
         root->buckets[bucket] = (uint16_t)root->count;
     ARRAY_PUSH(root->entries, root->count, root->capacity, entry);
+    root->last = root->count - 1;
     return &root->entries[root->count - 1];
 }
 
@@ -128,6 +135,7 @@ void sysroot_close(struct sysroot *root) {
         free(root->entries[i].data);
     }
     free(root->entries);
+    free(root->buffer);
     if (root->ops && root->ops->close)
         root->ops->close(root->state);
     *root = (struct sysroot){0};

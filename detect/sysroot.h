@@ -42,8 +42,9 @@ struct sysroot {
     void *state;
     bool live;                     // the machine we run on
     struct sysroot_entry *entries; // index 0 is unused
-    size_t count, capacity;
+    size_t count, capacity, last;  // last: the entry that was asked for
     uint16_t buckets[SYSROOT_BUCKETS];
+    char *buffer; // what a backend reads into
 };
 
 // The live machine. Never fails: what cannot be read is missing.
