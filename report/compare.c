@@ -188,9 +188,9 @@ static size_t count_uncomparable(const struct side *side) {
 
 // Median, interval and so on of the figure of merit over all runs. Several runs have no order among each other, so
 // their interval comes from the ranks alone.
-static struct stats_summary summarise(const struct side *side) {
+static struct stats_summary summarise(const struct side *side, double time) {
     struct side_values fom = side_values(side, MODE_TIMING, SIDE_FOM);
-    struct stats_summary summary = stats_summarise(fom.store, fom.count);
+    struct stats_summary summary = stats_summarise_known(fom.store, fom.count, time);
     side_values_free(&fom);
     return summary;
 }
@@ -208,9 +208,7 @@ static double correlation_time(const struct side_values *values) {
 }
 
 struct comparison compare_sides(const struct side *subject, const struct side *baseline) {
-    struct comparison c = {.subject = summarise(subject),
-                           .baseline = summarise(baseline),
-                           .uncomparable = count_uncomparable(subject) + count_uncomparable(baseline)};
+    struct comparison c = {.uncomparable = count_uncomparable(subject) + count_uncomparable(baseline)};
     struct side_values log_s = side_values(subject, MODE_TIMING, SIDE_LOG_COST);
     struct side_values log_b = side_values(baseline, MODE_TIMING, SIDE_LOG_COST);
     struct side_values cost_s = side_values(subject, MODE_TIMING, SIDE_COST);
@@ -218,16 +216,8 @@ struct comparison compare_sides(const struct side *subject, const struct side *b
     struct stats_side stats_s = side_values_stats(&log_s);
     struct stats_side stats_b = side_values_stats(&log_b);
 
-    c.subject_time = correlation_time(&log_s);
-    c.baseline_time = correlation_time(&log_b);
-    c.subject_cost = side_mean(&cost_s, c.subject_time);
-    c.baseline_cost = side_mean(&cost_b, c.baseline_time);
-    c.noise_floor = log_s.count > 0 ? stats_noise_floor(&stats_s) : NAN;
     c.has_baseline = log_s.count > 0 && log_b.count > 0;
-    if (c.has_baseline) {
-        c.mean_pct = stats_mean_ratio_pct(&c.subject_cost, &c.baseline_cost);
-        c.paired = interleaved(subject, baseline);
-    }
+    c.paired = c.has_baseline && interleaved(subject, baseline);
     if (c.paired) {
         double *difference =
             pair_differences(&subject->run[0].c->mode[MODE_TIMING], &baseline->run[0].c->mode[MODE_TIMING], &c.pairs);
@@ -236,8 +226,18 @@ struct comparison compare_sides(const struct side *subject, const struct side *b
             c.shift = stats_compare_paired(difference, c.pairs);
         free(difference);
     }
-    if (c.has_baseline && !c.paired)
+    bool unpaired = c.has_baseline && !c.paired;
+    if (unpaired)
         c.shift = stats_compare(&stats_s, &stats_b, RESAMPLING_SEED);
+    c.subject_time = unpaired ? c.shift.subject.time : correlation_time(&log_s);
+    c.baseline_time = unpaired ? c.shift.baseline.time : correlation_time(&log_b);
+    c.subject_cost = side_mean(&cost_s, c.subject_time);
+    c.baseline_cost = side_mean(&cost_b, c.baseline_time);
+    c.subject = summarise(subject, c.subject_time);
+    c.baseline = summarise(baseline, c.baseline_time);
+    c.noise_floor = log_s.count > 0 ? stats_noise_floor(&stats_s, c.subject_time) : NAN;
+    if (c.has_baseline)
+        c.mean_pct = stats_mean_ratio_pct(&c.subject_cost, &c.baseline_cost);
 
     side_values_free(&log_s);
     side_values_free(&log_b);

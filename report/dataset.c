@@ -210,11 +210,18 @@ static void merge_rank(struct point *into, const struct point *line) {
     into->valid = into->valid && line->valid;
 }
 
+// Journals are mostly in order already; then there is nothing to sort.
+static void sort_unless_sorted(void *items, size_t count, size_t size, int (*compare)(const void *, const void *)) {
+    for (size_t i = 1; i < count; i++)
+        if (compare((const char *)items + (i - 1) * size, (const char *)items + i * size) > 0) {
+            qsort(items, count, size, compare);
+            return;
+        }
+}
+
 static void merge_ranks(struct series *series) {
-    if (series->count > 1)
-        qsort(series->point, series->count, sizeof *series->point, compare_points);
-    if (series->loss_count > 1)
-        qsort(series->loss, series->loss_count, sizeof *series->loss, compare_losses);
+    sort_unless_sorted(series->point, series->count, sizeof *series->point, compare_points);
+    sort_unless_sorted(series->loss, series->loss_count, sizeof *series->loss, compare_losses);
     size_t kept = 0;
     for (size_t i = 0; i < series->count; i++) {
         if (kept > 0 && series->point[kept - 1].seq == series->point[i].seq)

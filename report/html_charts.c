@@ -223,7 +223,7 @@ void html_ledger_bar(struct str *out, const struct model_case *c) {
         double x = 0;
         double width = 0;
         double middle = stack_part(&stack, rest, &x, &width);
-        model_percent(rest, stats_mean_interval(&ledger->unexplained), value, sizeof value);
+        model_percent(rest, ledger->unexplained_ci, value, sizeof value);
         snprintf(tip, sizeof tip, "unexplained: %s", value);
         chart_rect(out, x, 12, width, 28, "rest", tip);
         if (width >= 90)

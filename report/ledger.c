@@ -29,6 +29,12 @@ struct accounts {
 
 // --- preparing a side ------------------------------------------------------------------------------------------------
 
+// Causes that take the CPU from the job while its threads could run, told by clocks that do not count it as theirs.
+static bool beside_cpu_time(enum cause cause) {
+    return cause == CAUSE_HOST_STEAL || cause == CAUSE_GUEST_THREADS || cause == CAUSE_GUEST_IRQ ||
+           cause == CAUSE_GUEST_SOFTIRQ;
+}
+
 // Lost time that the job's CPU time does not hold, of the observation with losses [*next ..).
 static double lost_beside_cpu_time(const struct series *series, uint64_t seq, size_t *next) {
     double lost = 0;
@@ -37,8 +43,8 @@ static double lost_beside_cpu_time(const struct series *series, uint64_t seq, si
     for (size_t i = *next; i < series->loss_count && series->loss[i].seq == seq; i++) {
         const struct loss *loss = &series->loss[i];
         bool waits = loss->scope == SCOPE_BLOCKED;
-        bool stolen = loss->scope == SCOPE_CPU && loss->cause == CAUSE_HOST_STEAL;
-        if (loss->basis != BASIS_COUNTED && (waits || stolen))
+        bool taken = loss->scope == SCOPE_CPU && beside_cpu_time((enum cause)loss->cause);
+        if (loss->basis != BASIS_COUNTED && (waits || taken))
             lost += loss->seconds;
     }
     return lost;
@@ -283,6 +289,14 @@ static struct stats_mean scaled(struct stats_mean mean, double factor) {
     return mean;
 }
 
+// A share of time cannot be negative, though a symmetric interval from few samples may reach below 0.
+static struct stats_interval share_interval(const struct stats_mean *mean, bool share) {
+    struct stats_interval ci = stats_mean_interval(mean);
+    if (share && mean->mean >= 0 && ci.low < 0)
+        ci.low = 0;
+    return ci;
+}
+
 static struct ledger_line make_line(struct work *w, enum cause cause, enum obs_scope scope) {
     bool baseline = w->c->has_baseline;
     struct entry subject = make_entry(w->subject, cause, scope, !baseline, &w->residual_subject);
@@ -317,7 +331,7 @@ static struct ledger_line make_line(struct work *w, enum cause cause, enum obs_s
     line.pct = value.mean;
     line.se = value.se;
     line.df = value.df;
-    line.ci = stats_mean_interval(&value);
+    line.ci = share_interval(&value, !baseline);
     bool from_attribution = (subject.source.found && subject.source.mode != MODE_TIMING) ||
                             (metal.source.found && metal.source.mode != MODE_TIMING);
     if (from_attribution && isfinite(value.se))
@@ -392,6 +406,7 @@ static void observer(const struct side *subject, struct ledger *ledger) {
 struct ledger ledger_make(const struct side *subject, const struct side *baseline, const struct comparison *c) {
     struct ledger ledger = {.tail_pct = NAN,
                             .unexplained = {.mean = NAN, .se = NAN, .df = NAN},
+                            .unexplained_ci = {NAN, NAN},
                             .observer_pct = NAN,
                             .observer_ci = {NAN, NAN}};
     struct work w = {.c = c,
@@ -412,12 +427,17 @@ struct ledger ledger_make(const struct side *subject, const struct side *baselin
         qsort(ledger.lines, ledger.count, sizeof *ledger.lines, compare_lines);
     ledger.explained = sum_lines(&ledger, false);
     ledger.direct = sum_lines(&ledger, true);
+    ledger.explained_ci = share_interval(&ledger.explained, !c->has_baseline);
+    ledger.direct_ci = share_interval(&ledger.direct, !c->has_baseline);
     ledger.active_cpus_unknown = ledger.count > 0 && (w.subject->cpus_unknown || w.baseline->cpus_unknown);
     if (c->has_baseline) {
         ledger.tail_pct = c->mean_pct.mean - 100 * expm1(c->shift.estimate);
         ledger.unexplained = unexplained(&w, &ledger);
-        struct stats_interval ci = stats_mean_interval(&ledger.unexplained);
-        ledger.exceeds = ledger.explained.mean > 0 && ci.high < 0;
+        ledger.unexplained_ci = stats_mean_interval(&ledger.unexplained);
+        ledger.exceeds = ledger.explained.mean > 0 && ledger.unexplained_ci.high < 0;
+    } else {
+        // Nobody can lose more time than there was.
+        ledger.exceeds = ledger.explained.mean > 100 && !(ledger.explained_ci.low <= 100);
     }
     observer(subject, &ledger);
     release(w.subject);

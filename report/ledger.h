@@ -7,7 +7,8 @@
 // s: seconds of the cause in one observation; C: its cost; roi: the window that the figure of merit covers; k: active
 // CPUs = (the job's CPU time + lost time that this does not hold) / roi, at most the case's `cpus`, which it is where
 // the CPU time is not known. s C / (k roi) is averaged over observations. Guests count time spent in exits as CPU time
-// of whoever exited, so only steal and idle waiting (scope `blocked`) are "lost time that it does not hold".
+// of whoever exited, so "lost time that it does not hold" is what clocks tell apart: steal, other threads, interrupts
+// and softirqs, and idle waiting (scope `blocked`).
 //
 // Sources: per cause and scope, the best basis that a side has (timed, sampled, calibrated; `counted` has no seconds);
 // from timing samples where they have that basis, else from attribution samples, whose share of time s / (k roi) is
@@ -38,10 +39,13 @@ struct ledger_line {
 struct ledger {
     struct ledger_line *lines; // summed ones first, largest first; then counted; latency last
     size_t count;
-    struct stats_mean explained;   // sum of the summed lines, percent
-    struct stats_mean direct;      // of these the hypervisor's doing: families exit, host, hop
+    struct stats_mean explained; // sum of the summed lines, percent
+    struct stats_interval explained_ci;
+    struct stats_mean direct; // of these the hypervisor's doing: families exit, host, hop
+    struct stats_interval direct_ci;
     double tail_pct;               // NaN without a baseline
     struct stats_mean unexplained; // the residual; NaN without a baseline
+    struct stats_interval unexplained_ci;
     bool has_observer;
     double observer_pct; // attribution samples against timing samples of the subject, robust shift
     struct stats_interval observer_ci;

@@ -205,7 +205,12 @@ static void warn_shift(struct model_case *c, const char *subject, const char *ba
 }
 
 static void warn_ledger(struct model_case *c) {
-    if (c->ledger.exceeds)
+    if (c->ledger.exceeds && !c->cmp.has_baseline)
+        strings_add(&c->warnings,
+                    "THE PARTS EXCEED THE WHOLE: the causes add up to %.0f %% of the time that there was. Something is "
+                    "counted twice or calibrated wrong; this is not a finding",
+                    c->ledger.explained.mean);
+    if (c->ledger.exceeds && c->cmp.has_baseline)
         strings_add(
             &c->warnings,
             "THE PARTS EXCEED THE WHOLE: the causes add up to %.2f %%, the difference is %.2f %%, more than the "
@@ -322,7 +327,7 @@ static char *single_sentence(const struct model_case *c, const struct model *mod
     if (!any)
         return mem_printf("%s ran on %s; what the hypervisor took of its time was not measured", c->name,
                           model->subject_label);
-    model_percent(c->ledger.direct.mean, stats_mean_interval(&c->ledger.direct), amount, sizeof amount);
+    model_percent(c->ledger.direct.mean, c->ledger.direct_ci, amount, sizeof amount);
     return mem_printf("%s: the hypervisor took at least %s of its CPU time on %s", c->name, amount,
                       model->subject_label);
 }
@@ -543,7 +548,7 @@ static char *overall_sentence(const struct model *model) {
             return mem_printf("%zu cases ran on %s; no cost of a hypervisor was measured.", model->case_count,
                               model->subject_label);
         char amount[120];
-        model_percent(most->ledger.direct.mean, stats_mean_interval(&most->ledger.direct), amount, sizeof amount);
+        model_percent(most->ledger.direct.mean, most->ledger.direct_ci, amount, sizeof amount);
         return mem_printf(
             "%zu cases ran on %s; of what could be measured, the hypervisor took most from %s: %s of its CPU "
             "time.",

@@ -68,8 +68,8 @@ static void comparison(FILE *out, const struct model_case *c) {
     put_row(out, (struct row){c->name, "", "", "overhead of means", "%", c->cmp.mean_pct.mean,
                               stats_mean_interval(&c->cmp.mean_pct), n, ""});
     put_row(out, (struct row){c->name, "", "", "minimal detectable effect", "%", c->mde_pct, NO_INTERVAL, n, ""});
-    put_row(out, (struct row){c->name, "", "", "unexplained", "%", c->ledger.unexplained.mean,
-                              stats_mean_interval(&c->ledger.unexplained), n, ""});
+    put_row(out, (struct row){c->name, "", "", "unexplained", "%", c->ledger.unexplained.mean, c->ledger.unexplained_ci,
+                              n, ""});
     put_row(out, (struct row){c->name, "", "", "tail", "%", c->ledger.tail_pct, NO_INTERVAL, n, ""});
 }
 

@@ -173,7 +173,7 @@ static void single_table(struct str *out, const struct model *model) {
         number(out, c->noise_floor_pct, NAN);
         str_add(out, " %<td class=\"n\">");
         if (c->ledger.count)
-            percent(out, c->ledger.direct.mean, stats_mean_interval(&c->ledger.direct));
+            percent(out, c->ledger.direct.mean, c->ledger.direct_ci);
         else
             str_add(out, "not measured");
         str_add(out, "</tr>\n");
@@ -201,7 +201,7 @@ static void seconds_cell(struct str *out, double seconds, double count) {
 
 static void count_cell(struct str *out, double count) {
     str_add(out, "<td class=\"n\">");
-    if (isfinite(count))
+    if (count > 0)
         str_printf(out, count < 10 ? "%.2g" : "%.0f", count);
     else
         str_add(out, "&ndash;");
@@ -263,16 +263,14 @@ static void ledger_table(struct str *out, const struct model_case *c) {
     for (size_t i = 0; i < ledger->count; i++)
         ledger_row(out, c, i);
     if (c->cmp.has_baseline) {
-        sum_row(out, c, "explained", ledger->explained.mean, stats_mean_interval(&ledger->explained),
-                "sum of the lettered rows");
-        sum_row(out, c, "unexplained", ledger->unexplained.mean, stats_mean_interval(&ledger->unexplained),
-                "the rest: no source saw it");
+        sum_row(out, c, "explained", ledger->explained.mean, ledger->explained_ci, "sum of the lettered rows");
+        sum_row(out, c, "unexplained", ledger->unexplained.mean, ledger->unexplained_ci, "the rest: no source saw it");
         sum_row(out, c, "difference of means", c->cmp.mean_pct.mean, stats_mean_interval(&c->cmp.mean_pct),
                 "explained + unexplained");
         sum_row(out, c, "of it tail", ledger->tail_pct, none,
                 "rare slow samples move the mean, not the robust overhead");
     } else {
-        sum_row(out, c, "hypervisor, at least", ledger->direct.mean, stats_mean_interval(&ledger->direct),
+        sum_row(out, c, "hypervisor, at least", ledger->direct.mean, ledger->direct_ci,
                 "exits, host and hops that were seen; what no source saw is not in it");
     }
     close_table(out);

@@ -84,13 +84,12 @@ static void add_ledger(cJSON *object, const struct model_case *c) {
     json_add_double(object, "explained_pct", ledger->explained.mean);
     cJSON *direct = cJSON_AddObjectToObject(object, "direct_cost");
     json_add_double(direct, "pct", ledger->direct.mean);
-    struct stats_mean direct_mean = ledger->direct;
-    add_interval(direct, "ci", stats_mean_interval(&direct_mean));
+    add_interval(direct, "ci", ledger->direct_ci);
     if (c->cmp.has_baseline) {
         json_add_double(cJSON_AddObjectToObject(object, "tail"), "pct", ledger->tail_pct);
         cJSON *rest = cJSON_AddObjectToObject(object, "unexplained");
         json_add_double(rest, "pct", ledger->unexplained.mean);
-        add_interval(rest, "ci", stats_mean_interval(&ledger->unexplained));
+        add_interval(rest, "ci", ledger->unexplained_ci);
     } else {
         cJSON_AddNullToObject(object, "tail");
         cJSON_AddNullToObject(object, "unexplained");

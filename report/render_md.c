@@ -76,7 +76,7 @@ static void single(const struct model *model, FILE *out) {
         put_number(out, c->noise_floor_pct, NAN);
         fputs(" | ", out);
         if (c->ledger.count)
-            put_percent(out, c->ledger.direct.mean, stats_mean_interval(&c->ledger.direct));
+            put_percent(out, c->ledger.direct.mean, c->ledger.direct_ci);
         else
             fputs("not measured", out);
         fputs(" |\n", out);
@@ -96,7 +96,7 @@ static void ledger(const struct model_case *c, FILE *out) {
     if (!c->cmp.has_baseline)
         return;
     fputs("| unexplained | ", out);
-    put_percent(out, c->ledger.unexplained.mean, stats_mean_interval(&c->ledger.unexplained));
+    put_percent(out, c->ledger.unexplained.mean, c->ledger.unexplained_ci);
     fputs(" | | rest |\n| difference of means | ", out);
     put_percent(out, c->cmp.mean_pct.mean, stats_mean_interval(&c->cmp.mean_pct));
     fputs(" | | timing samples |\n", out);

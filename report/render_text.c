@@ -146,7 +146,7 @@ static void line_row(const struct page *page, const char *name, double pct, stru
     double half = half_width(ci);
     model_range(ci, range, sizeof range);
     char number[32] = "";
-    if (isfinite(count))
+    if (count > 0)
         snprintf(number, sizeof number, count < 10 ? "%.2g" : "%.0f", count);
     fputs("  ", page->out);
     cell(page, name, 22);
@@ -181,10 +181,10 @@ static void ledger_table(const struct page *page, const struct model_case *c) {
     }
     struct stats_interval none = {NAN, NAN};
     if (!c->cmp.has_baseline) {
-        line_row(page, "hypervisor, at least", ledger->direct.mean, stats_mean_interval(&ledger->direct), NAN, "");
+        line_row(page, "hypervisor, at least", ledger->direct.mean, ledger->direct_ci, NAN, "");
         return;
     }
-    line_row(page, "unexplained", ledger->unexplained.mean, stats_mean_interval(&ledger->unexplained), NAN, "rest");
+    line_row(page, "unexplained", ledger->unexplained.mean, ledger->unexplained_ci, NAN, "rest");
     line_row(page, "difference of means", c->cmp.mean_pct.mean, stats_mean_interval(&c->cmp.mean_pct), NAN, "timing");
     line_row(page, "of it tail", ledger->tail_pct, none, NAN, "");
 }

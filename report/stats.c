@@ -81,29 +81,41 @@ static uint64_t pairwise_size(const struct pairwise *set) {
     return (uint64_t)set->m * (set->m + 1) / 2;
 }
 
-// The k-th smallest, k from 1.
+// The k-th smallest, k from 1. Steps alternate between the middle of the bracket and where the counts at its ends
+// point to; it ends when no double is left between them, or where the rest is far below any clock's resolution.
 static double pairwise_order(const struct pairwise *set, uint64_t k) {
+    uint64_t (*count)(const struct pairwise *, double) = set->y ? count_differences : count_walsh;
     double low = set->y ? set->x[0] - set->y[set->n - 1] : set->x[0];
     double high = set->y ? set->x[set->m - 1] - set->y[0] : set->x[set->m - 1];
-    uint64_t (*count)(const struct pairwise *, double) = set->y ? count_differences : count_walsh;
-    if (count(set, low) >= k)
+    double enough = (high - low) * 1e-14;
+    uint64_t at_low = count(set, low);
+    uint64_t at_high = pairwise_size(set);
+    if (at_low >= k)
         return low;
-    for (int i = 0; i < 200; i++) {
-        double middle = low + 0.5 * (high - low);
-        if (middle <= low || middle >= high)
+    for (int i = 0; i < 200 && high - low > enough; i++) {
+        double part = i % 2 ? 0.5 : ((double)(k - at_low) - 0.5) / (double)(at_high - at_low);
+        double step = low + part * (high - low);
+        if (step <= low || step >= high)
             break;
-        if (count(set, middle) >= k)
-            high = middle;
-        else
-            low = middle;
+        uint64_t at_step = count(set, step);
+        if (at_step >= k) {
+            high = step;
+            at_high = at_step;
+        } else {
+            low = step;
+            at_low = at_step;
+        }
     }
     return high;
 }
 
+enum { MANY_PAIRS = 10000000 };
+
 static double pairwise_median(const struct pairwise *set) {
     uint64_t size = pairwise_size(set);
     double upper = pairwise_order(set, size / 2 + 1);
-    return size % 2 ? upper : 0.5 * (pairwise_order(set, size / 2) + upper);
+    // Among many values the two in the middle are one for every purpose.
+    return size % 2 || size > MANY_PAIRS ? upper : 0.5 * (pairwise_order(set, size / 2) + upper);
 }
 
 // --- what autocorrelation and drift cost ----------------------------------------------------------------------------
@@ -370,9 +382,17 @@ static double resampled_variance(const double *table, size_t rows, size_t column
     return variance;
 }
 
+static struct series_check longest_check(const struct stats_side *side) {
+    size_t longest = 0;
+    for (size_t i = 1; i < side->count; i++)
+        if (side->run[i].count > side->run[longest].count)
+            longest = i;
+    return series_check(side->run[longest].value, side->run[longest].count);
+}
+
 // Variance of a single unit's level, from its interval against itself.
 static double single_unit_variance(const struct stats_side *side) {
-    double floor = stats_noise_floor(side) / dist_normal_quantile(1 - ALPHA / 2);
+    double floor = stats_noise_floor(side, longest_check(side).time) / dist_normal_quantile(1 - ALPHA / 2);
     return 0.5 * floor * floor;
 }
 
@@ -391,14 +411,6 @@ static size_t side_samples(const struct stats_side *side) {
     for (size_t i = 0; i < side->count; i++)
         total += side->run[i].count;
     return total;
-}
-
-static struct series_check longest_check(const struct stats_side *side) {
-    size_t longest = 0;
-    for (size_t i = 1; i < side->count; i++)
-        if (side->run[i].count > side->run[longest].count)
-            longest = i;
-    return series_check(side->run[longest].value, side->run[longest].count);
 }
 
 static struct stats_shift compare_units(const struct stats_side *subject, const struct stats_side *baseline,
@@ -519,12 +531,20 @@ double stats_samples_needed(const struct stats_shift *shift, double limit) {
     return fmax(1, needed - fewest(shift));
 }
 
-double stats_noise_floor(const struct stats_side *side) {
+double stats_noise_floor(const struct stats_side *side, double time) {
     if (side->count == 0)
         return NAN;
     if (side->count == 1) {
-        struct stats_shift self = compare_runs(&side->run[0], &side->run[0]);
-        return self.refusal == STATS_IDENTIFIED ? 0.5 * (self.ci.high - self.ci.low) - self.drift_allowance : NAN;
+        const struct stats_run *run = &side->run[0];
+        uint64_t cut =
+            run->count < STATS_MIN_EFFECTIVE ? 0 : dist_mann_whitney_cut(run->count, run->count, ALPHA, NULL);
+        if (cut == 0)
+            return NAN;
+        double *x = sorted_copy(run->value, run->count);
+        struct pairwise set = {x, run->count, x, run->count}; // symmetric around 0
+        double floor = pairwise_order(&set, pairwise_size(&set) + 1 - cut);
+        free(x);
+        return floor * sqrt(fmax(1, time));
     }
     struct units units = make_units(side);
     double *level = mem_alloc(units.count * sizeof *level);
@@ -558,6 +578,10 @@ static size_t median_cut(size_t n) {
 }
 
 struct stats_summary stats_summarise(const double *value, size_t count) {
+    return stats_summarise_known(value, count, series_check(value, count).time);
+}
+
+struct stats_summary stats_summarise_known(const double *value, size_t count, double time) {
     struct stats_summary summary = {
         .count = count, .median = NAN, .median_ci = {NAN, NAN}, .mean = NAN, .cv_pct = NAN, .min = NAN, .max = NAN};
     if (count == 0)
@@ -572,8 +596,7 @@ struct stats_summary stats_summarise(const double *value, size_t count) {
         summary.cv_pct = 100 * mean.se * sqrt((double)count) / fabs(mean.mean);
 
     size_t cut = median_cut(count);
-    double time = series_check(value, count).time;
-    double half = ((double)count / 2 - (double)cut) * sqrt(time);
+    double half = ((double)count / 2 - (double)cut) * sqrt(fmax(1, time));
     double from = floor((double)count / 2 - half);
     if (cut > 0 && from >= 1)
         summary.median_ci = (struct stats_interval){sorted[(size_t)from - 1], sorted[count - (size_t)from]};

@@ -106,8 +106,10 @@ const char *stats_verdict_name(enum stats_verdict verdict);
 double stats_samples_needed(const struct stats_shift *shift, double limit);
 
 // The A/A noise floor: the largest shift that two sets of samples like this one show between them in 95 of 100 cases
-// though nothing differs. From the side's own data: the interval of the side against itself. NaN below four samples.
-double stats_noise_floor(const struct stats_side *side);
+// though nothing differs. From the side's own data: the interval of the side against itself, `time` (integrated
+// autocorrelation time in samples) paid for; with several runs or machines, the spread of their medians. NaN below four
+// samples.
+double stats_noise_floor(const struct stats_side *side, double time);
 
 // A sample of values in their own unit.
 struct stats_summary {
@@ -121,6 +123,9 @@ struct stats_summary {
 };
 
 struct stats_summary stats_summarise(const double *value, size_t count);
+
+// The same where the integrated autocorrelation time is known already (in samples; 1: independent).
+struct stats_summary stats_summarise_known(const double *value, size_t count, double time);
 
 // A mean with its standard error and the degrees of freedom of that error.
 struct stats_mean {

@@ -276,7 +276,7 @@ static void test_machines_are_the_top_level(void **state) {
     // The same seed gives the same interval, to the last bit.
     struct stats_shift again = stats_compare(&subject, &baseline, 7);
     assert_true(shift.ci.low == again.ci.low && shift.ci.high == again.ci.high);
-    assert_true(stats_noise_floor(&subject) > 0.01);
+    assert_true(stats_noise_floor(&subject, 1) > 0.01);
 }
 
 static void test_machine_intervals_cover(void **state) {
@@ -319,7 +319,7 @@ static void test_noise_floor_is_what_equal_sets_show(void **state) {
         double y[N];
         noise_pair(&shape, N, 0, &rng, x, y);
         struct stats_run run = {x, N, 0};
-        above += fabs(compare_two(x, N, y, N).estimate) > stats_noise_floor(&(struct stats_side){&run, 1});
+        above += fabs(compare_two(x, N, y, N).estimate) > stats_noise_floor(&(struct stats_side){&run, 1}, 1);
     }
     // 5 % are expected above; the floor itself is an estimate.
     assert_true((double)above / TRIALS < 0.1);
