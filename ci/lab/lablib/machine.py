@@ -39,6 +39,7 @@ class Machine:
     options: list = field(default_factory=list)  # any other arguments of QEMU
     modules: list = field(default_factory=list)
     setup: list = field(default_factory=list)    # shell lines before the job
+    hosts: str = ""                              # "kvm" or "xen": it runs the machines that are inside it
     inside: str = ""                             # the machine that this one is a guest of
     checks: list = field(default_factory=list)
 

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Boots a machine with a job and brings its report back, in bounded time, leaving no process behind."""
 import os
-import pathlib
-import shutil
 import signal
 import subprocess
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from . import image, job as jobs, machine as machines, store
 
@@ -32,12 +31,6 @@ def qemu(argv):
         process.stderr.close()
 
 
-def _console_tail(path, lines=12):
-    text = path.read_bytes().decode(errors="replace") if path.exists() else ""
-    kept = [line.rstrip() for line in text.splitlines() if line.strip() and not line.startswith("@")]
-    return "\n".join("    | " + line for line in kept[-lines:])
-
-
 def wait(process, port, token, timeout_s, wanted="done"):
     """Follows the port until the report is whole; returns it and, if it never was, why."""
     end = time.monotonic() + timeout_s
@@ -60,19 +53,29 @@ def blank_disks(machine, directory):
             disk.truncate(size_mb << 20)
 
 
-def initramfs(machine, job, target):
+@dataclass
+class Result:
+    """What came back from one machine, and why that is not everything (empty if it is)."""
+    report: jobs.Report
+    problem: str = ""
+
+
+def initramfs(machine, job, target, more=None):
+    """Writes the machine's initramfs with the job (and what `more` adds to it); returns the kernel."""
     tree = store.tree(machine.kernel)
     contents = image.base(machine.arch, tree, machine.modules, machine.setup)
     job.put(contents)
+    if more:
+        more(contents)
     contents.write_cpio(target)
     return tree / "vmlinux"
 
 
-def boot(machine, job):
-    """Runs the job in a machine that QEMU emulates; returns (Report, why it is not whole or "")."""
+def boot(machine, job, more=None):
+    """Runs the job in a machine that QEMU emulates."""
     store.require(machine.qemu)
     with store.scratch() as work:
-        kernel = initramfs(machine, job, work / "initrd")
+        kernel = initramfs(machine, job, work / "initrd", more)
         blank_disks(machine, work)
         console, port = work / "console", work / "port"
         if machine.port != "ttyS1":
@@ -80,17 +83,29 @@ def boot(machine, job):
         argv = machines.arguments(machine, "tcg", kernel, work / "initrd", console, port, work)
         with qemu(argv) as process:
             report, problem = wait(process, port, job.token, machine.timeout_s)
-        log = keep_log(machine, console)
-        if problem:
-            problem += f"; its console: {log}\n{_console_tail(log)}"
-        return report, problem
+        return Result(report, explain(machine, problem, console))
 
 
-def keep_log(machine, console):
+def unwrap(guest, job, host_result, name):
+    """The Result of a guest whose report is the output of its host's command `name`."""
+    output = host_result.report.outputs.get(name)
+    if not output:
+        return Result(jobs.Report(), host_result.problem or "its host brought no report of it")
+    report = jobs.parse(output.out, job.token)
+    return Result(report, explain(guest, "" if report.done else "the guest's job did not finish", output.err))
+
+
+def explain(machine, problem, console):
+    """Keeps the console as the machine's log; a problem is told together with its last lines."""
     log = store.directory("logs") / f"{machine.name}.log"
-    if console.exists():
-        shutil.copy(console, log)
-    return log
+    text = console if isinstance(console, bytes) else console.read_bytes() if console.exists() else b""
+    log.write_bytes(text)
+    return f"{problem}; its console: {log}{_tail(text)}" if problem else ""
+
+
+def _tail(text, lines=12):
+    kept = [line.rstrip() for line in text.decode(errors="replace").splitlines() if line.strip()]
+    return "".join("\n    | " + line for line in kept[-lines:])
 
 
 def shell(machine, job):
@@ -101,9 +116,3 @@ def shell(machine, job):
         blank_disks(machine, work)
         argv = machines.arguments(machine, "tcg", kernel, work / "initrd", None, None, work, shell=True)
         return subprocess.run(argv, check=False).returncode
-
-
-def program():
-    """The program under test, if it is built."""
-    path = pathlib.Path(os.environ.get("METALGAP") or store.LAB.parent.parent / "build/metalgap")
-    return path if path.is_file() else None

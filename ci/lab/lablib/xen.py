@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Xen with Dom0 and its guests, booted once, saved as it waits for jobs, and restored in a second for each test.
+
+Dom0 and the guests are in the saved memory, each polling a disk for a job (ci/lab/guest/init): Dom0 its virtio disk,
+a guest a loop device of Dom0's behind blkback. Dom0's job holds the guests' jobs and lays them on their disks; a
+guest reports on its console, which Dom0 keeps as a file.
+"""
+import gzip
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import time
+
+from . import image, job as jobs, machine as machines, store, vm
+
+JOB_DISK_MB = 128
+TOOLS = ("xl", "xenstored", "xenconsoled", "xen-init-dom0", "libxl-save-helper")
+DOM0_SCRIPTS = {"start": "lab/start", "guest-job": "bin/guest-job", "block": "etc/xen/scripts/block",
+                "vif-lab": "etc/xen/scripts/vif-lab"}
+
+XL_CONFIG = """name="{name}"
+type="{type}"
+kernel="/xen/kernel"
+ramdisk="/xen/{name}.initrd"
+extra="console=hvc0 quiet rdinit=/init panic=-1 lab.port=hvc0 lab.job=xvdb"
+memory={memory_mb}
+vcpus=1
+disk=[{disks}]
+vif=[{vifs}]
+on_poweroff="destroy"
+on_crash="destroy"
+"""
+
+
+def _tree():
+    return store.tree("xen-4.17")
+
+
+def _dom0_image(host, guests, work):
+    """Dom0's initramfs: Xen's tools, the guests' kernel, initramfs and configuration."""
+    tree = _tree()
+    contents = image.base(host.arch, store.tree(host.kernel), host.modules, host.setup)
+    libraries = str(tree / "usr/lib/x86_64-linux-gnu")
+    for tool in TOOLS:
+        inside = f"usr/lib/xen-4.17/bin/{tool}"
+        contents.add_program(inside, tree / inside, libraries, str(tree))
+    for tool in ("xenstore-ls", "xenstore-read", "xenstore-write"):
+        contents.add_program(f"usr/bin/{tool}", tree / "usr/bin" / tool, libraries, str(tree))
+    for name, inside in DOM0_SCRIPTS.items():
+        contents.add_file(inside, store.LAB / "guest/dom0" / name)
+    contents.add("etc/xen/xl.conf", 'autoballoon="off"\n')
+    contents.add_file("xen/kernel", store.tree(guests[0].kernel) / "vmlinux")
+    for number, guest in enumerate(guests, 1):
+        vm.initramfs(guest, jobs.Job(), work / guest.name)
+        contents.add_file(f"xen/{guest.name}.initrd", work / guest.name)
+        contents.add(f"xen/{guest.name}.cfg", _xl_config(guest, number))
+    return contents
+
+
+def _xl_config(guest, number):
+    disks = ",".join(f"'format=raw,vdev={vdev},access=rw,backendtype=phy,target=/dev/{guest.name}-{vdev}'"
+                     for vdev in ("xvda", "xvdb"))
+    return XL_CONFIG.format(name=guest.name, type=guest.machine, memory_mb=guest.memory_mb, disks=disks,
+                            vifs=f"'ip=10.0.{number}.1,script=vif-lab'")
+
+
+def _arguments(host, work):
+    argv = [host.qemu, "-accel", "tcg", "-M", host.machine, "-cpu", host.cpu, "-smp", "1", "-m", str(host.memory_mb),
+            "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-serial", f"file:{work}/console",
+            "-chardev", f"file,id=port,path={work}/port", "-device", "isa-serial,index=1,chardev=port",
+            "-qmp", f"unix:{work}/qmp,server=on,wait=off",
+            "-drive", f"file={work}/job,if=none,id=job,format=raw,cache=none", "-device", "virtio-blk-pci,drive=job"]
+    return argv + [part for text in host.devices for part in ("-device", text)]
+
+
+class Monitor:
+    """QEMU's monitor (QMP)."""
+
+    def __init__(self, path, process):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(60)
+        for _ in range(200):
+            try:
+                self.socket.connect(str(path))
+                break
+            except OSError:
+                if process.poll() is not None:
+                    raise store.LabError(f"QEMU ended: {process.stderr.read().decode(errors='replace').strip()}") from None
+                time.sleep(vm.POLL_S)
+        self.stream = self.socket.makefile("rw")
+        self.stream.readline()
+        self.ask("qmp_capabilities")
+
+    def ask(self, command, **arguments):
+        self.stream.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
+        self.stream.flush()
+        while True:
+            answer = json.loads(self.stream.readline() or "{}")
+            if "return" in answer:
+                return answer["return"]
+            if "error" in answer or not answer:
+                raise store.LabError(f"QEMU's monitor refused {command}: {answer}")
+
+    def wait(self, command, busy, limit_s):
+        end = time.monotonic() + limit_s
+        while (status := self.ask(command).get("status")) in busy:
+            if time.monotonic() > end:
+                raise store.LabError(f"QEMU: {command} still says {status} after {limit_s} s")
+            time.sleep(vm.POLL_S)
+        return status
+
+
+def _key(host, guests):
+    """Changes with everything that is in the saved memory."""
+    digest = hashlib.sha256(subprocess.run([host.qemu, "--version"], capture_output=True, check=False).stdout)
+    descriptions = [(m.name, m.kernel, m.machine, m.cpu, m.memory_mb, m.modules, m.setup, m.cmdline, m.devices)
+                    for m in [host, *guests]]
+    digest.update(json.dumps(descriptions).encode())
+    sources = [*sorted((store.LAB / "guest").rglob("*")), store.LAB / "lablib/xen.py", store.LAB / "lablib/image.py"]
+    for path in sources:
+        digest.update(path.read_bytes() if path.is_file() else b"")
+    for name in sorted({m.kernel for m in [host, *guests]}):
+        digest.update(str(os.stat(store.tree(name)).st_mtime_ns).encode())
+    return digest.hexdigest()[:16]
+
+
+def saved(host, guests):
+    """The saved machine, made if it is not in the cache."""
+    target = store.directory("saved") / f"{host.name}-{_key(host, guests)}.lz4"
+    with store.lock(f"saved-{host.name}"):
+        if not target.exists():
+            for old in target.parent.glob(f"{host.name}-*.lz4"):
+                old.unlink()
+            with store.scratch() as work:
+                _save(host, guests, work, target)
+    return target
+
+
+def _save(host, guests, work, target):
+    (work / "xen").write_bytes(gzip.decompress((_tree() / "boot/xen-4.17-amd64.gz").read_bytes()))
+    _dom0_image(host, guests, work).write_cpio(work / "initrd")
+    _write_job(None, work)
+    linux = f"{store.tree(host.kernel)}/vmlinux console=hvc0 quiet rdinit=/init panic=-1 lab.port=ttyS1 lab.job=vda"
+    argv = _arguments(host, work) + [
+        "-kernel", f"{work}/xen", "-initrd", f"{linux},{work}/initrd",
+        "-append", f"console=com1 com1=115200,8n1 loglvl=warning guest_loglvl=warning {host.cmdline}"]
+    with vm.qemu(argv) as process:
+        report, problem = vm.wait(process, work / "port", "", host.timeout_s, wanted="ready")
+        problem = problem or report.boot_errors
+        if problem:
+            raise store.LabError(f"{host.name}: {vm.explain(host, problem, work / 'console')}")
+        monitor = Monitor(work / "qmp", process)
+        monitor.ask("stop")
+        monitor.ask("migrate-set-parameters", **{"max-bandwidth": 10**10})
+        monitor.ask("migrate", uri=f"exec:lz4 -1 -c > {work}/memory")
+        status = monitor.wait("query-migrate", ("setup", "active", "device"), 120)
+        if status != "completed":
+            raise store.LabError(f"{host.name}: saving its memory: {status}")
+    shutil.move(work / "memory", target)
+
+
+def _write_job(job_image, work):
+    if job_image:
+        job_image.write_tar(work / "job")
+        if (work / "job").stat().st_size > JOB_DISK_MB << 20:
+            raise store.LabError(f"the job is bigger than its disk of {JOB_DISK_MB} MB")
+    with open(work / "job", "ab") as disk:
+        disk.truncate(JOB_DISK_MB << 20)
+
+
+def boot(host, job, guests, all_guests):
+    """guests: [(machine, job)] of all_guests, the machines in the saved memory. As nested.boot()."""
+    store.require(host.qemu)
+    memory = saved(host, all_guests)
+    names = []
+    with store.scratch() as work:
+        contents = image.Image()
+        for guest, guest_job in guests:
+            guest_image = image.Image()
+            guest_job.put(guest_image)
+            guest_image.write_tar(work / f"{guest.name}.tar")
+            contents.add_file(f"xen/{guest.name}.job", work / f"{guest.name}.tar")
+            names.append(job.command(f"guest-job {guest.name} {guest_job.token} {guest.timeout_s}", guest.timeout_s + 10))
+        job.put(contents)
+        _write_job(contents, work)
+        with vm.qemu(_arguments(host, work) + ["-incoming", f"exec:lz4 -dc {memory}"]) as process:
+            monitor = Monitor(work / "qmp", process)
+            monitor.wait("query-status", ("inmigrate", "prelaunch"), 60)
+            monitor.ask("cont")
+            limit = host.timeout_s + sum(guest.timeout_s for guest, _ in guests)
+            report, problem = vm.wait(process, work / "port", job.token, limit)
+        result = vm.Result(report, vm.explain(host, problem, work / "console"))
+    return result, [vm.unwrap(guest, guest_job, result, name) for (guest, guest_job), name in zip(guests, names)]
