@@ -17,10 +17,13 @@ import time
 
 from . import image, job as jobs, machine as machines, store, vm
 
+MB = 1 << 20
 JOB_DISK_MB = 128
 TOOLS = ("xl", "xenstored", "xenconsoled", "xen-init-dom0", "libxl-save-helper")
 DOM0_SCRIPTS = {"start": "lab/start", "guest-job": "bin/guest-job", "block": "etc/xen/scripts/block",
                 "vif-lab": "etc/xen/scripts/vif-lab"}
+
+LIBGCC = "/lib/x86_64-linux-gnu/libgcc_s.so.1"
 
 XL_CONFIG = """name="{name}"
 type="{type}"
@@ -50,6 +53,7 @@ def _dom0_image(host, guests, work):
         contents.add_program(inside, tree / inside, libraries, str(tree))
     for tool in ("xenstore-ls", "xenstore-read", "xenstore-write"):
         contents.add_program(f"usr/bin/{tool}", tree / "usr/bin" / tool, libraries, str(tree))
+    contents.add_file("lib/x86_64-linux-gnu/libgcc_s.so.1", LIBGCC)  # opened when xl cancels a thread: ldd is silent on it
     for name, inside in DOM0_SCRIPTS.items():
         contents.add_file(inside, store.LAB / "guest/dom0" / name)
     contents.add("etc/xen/xl.conf", 'autoballoon="off"\n')
@@ -71,26 +75,33 @@ def _xl_config(guest, number):
 def _arguments(host, work):
     argv = [host.qemu, "-accel", "tcg", "-M", host.machine, "-cpu", host.cpu, "-smp", "1", "-m", str(host.memory_mb),
             "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-serial", f"file:{work}/console",
-            "-chardev", f"file,id=port,path={work}/port", "-device", "isa-serial,index=1,chardev=port",
+            "-chardev", f"socket,id=port,path={work}/talk,server=on,wait=off,logfile={work}/port",
+            "-device", "isa-serial,index=1,chardev=port",
             "-qmp", f"unix:{work}/qmp,server=on,wait=off",
             "-drive", f"file={work}/job,if=none,id=job,format=raw,cache=none", "-device", "virtio-blk-pci,drive=job"]
     return argv + [part for text in host.devices for part in ("-device", text)]
+
+
+def connect(path, process):
+    """A socket that QEMU listens on, as soon as it does."""
+    connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(60)
+    while True:
+        try:
+            connection.connect(str(path))
+            return connection
+        except OSError:
+            if process.poll() is not None:
+                said = process.stderr.read().decode(errors="replace").strip()
+                raise store.LabError(f"QEMU ended: {said}") from None
+            time.sleep(vm.POLL_S)
 
 
 class Monitor:
     """QEMU's monitor (QMP)."""
 
     def __init__(self, path, process):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(60)
-        for _ in range(200):
-            try:
-                self.socket.connect(str(path))
-                break
-            except OSError:
-                if process.poll() is not None:
-                    raise store.LabError(f"QEMU ended: {process.stderr.read().decode(errors='replace').strip()}") from None
-                time.sleep(vm.POLL_S)
+        self.socket = connect(path, process)
         self.stream = self.socket.makefile("rw")
         self.stream.readline()
         self.ask("qmp_capabilities")
@@ -143,7 +154,7 @@ def saved(host, guests):
 def _save(host, guests, work, target):
     (work / "xen").write_bytes(gzip.decompress((_tree() / "boot/xen-4.17-amd64.gz").read_bytes()))
     _dom0_image(host, guests, work).write_cpio(work / "initrd")
-    _write_job(None, work)
+    _job_disk(work)
     linux = f"{store.tree(host.kernel)}/vmlinux console=hvc0 quiet rdinit=/init panic=-1 lab.port=ttyS1 lab.job=vda"
     argv = _arguments(host, work) + [
         "-kernel", f"{work}/xen", "-initrd", f"{linux},{work}/initrd",
@@ -163,13 +174,17 @@ def _save(host, guests, work, target):
     shutil.move(work / "memory", target)
 
 
-def _write_job(job_image, work):
-    if job_image:
-        job_image.write_tar(work / "job")
-        if (work / "job").stat().st_size > JOB_DISK_MB << 20:
-            raise store.LabError(f"the job is bigger than its disk of {JOB_DISK_MB} MB")
-    with open(work / "job", "ab") as disk:
-        disk.truncate(JOB_DISK_MB << 20)
+def _job_disk(work, contents=None):
+    """The disk that a job comes on; returns how many MB of it are used."""
+    disk = work / "job"
+    if contents:
+        contents.write_tar(disk)
+    used_mb = disk.stat().st_size // MB + 1 if contents else 0
+    if used_mb > JOB_DISK_MB:
+        raise store.LabError(f"a job of {used_mb} MB does not fit on its disk of {JOB_DISK_MB} MB")
+    with open(disk, "ab") as stream:
+        stream.truncate(JOB_DISK_MB * MB)
+    return used_mb
 
 
 def boot(host, job, guests, all_guests):
@@ -186,11 +201,13 @@ def boot(host, job, guests, all_guests):
             contents.add_file(f"xen/{guest.name}.job", work / f"{guest.name}.tar")
             names.append(job.command(f"guest-job {guest.name} {guest_job.token} {guest.timeout_s}", guest.timeout_s + 10))
         job.put(contents)
-        _write_job(contents, work)
+        used_mb = _job_disk(work, contents)
         with vm.qemu(_arguments(host, work) + ["-incoming", f"exec:lz4 -dc {memory}"]) as process:
             monitor = Monitor(work / "qmp", process)
             monitor.wait("query-status", ("inmigrate", "prelaunch"), 60)
             monitor.ask("cont")
+            with connect(work / "talk", process) as talk:
+                talk.sendall(f"{used_mb}\n".encode())
             limit = host.timeout_s + sum(guest.timeout_s for guest, _ in guests)
             report, problem = vm.wait(process, work / "port", job.token, limit)
         result = vm.Result(report, vm.explain(host, problem, work / "console"))
