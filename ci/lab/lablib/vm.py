@@ -92,7 +92,8 @@ def unwrap(guest, job, host_result, name):
     if not output:
         return Result(jobs.Report(), host_result.problem or "its host brought no report of it")
     report = jobs.parse(output.out, job.token)
-    return Result(report, explain(guest, "" if report.done else "the guest's job did not finish", output.err))
+    problem = "" if report.done else "the guest's job did not finish"
+    return Result(report, explain(guest, problem, output.err + b"\n" + output.out))
 
 
 def explain(machine, problem, console):
