@@ -117,13 +117,15 @@ static void start_streams(const struct gups *g, uint64_t *x) {
         x[i] = gups_element(((uint64_t)omp_get_thread_num() * STREAMS + i) * g->rounds);
 }
 
-// Relaxed loads and stores are plain instructions; they only say that other threads may do the same.
+// Relaxed loads and stores are plain instructions; they only say that other threads may do the same. Two loops, so that
+// the first is vectorised and the second has 128 independent updates to overlap.
 static void update(const struct gups *g, uint64_t *x) {
     uint64_t *table = g->table;
     uint64_t mask = g->words - 1;
     for (uint64_t round = 0; round < g->rounds; round++) {
-        for (unsigned i = 0; i < STREAMS; i++) {
+        for (unsigned i = 0; i < STREAMS; i++)
             x[i] = gups_next(x[i]);
+        for (unsigned i = 0; i < STREAMS; i++) {
             uint64_t *word = &table[x[i] & mask];
             __atomic_store_n(word, __atomic_load_n(word, __ATOMIC_RELAXED) ^ x[i], __ATOMIC_RELAXED);
         }
