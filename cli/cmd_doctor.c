@@ -5,6 +5,7 @@
 #include "collectors/capabilities.h"
 #include "collectors/collector.h"
 #include "core/memory.h"
+#include "core/str.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -88,17 +89,25 @@ static void print_capabilities(const struct capability *list) {
     }
 }
 
-static void print_footer(void) {
-    if (geteuid() != 0)
-        printf(
-            "\nThis was an ordinary user's view. `sudo metalgap doctor` shows what root adds; the\n"
-            "sources above whose remedy is root are the difference.\n");
+// For an ordinary user: what root would add, as far as can be told without being root.
+static void print_footer(const struct capability *list) {
+    struct str text = {0};
+    for (size_t i = 0; i < capability_count; i++) {
+        if (strncmp(list[i].remedy, "run as root", strlen("run as root")) == 0)
+            str_printf(&text, "%s %s", text.length ? "," : "", list[i].name);
+    }
+    if (geteuid() != 0 && text.length) {
+        putchar('\n');
+        print_wrapped("This is an ordinary user's view. Root may also have:", 0, 0);
+        print_wrapped(str_text(&text) + 1, 2, printf("  "));
+    }
+    str_free(&text);
 }
 
 static int print_text(const struct capability *list, const cJSON *states) {
     print_capabilities(list);
     print_collectors(states);
-    print_footer();
+    print_footer(list);
     return EXIT_CODE_DONE;
 }
 

@@ -2,6 +2,7 @@
 // `metalgap list`: the suites, benches, collectors and causes there are.
 #include "bench/suite.h"
 #include "cli/command.h"
+#include "cli/wrap.h"
 #include "collectors/collector.h"
 #include "core/cause.h"
 #include "core/json.h"
@@ -14,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WIDTH = 80, NAME_WIDTH = 18 };
+enum { NAME_WIDTH = 18 };
 
 static const char usage[] =
     "Usage: metalgap list suites|benches|collectors|causes [--json]\n"
@@ -32,25 +33,6 @@ static const char usage[] =
     "  metalgap list causes --json | jq -r '.causes[].id'\n";
 
 // --- text ---------------------------------------------------------------------------------------------------------
-
-// Prints words in the columns from `indent` on; the first line stands at column `at` already. Ends the line.
-static void print_wrapped(const char *text, int indent, int at) {
-    bool first = true; // a line's first word is never moved to the next one
-    while (*text) {
-        int length = (int)strcspn(text, " ");
-        if (!first && at + 1 + length > WIDTH) {
-            printf("\n%*s", indent, "");
-            at = indent;
-            first = true;
-        }
-        printf("%s%.*s", first ? "" : " ", length, text);
-        at += length + !first;
-        first = false;
-        text += length;
-        text += strspn(text, " ");
-    }
-    putchar('\n');
-}
 
 // A name in the left column, an explanation in the right one.
 static void print_row(const char *name, const char *text) {
