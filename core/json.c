@@ -39,6 +39,12 @@ static size_t skip_string(const char *text, size_t length, size_t at) {
     return at + 1;
 }
 
+static size_t skip_space(const char *text, size_t length, size_t at) {
+    while (at < length && strchr(" \t\r\n", text[at]))
+        at++;
+    return at;
+}
+
 static size_t skip_scalar(const char *text, size_t length, size_t at) {
     while (at < length && !strchr(",]} \t\r\n", text[at]))
         at++;
@@ -60,9 +66,7 @@ static size_t value_offset(const char *text, size_t length, size_t index) {
             end = skip_string(text, length, at);
         else if (c != '{' && c != '[')
             end = skip_scalar(text, length, at);
-        size_t after = end;
-        while (after < length && strchr(" \t\r\n", text[after]))
-            after++;
+        size_t after = skip_space(text, length, end);
         bool is_key = c == '"' && after < length && text[after] == ':';
         if (!is_key && index-- == 0)
             return at;
@@ -255,12 +259,14 @@ static int check_tokens(const char *text, size_t length, struct json_origin orig
 cJSON *json_parse(const char *text, size_t length, struct json_origin origin, struct error *err) {
     if (check_tokens(text, length, origin, err))
         return NULL;
+    size_t content = length; // a text that is cut off is wrong before the white space at its end
+    while (content > 0 && strchr(" \t\r\n", text[content - 1]))
+        content--;
     const char *end = text;
-    cJSON *tree = cJSON_ParseWithLengthOpts(text, length, &end, 0);
-    size_t offset = end >= text && end <= text + length ? (size_t)(end - text) : length;
-    while (offset < length && strchr(" \t\r\n", text[offset])) // also: a text that is cut off is wrong at its end
-        offset++;
-    if (!tree || offset < length) {
+    cJSON *tree = cJSON_ParseWithLengthOpts(text, content, &end, 0);
+    size_t offset = end >= text && end <= text + content ? (size_t)(end - text) : content;
+    offset = tree ? skip_space(text, content, offset) : offset;
+    if (!tree || offset < content) {
         error_set(err, EXIT_CODE_INPUT, "reading JSON");
         error_why(err, tree ? "there is text behind the end of the value" : "the text is not valid JSON here");
         if (err)

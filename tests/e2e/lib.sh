@@ -76,7 +76,8 @@ PY
 # as_nobody COMMAND...: without privileges, in the current folder, which then belongs to nobody.
 as_nobody() {
     [ "$(id -u)" -eq 0 ] || skip "needs root to become another user"
-    chmod 711 .. && chown nobody . || fail "cannot give the folder to nobody"
+    chmod 711 ..
+    chown nobody . || fail "cannot give the folder to nobody"
     setpriv --reuid=nobody --regid=nogroup --clear-groups env HOME=/nonexistent "$@"
 }
 
@@ -85,6 +86,7 @@ run_tests() {
     local file name code passed=0 failed=0 skipped=0 top
     file=$(basename "$0" .sh)
     top=$(mktemp -d)
+    # shellcheck disable=SC2013 # names have no blanks
     for name in $(sed -n 's/^\(test_[a-z0-9_]*\)() .*/\1/p' "$0"); do
         mkdir "$top/$name"
         (cd "$top/$name" && "$name") >"$top/said" 2>&1

@@ -69,6 +69,7 @@ static void malformed_texts_name_their_place(void **state) {
         {"[{\"x\":{\"a\":1,\"a\":2}}]", "f.json:1:18"},
         {"\"open", "f.json:1:"},
         {"nullx", "f.json:1:5"},
+        {"{\"a\":1\n\n", "f.json:1:6"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct error err;

@@ -94,7 +94,7 @@ static void refuses_with_a_place(void **state) {
         {HEAD "\"cases\":[{\"case\":\"a\",\"bench\":\"null\",\"timeout\":\"1x\"}]}", ":2:47", "90s"},
         {HEAD "\"cases\":[{\"case\":\"a\",\"bench\":\"null\",\"params\":{\"nosuch\":1}}]}", ":2:", "nosuch"},
         {HEAD "\"cases\":[3]}", ":2:10", ""},
-        {HEAD, ":2:1", ""},
+        {HEAD, ":1:40", ""},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct suite suite;

@@ -1,0 +1,117 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# `metalgap report` on journals made up here: a gap that is known, and files that are broken.
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# journal FILE LABEL COST: twenty samples of one case around a cost of COST seconds, 0.1 % of noise.
+journal() {
+    python3 - "$@" <<'PY'
+import json, random, sys
+file, label, cost = sys.argv[1], sys.argv[2], float(sys.argv[3])
+random.seed(label)
+lines = [{"t": "header", "schema": "metalgap.run/1", "id": label, "started": "2026-01-02T03:04:05Z", "label": label,
+          "role": "guest", "platform": {"kind": "vm", "hypervisor": "kvm"}, "suite": {"name": "s", "sha256": "0" * 64}},
+         {"t": "case", "case": "solve", "bench": "command", "cpus": 1}]
+for seq in range(20):
+    wall = cost * (1 + random.gauss(0, 0.001))
+    lines.append({"t": "sample", "case": "solve", "seq": seq, "mode": "timing", "wall_s": wall, "valid": True,
+                  "obs": [{"cause": "host.steal", "basis": "timed", "seconds": 0.01 * wall, "count": 1}]})
+lines.append({"t": "end", "status": "complete", "samples": 20, "wall_s": 20})
+with open(file, "w") as f:
+    f.writelines(json.dumps(line) + "\n" for line in lines)
+PY
+}
+
+test_a_known_gap_is_found() {
+    journal metal.jsonl metal 1.0
+    journal guest.jsonl guest 1.02
+    run 0 metalgap report guest.jsonl --baseline metal.jsonl --format json
+    json out "v['cases'][0]['overhead']['verdict'] == 'slower'"
+    json out "1.7 < v['cases'][0]['overhead']['pct'] < 2.3"
+    json out "v['cases'][0]['overhead']['ci'][0] < v['cases'][0]['overhead']['pct'] < v['cases'][0]['overhead']['ci'][1]"
+    json out "abs(sum(l['pct'] for l in v['cases'][0]['ledger']) + v['cases'][0]['unexplained']['pct'] - v['cases'][0]['overhead']['mean_pct']) < 0.01"
+    run 0 metalgap report guest.jsonl --baseline metal.jsonl
+    out_has 'slower'
+    fits_80_columns out
+}
+
+test_no_gap_is_not_a_finding() {
+    journal metal.jsonl metal 1.0
+    journal guest.jsonl guest 1.0
+    run 0 metalgap report guest.jsonl --baseline metal.jsonl --format json
+    json out "v['cases'][0]['overhead']['verdict'] != 'slower'"
+}
+
+test_a_limit_may_have_a_percent_sign() {
+    journal metal.jsonl metal 1.0
+    journal guest.jsonl guest 1.02
+    run 0 metalgap report guest.jsonl --baseline metal.jsonl --limit 5%
+    run 2 metalgap report guest.jsonl --limit fast
+    err_has '--limit'
+}
+
+test_a_cut_last_line_is_dropped_and_told() {
+    journal whole.jsonl whole 1.0
+    head -c "$(($(wc -c <whole.jsonl) - 30))" whole.jsonl >cut.jsonl
+    run 0 metalgap report cut.jsonl
+    cat out err >said
+    grep -qi 'cut\|truncated\|incomplete' said || fail "nothing is said of the last line"
+    # cut anywhere: a report or an error with its place, never anything else
+    local size
+    for size in 1 30 100 250 400 700 1000 1500; do
+        head -c "$size" whole.jsonl >cut.jsonl
+        local code=0
+        metalgap report cut.jsonl --format json >out 2>err || code=$?
+        case $code in
+        0) json out "v['schema'] == 'metalgap.report/1'" ;;
+        3) err_has 'cut\.jsonl' ;;
+        *) fail "$size bytes ended with $code" ;;
+        esac
+    done
+}
+
+test_garbage_is_refused_with_its_place() {
+    local format
+    journal j.jsonl j 1.0
+    sed '5s/"wall_s": [0-9.]*/"wall_s": "fast"/' j.jsonl >bad.jsonl
+    run 3 metalgap report bad.jsonl
+    err_has 'bad\.jsonl:5:[0-9]+'
+    sed '5s/.*/{"t":"sample"/' j.jsonl >bad.jsonl
+    run 3 metalgap report bad.jsonl
+    err_has 'bad\.jsonl:5:[0-9]+'
+    sed '1s,run/1,run/2,' j.jsonl >bad.jsonl
+    run 3 metalgap report bad.jsonl
+    err_has 'metalgap.run/2'
+    head -c 100000 /dev/urandom >bad.jsonl
+    for format in text json md csv html; do
+        run 3 metalgap report bad.jsonl --format "$format"
+    done
+    : >bad.jsonl
+    run 3 metalgap report bad.jsonl
+    run 3 metalgap report nosuch.jsonl
+    err_has 'nosuch\.jsonl'
+    run 3 metalgap report .
+    run 3 metalgap report j.jsonl --baseline bad.jsonl
+    err_has 'bad\.jsonl'
+}
+
+test_strings_of_a_journal_are_data() {
+    journal j.jsonl j 1.0
+    sed -i '1s,"label": "j","label": "<script>alert(1)</script>\\u001b[31m\&amp;",' j.jsonl
+    run 0 metalgap report j.jsonl -o page.html
+    ! grep -q '<script>alert' page.html || fail "markup of a journal stands in the page"
+    run 0 metalgap report j.jsonl
+    ! grep -q "$(printf '\033')" out || fail "an escape sequence of a journal reaches the terminal"
+}
+
+test_usage_errors() {
+    journal j.jsonl j 1.0
+    run 2 metalgap report
+    run 2 metalgap report j.jsonl --format nonsense
+    err_has 'nonsense'
+    run 4 metalgap report j.jsonl -o nowhere/page.html
+    err_has 'nowhere/page.html'
+}
+
+run_tests
