@@ -125,7 +125,10 @@ static void signals_and_input_are_clean(void **state) {
     sigprocmask(SIG_SETMASK, &old, NULL);
     signal(SIGPIPE, SIG_DFL);
     assert_non_null(strstr(out.tail, "SigBlk:\t0000000000000000"));
-    assert_non_null(strstr(out.tail, "SigIgn:\t0000000000000000"));
+    // Signals 32 and 33 are the C library's own: nobody can set them back when a parent (GNU make does) ignored them.
+    const char *ignored = strstr(out.tail, "SigIgn:\t");
+    assert_non_null(ignored);
+    assert_int_equal(strtoull(ignored + strlen("SigIgn:\t"), NULL, 16) & ~(3ULL << 31), 0);
 }
 
 static void keep_line(void *closure, const char *text) {
