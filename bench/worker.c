@@ -81,7 +81,7 @@ static void do_work(const struct bench_ops *ops, struct bench_context *context, 
 
 static void work(const struct bench_ops *ops, struct bench_context *context, struct shared *shared, int reports,
                  int orders) {
-    setpgid(0, 0);
+    setsid(); // the session is how collectors tell the job's tasks, and how all of it is killed
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     signal(SIGINT, SIG_DFL);
     signal(SIGTERM, SIG_DFL);
@@ -132,7 +132,6 @@ static int spawn(struct worker *w, const struct bench_ops *ops, struct bench_con
     w->orders = orders[1];
     if (w->pid < 0)
         return system_error(err, "making a process");
-    setpgid(w->pid, w->pid); // on both sides: whoever comes first
     return 0;
 }
 

@@ -28,7 +28,7 @@ struct worker_outcome {
 struct worker *worker_start(const struct bench_ops *ops, struct bench_context *context, double timeout_s,
                             const volatile int *stop, struct error *err);
 
-// The process: the root of the job, for collectors.
+// The process: the root of the job and the leader of its session, for collectors.
 pid_t worker_pid(const struct worker *worker);
 
 // Lets the work begin and waits until it is done, at most timeout_s.

@@ -33,7 +33,7 @@ struct collect_options {
 
 // One sample. `job` is stopped before the work when begin() is called and has finished the work when end() is called.
 struct sample_window {
-    pid_t job;             // root process of the job; its children belong to the job, too
+    pid_t job;             // root process of the job and leader of its session; its children belong to the job, too
     const cpu_set_t *cpus; // CPUs the job may run on
     enum sample_mode mode;
     uint64_t start_ns; // CLOCK_MONOTONIC: when begin() was called

@@ -63,18 +63,26 @@ static void add_register(struct guest_counts *out, uint32_t msr, uint64_t count)
     ARRAY_PUSH(out->msrs, out->msr_count, out->msr_capacity, slot);
 }
 
-void guest_counts_sum(const struct guest_exits_row *from, const struct guest_exits_row *to, size_t count,
-                      const cpu_set_t *cpus, struct guest_counts *out) {
-    static const struct guest_exits_row zero;
+static void add_row(struct guest_counts *out, const struct guest_exits_row *from, const struct guest_exits_row *to) {
+    for (int e = 0; e < EVENT_COUNT; e++)
+        out->events[e] += to->events[e] - from->events[e];
+    for (int i = 0; i < MSR_SLOTS; i++)
+        add_register(out, to->msrs[i].msr, to->msrs[i].count - from->msrs[i].count);
+}
+
+void guest_counts_sum(const struct guest_exits_cpu *from, const struct guest_exits_cpu *to, size_t count,
+                      const cpu_set_t *cpus, enum guest_whose whose, struct guest_counts *out) {
+    static const struct guest_exits_cpu zero;
     *out = (struct guest_counts){0};
     for (size_t cpu = 0; cpu < count; cpu++) {
         if (cpus && !CPU_ISSET(cpu, cpus))
             continue;
-        const struct guest_exits_row *start = from ? &from[cpu] : &zero;
-        for (int e = 0; e < EVENT_COUNT; e++)
-            out->events[e] += to[cpu].events[e] - start->events[e];
-        for (int i = 0; i < MSR_SLOTS; i++)
-            add_register(out, to[cpu].msrs[i].msr, to[cpu].msrs[i].count - start->msrs[i].count);
+        const struct guest_exits_cpu *start = from ? &from[cpu] : &zero;
+        for (int w = 0; w < WHOSE_COUNT; w++) {
+            if (whose == WHOSE_COUNT || (int)whose == w)
+                add_row(out, &start->whose[w], &to[cpu].whose[w]);
+        }
+        out->ended_wait_ns += to[cpu].ended_wait_ns - start->ended_wait_ns;
     }
     add_register(out, MSR_TSC_DEADLINE, out->events[EVENT_MSR_DEADLINE]);
     add_register(out, MSR_X2APIC_ICR, out->events[EVENT_MSR_ICR]);
@@ -185,6 +193,17 @@ void guest_find_blind_spots(const struct guest_counts *since_attach, struct gues
     facts->blind_ipi = arrived >= ENOUGH && sent == 0;
 }
 
+// Run-queue delay is time in which the job could have run and did not, because something else had its CPU.
+static void report_ended_wait(const struct guest_counts *counts, struct collector_output *out) {
+    struct observation o = {
+        .cause = CAUSE_GUEST_THREADS,
+        .scope = SCOPE_CPU,
+        .basis = BASIS_TIMED,
+        .seconds = (double)counts->ended_wait_ns * 1e-9,
+    };
+    observations_add(out->obs, o);
+}
+
 void guest_counts_report(const struct guest_counts *counts, const struct guest_facts *facts,
                          struct collector_output *out) {
     struct tally tallies[CAUSE_COUNT] = {{0}};
@@ -211,4 +230,6 @@ void guest_counts_report(const struct guest_counts *counts, const struct guest_f
         price(facts, &o);
         observations_add(out->obs, o);
     }
+    if (facts->tells_jobs_apart && counts->ended_wait_ns)
+        report_ended_wait(counts, out);
 }

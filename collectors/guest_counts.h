@@ -10,6 +10,7 @@
 // - An interrupt that arrives may have ended a sleep, interrupted the guest or come without an exit: exit.irq is
 // counted
 //   and has no seconds.
+// - Only what happened while a task of the job ran counts as the job's loss, except entering idle.
 // - Page faults are the guest's own (guest.fault, counted); whether the host backed the page cannot be seen here, so
 //   nothing is said of exit.stage2.
 #pragma once
@@ -41,6 +42,7 @@ struct guest_facts {
     const struct calibration *calibration; // or NULL
     bool hypervisor;                       // false: nothing exits, whatever is counted
     bool attached[32];                     // by index in guest_sources: was counted in this sample
+    bool tells_jobs_apart;                 // events are the job's alone, and ended tasks' waiting is known
     bool blind_timer;                      // timers are armed here in a way that is not seen: no word on exit.timer
     bool blind_ipi;                        // the same for IPIs and exit.ipi
 };
@@ -52,9 +54,12 @@ struct guest_counts {
     struct msr_slot *msrs; // free()
     size_t msr_count;
     size_t msr_capacity;
+    uint64_t ended_wait_ns; // of tasks of the job that ended
 };
-void guest_counts_sum(const struct guest_exits_row *from, const struct guest_exits_row *to, size_t count,
-                      const cpu_set_t *cpus, struct guest_counts *out);
+
+// `whose` chooses the job's events, the others', or both (WHOSE_COUNT).
+void guest_counts_sum(const struct guest_exits_cpu *from, const struct guest_exits_cpu *to, size_t count,
+                      const cpu_set_t *cpus, enum guest_whose whose, struct guest_counts *out);
 
 // A count of 0 is no statement where interrupts arrived that somebody must have asked for: a memory-mapped APIC, a
 // periodic timer, IPIs by hypercall and kernels that do not trace the write leave no trace. `since_attach` is

@@ -14,6 +14,7 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,10 +26,13 @@
 
 struct guest_exits {
     struct guest_exits_bpf *bpf;
-    const struct guest_exits_row *rows; // the kernel's counters, mapped; by CPU number
-    struct guest_exits_row *before;     // copies
-    struct guest_exits_row *after;
-    size_t cpus; // possible CPUs
+    struct guest_exits_cpu *counters; // the kernel's, mapped; by CPU number
+    struct guest_exits_job *job;      // mapped: whom to count apart
+    struct guest_exits_cpu *before;   // copies
+    struct guest_exits_cpu *after;
+    size_t cpus;                // possible CPUs
+    struct bpf_link *switches;  // tells the job's tasks apart; NULL: everything counts as the job's
+    struct bpf_link *task_ends; // NULL: not attached
     const struct calibration *calibration;
     bool hypervisor;
     bool told_blind_ipi;
@@ -37,31 +41,67 @@ struct guest_exits {
     bool attachable[MAX_SOURCES];
     int stats_fd; // in an attribution sample; -1 otherwise
     struct probe_cost cost_before[MAX_SOURCES];
+    struct probe_cost switches_before;
 };
 
 // --- opening ------------------------------------------------------------------------------------------------------
 
 static size_t map_bytes(const struct guest_exits *g) {
-    return g->cpus * sizeof *g->rows;
+    return g->cpus * sizeof *g->counters;
+}
+
+static void *map_in(const struct bpf_map *map, size_t bytes) {
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+static int open_and_load(struct guest_exits *g, bool with_types) {
+    g->bpf = guest_exits_bpf__open();
+    if (!g->bpf)
+        return -errno;
+    bpf_map__set_max_entries(g->bpf->maps.cpus, (unsigned)g->cpus);
+    bpf_program__set_autoload(g->bpf->progs.on_sched_switch, with_types);
+    bpf_program__set_autoload(g->bpf->progs.on_sched_process_exit, with_types);
+    int result = guest_exits_bpf__load(g->bpf);
+    if (result) {
+        guest_exits_bpf__destroy(g->bpf);
+        g->bpf = NULL;
+    }
+    return result;
 }
 
 static int load(struct guest_exits *g) {
     int cpus = libbpf_num_possible_cpus();
-    g->bpf = guest_exits_bpf__open();
-    if (!g->bpf || cpus <= 0)
-        return cpus < 0 ? cpus : -errno;
+    if (cpus <= 0)
+        return cpus;
     g->cpus = (size_t)cpus;
-    bpf_map__set_max_entries(g->bpf->maps.rows, (unsigned)cpus);
-    int result = guest_exits_bpf__load(g->bpf);
+    // The programs that read kernel structures need BTF of the running kernel; the others do not.
+    int result = open_and_load(g, true);
+    if (result && result != -EPERM)
+        result = open_and_load(g, false);
     if (result)
         return result;
-    void *rows = mmap(NULL, map_bytes(g), PROT_READ, MAP_SHARED, bpf_map__fd(g->bpf->maps.rows), 0);
-    if (rows == MAP_FAILED)
+    g->counters = map_in(g->bpf->maps.cpus, map_bytes(g));
+    g->job = map_in(g->bpf->maps.job, sizeof *g->job);
+    if (!g->counters || !g->job)
         return -errno;
-    g->rows = rows;
     g->before = mem_alloc(map_bytes(g));
     g->after = mem_alloc(map_bytes(g));
     return 0;
+}
+
+static struct bpf_link *attach_if_loaded(const struct bpf_program *program) {
+    return bpf_program__fd(program) >= 0 ? bpf_program__attach(program) : NULL;
+}
+
+static void attach_job(struct guest_exits *g, struct collector_status *status) {
+    g->switches = attach_if_loaded(g->bpf->progs.on_sched_switch);
+    g->task_ends = g->switches ? attach_if_loaded(g->bpf->progs.on_sched_process_exit) : NULL;
+    for (size_t cpu = 0; !g->switches && cpu < g->cpus; cpu++)
+        g->counters[cpu].current = WHOSE_JOB;
+    if (!g->switches)
+        collector_say(status, COLLECTOR_DEGRADED, "a kernel with CONFIG_DEBUG_INFO_BTF",
+                      "sched_switch cannot be traced: other programs' exits on the job's CPUs count as the job's");
 }
 
 static int attach(struct guest_exits *g, size_t i) {
@@ -114,7 +154,7 @@ static size_t attach_sources(struct guest_exits *g, struct collector_status *sta
 
 static void find_blind_spots(const struct guest_exits *g, struct guest_facts *facts) {
     struct guest_counts since_attach;
-    guest_counts_sum(NULL, g->rows, g->cpus, NULL, &since_attach);
+    guest_counts_sum(NULL, g->counters, g->cpus, NULL, WHOSE_COUNT, &since_attach);
     guest_find_blind_spots(&since_attach, facts);
     free(since_attach.msrs);
 }
@@ -137,8 +177,12 @@ static void guest_exits_close(void *state) {
         detach(g, i);
     if (g->stats_fd >= 0)
         close(g->stats_fd);
-    if (g->rows)
-        munmap((void *)g->rows, map_bytes(g));
+    bpf_link__destroy(g->switches);
+    bpf_link__destroy(g->task_ends);
+    if (g->counters)
+        munmap(g->counters, map_bytes(g));
+    if (g->job)
+        munmap(g->job, sizeof *g->job);
     guest_exits_bpf__destroy(g->bpf); // NULL is fine
     free(g->before);
     free(g->after);
@@ -165,6 +209,7 @@ static void *guest_exits_open(const struct collect_options *options, struct coll
         guest_exits_close(g);
         return NULL;
     }
+    attach_job(g, status);
     check_timer(g, status);
     return g;
 }
@@ -178,6 +223,23 @@ static void read_costs(const struct guest_exits *g, struct probe_cost *costs) {
     }
 }
 
+static struct probe_cost read_switches(const struct guest_exits *g) {
+    struct probe_cost cost = {0};
+    if (g->switches && probe_cost_read(g->bpf->progs.on_sched_switch, &cost))
+        cost = (struct probe_cost){0};
+    return cost;
+}
+
+// From the next switch on, CPUs that run a task of this session count for the job.
+static void watch_job(struct guest_exits *g, pid_t job) {
+    if (!g->switches)
+        return;
+    for (size_t cpu = 0; cpu < g->cpus; cpu++)
+        g->counters[cpu].current = WHOSE_OTHERS;
+    pid_t session = getsid(job);
+    g->job->session = session > 0 ? (unsigned)session : 0;
+}
+
 static int guest_exits_begin(void *state, const struct sample_window *window, struct error *err) {
     struct guest_exits *g = state;
     (void)err; // a source that does not attach any more counts as not measured in this sample
@@ -188,8 +250,10 @@ static int guest_exits_begin(void *state, const struct sample_window *window, st
         }
         g->stats_fd = probe_stats_on();
         read_costs(g, g->cost_before);
+        g->switches_before = read_switches(g);
     }
-    memcpy(g->before, g->rows, map_bytes(g));
+    watch_job(g, window->job);
+    memcpy(g->before, g->counters, map_bytes(g));
     return 0;
 }
 
@@ -204,14 +268,30 @@ static uint64_t counted(const struct guest_counts *counts, const struct guest_so
     return sum;
 }
 
-// What the programs cost on the job's CPUs. The statistics are per program and machine-wide, so each program's time is
-// shared out by where it counted.
-static void report_cost(const struct guest_exits *g, const struct guest_counts *job, struct collector_output *out) {
+// Switches are not counted, so their program's time is shared out evenly over the CPUs. Returns what
+// was added, seconds.
+static double add_switches(const struct guest_exits *g, const cpu_set_t *cpus, struct observation *o) {
+    struct probe_cost now = read_switches(g);
+    double runs = (double)(now.runs - g->switches_before.runs);
+    if (now.runs <= g->switches_before.runs)
+        return 0;
+    double ns = (double)(now.run_ns - g->switches_before.run_ns);
+    double share = fmin((double)CPU_COUNT(cpus) / (double)sysconf(_SC_NPROCESSORS_ONLN), 1);
+    o->count += (uint64_t)(runs * share);
+    o->seconds += ns * share * 1e-9;
+    json_add_double(o->detail, "sched_switch_ns", ns / runs);
+    return ns * share * 1e-9;
+}
+
+// What the programs cost on the job's CPUs while the job ran. The statistics are per program and machine-wide, so each
+// program's time is shared out by where it counted.
+static void report_cost(const struct guest_exits *g, const struct guest_counts *job, const cpu_set_t *cpus,
+                        struct collector_output *out) {
     struct probe_cost costs[MAX_SOURCES] = {{0}};
     struct observation o = {.cause = CAUSE_OBSERVER, .scope = SCOPE_CPU, .basis = BASIS_TIMED};
     struct guest_counts all;
     double timing_s = 0; // of the programs that timing samples have, too
-    guest_counts_sum(g->before, g->after, g->cpus, NULL, &all);
+    guest_counts_sum(g->before, g->after, g->cpus, NULL, WHOSE_COUNT, &all);
     read_costs(g, costs);
     o.detail = cJSON_CreateObject();
     for (size_t i = 0; i < guest_source_count; i++) {
@@ -228,14 +308,16 @@ static void report_cost(const struct guest_exits *g, const struct guest_counts *
         snprintf(key, sizeof key, "%s_ns", guest_sources[i].tracepoint);
         json_add_double(o.detail, key, ns / (double)runs);
     }
+    timing_s += add_switches(g, cpus, &o);
     json_add_double(o.detail, "timing_s", timing_s);
     observations_add(out->obs, o);
     free(all.msrs);
 }
 
-static void end_attribution(struct guest_exits *g, const struct guest_counts *counts, struct collector_output *out) {
+static void end_attribution(struct guest_exits *g, const struct guest_counts *counts, const cpu_set_t *cpus,
+                            struct collector_output *out) {
     if (g->stats_fd >= 0) {
-        report_cost(g, counts, out);
+        report_cost(g, counts, cpus, out);
         close(g->stats_fd);
         g->stats_fd = -1;
     }
@@ -248,13 +330,15 @@ static void end_attribution(struct guest_exits *g, const struct guest_counts *co
 static int guest_exits_end(void *state, const struct sample_window *window, struct collector_output *out,
                            struct error *err) {
     struct guest_exits *g = state;
-    struct guest_facts facts = {.calibration = g->calibration, .hypervisor = g->hypervisor};
+    struct guest_facts facts = {
+        .calibration = g->calibration, .hypervisor = g->hypervisor, .tells_jobs_apart = g->task_ends != NULL};
     struct guest_counts counts;
     (void)err;
-    memcpy(g->after, g->rows, map_bytes(g));
+    g->job->session = 0;
+    memcpy(g->after, g->counters, map_bytes(g));
     for (size_t i = 0; i < guest_source_count; i++)
         facts.attached[i] = g->links[i] != NULL;
-    guest_counts_sum(g->before, g->after, g->cpus, window->cpus, &counts);
+    guest_counts_sum(g->before, g->after, g->cpus, window->cpus, WHOSE_JOB, &counts);
     find_blind_spots(g, &facts);
     guest_counts_report(&counts, &facts, out);
     if (facts.blind_ipi && !g->told_blind_ipi) {
@@ -264,7 +348,7 @@ static int guest_exits_end(void *state, const struct sample_window *window, stru
                                                 "(a memory-mapped APIC, or IPIs by hypercall)"));
     }
     if (window->mode == MODE_ATTRIBUTION)
-        end_attribution(g, &counts, out);
+        end_attribution(g, &counts, window->cpus, out);
     free(counts.msrs);
     return 0;
 }

@@ -7,36 +7,53 @@
 // touched. A plain array indexed by CPU and not a per-CPU one: the verifier inlines its look-up on all kernels from
 // 5.10, and user space maps it and reads without system calls. A counter is a load, an add and a store: an interrupt
 // exactly between them that counts the same event is lost, once in some 10^8.
+//
+// Events are counted apart for the job and for everybody else on its CPUs: an exit that another program makes costs the
+// job nothing but its turn. Which of both runs is decided once per context switch, by the session of the next task;
+// that program and the one for ended tasks are the only ones that read kernel structures, and need BTF.
 #include <linux/bpf.h>
 
+#include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
 
 #include "probes/guest_exits.h"
+#include "probes/kernel_types.h"
 
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(map_flags, BPF_F_MMAPABLE);
     __uint(max_entries, 1); // the collector sets the number of CPUs
     __type(key, __u32);
-    __type(value, struct guest_exits_row);
-} rows SEC(".maps");
+    __type(value, struct guest_exits_cpu);
+} cpus SEC(".maps");
 
-static __always_inline struct guest_exits_row *my_row(void) {
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct guest_exits_job);
+} job SEC(".maps");
+
+static __always_inline struct guest_exits_cpu *my_cpu(void) {
     __u32 cpu = bpf_get_smp_processor_id();
-    return bpf_map_lookup_elem(&rows, &cpu);
+    return bpf_map_lookup_elem(&cpus, &cpu);
 }
 
 static __always_inline int count(enum guest_event event) {
-    struct guest_exits_row *row = my_row();
-    if (row)
-        row->events[event]++;
+    struct guest_exits_cpu *cpu = my_cpu();
+    if (cpu)
+        cpu->whose[cpu->current & 1].events[event]++;
     return 0;
 }
 
 // The rare registers, kept out of the hot program so that it fits into two lines of the instruction cache.
-static __noinline int count_register(struct guest_exits_row *row, __u32 msr) {
-    if (!row)
+static __noinline int count_register(__u32 msr) {
+    struct guest_exits_cpu *cpu = my_cpu();
+    if (!cpu)
         return 0;
+    struct guest_exits_row *row = &cpu->whose[cpu->current & 1];
 #pragma unroll
     for (int i = 0; i < MSR_SLOTS; i++) {
         struct msr_slot *slot = &row->msrs[i];
@@ -59,14 +76,17 @@ int on_write_msr(struct bpf_raw_tracepoint_args *ctx) {
         return count(EVENT_MSR_DEADLINE);
     if (msr == MSR_X2APIC_ICR)
         return count(EVENT_MSR_ICR);
-    return count_register(my_row(), msr);
+    return count_register(msr);
 }
 
 // power:cpu_idle(unsigned state, unsigned cpu). State -1 is the way out; 0 polls without halting.
 SEC("raw_tp/cpu_idle")
 int on_cpu_idle(struct bpf_raw_tracepoint_args *ctx) {
     __s32 state = ctx->args[0];
-    return state > 0 ? count(EVENT_IDLE) : 0;
+    struct guest_exits_cpu *cpu = my_cpu();
+    if (cpu && state > 0)
+        cpu->whose[WHOSE_JOB].events[EVENT_IDLE]++;
+    return 0;
 }
 
 #define COUNT(tracepoint, event)                                                                                       \
@@ -89,5 +109,41 @@ COUNT(hyperv_send_ipi_one, EVENT_HYPERV_IPI_ONE)
 COUNT(hyperv_send_ipi_mask, EVENT_HYPERV_IPI_MASK)
 COUNT(page_fault_user, EVENT_FAULT_USER)
 COUNT(page_fault_kernel, EVENT_FAULT_KERNEL)
+
+// The session number that a task has in the innermost PID namespace it is in, which is the one that the job's parent
+// sees, too.
+static __always_inline __u32 session_of(struct task_struct *task) {
+    struct pid *session = BPF_CORE_READ(task, signal, pids[PIDTYPE_SID]);
+    unsigned int level = BPF_CORE_READ(session, level);
+    int number = 0;
+    bpf_core_read(&number, sizeof number,
+                  (void *)session + bpf_core_field_offset(struct pid, numbers) +
+                      level * bpf_core_type_size(struct upid) + bpf_core_field_offset(struct upid, nr));
+    return number;
+}
+
+static __always_inline int is_of_job(struct task_struct *task) {
+    __u32 zero = 0;
+    struct guest_exits_job *j = bpf_map_lookup_elem(&job, &zero);
+    return j && j->session && session_of(task) == j->session;
+}
+
+SEC("tp_btf/sched_switch")
+int BPF_PROG(on_sched_switch, _Bool preempt, struct task_struct *prev, struct task_struct *next) {
+    struct guest_exits_cpu *cpu = my_cpu();
+    if (cpu)
+        cpu->current = is_of_job(next) ? WHOSE_JOB : WHOSE_OTHERS;
+    return 0;
+}
+
+// Threads and processes that end inside a sample take their run-queue delay with them; those that live are read from
+// /proc by the collector "cpu".
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(on_sched_process_exit, struct task_struct *task) {
+    struct guest_exits_cpu *cpu = my_cpu();
+    if (cpu && is_of_job(task))
+        cpu->ended_wait_ns += BPF_CORE_READ(task, sched_info.run_delay);
+    return 0;
+}
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -41,8 +41,23 @@ struct msr_slot {
     unsigned int unused;
 };
 
-// One for each CPU: no counter is shared between CPUs, and user space reads those of the CPUs that matter.
+// Counters of one kind of task on one CPU.
 struct guest_exits_row {
     unsigned long long events[EVENT_COUNT];
     struct msr_slot msrs[MSR_SLOTS];
+};
+
+// Whose time an event fell into. Entering idle belongs to the CPU and is counted for the job in any case.
+enum guest_whose { WHOSE_OTHERS, WHOSE_JOB, WHOSE_COUNT };
+
+// One for each CPU: no counter is shared between CPUs, and user space reads those of the CPUs that matter.
+struct guest_exits_cpu {
+    struct guest_exits_row whose[WHOSE_COUNT];
+    unsigned long long ended_wait_ns; // time that tasks of the job which have ended had waited for a CPU
+    unsigned int current;             // enum guest_whose: the task that runs now; set at each switch
 } __attribute__((aligned(64)));
+
+// What user space tells the programs.
+struct guest_exits_job {
+    unsigned int session; // session number of the job's tasks; 0: no sample is running
+};

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// The few kernel structures that probes read, with the few fields that they read. libbpf finds the real offsets in the
+// running kernel's BTF when a program is loaded (CO-RE), so this is no copy of any kernel's headers, and the objects
+// build on machines without BTF.
+#pragma once
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+enum { PIDTYPE_SID = 3 }; // enum pid_type, Linux 4.19 and later
+
+struct upid {
+    int nr;
+};
+
+struct pid {
+    unsigned int level;
+    struct upid numbers[1];
+};
+
+struct signal_struct {
+    struct pid *pids[4];
+};
+
+struct sched_info {
+    unsigned long long run_delay; // ns spent waiting on a run queue
+};
+
+struct task_struct {
+    struct signal_struct *signal;
+    struct sched_info sched_info;
+};
+
+#pragma clang attribute pop
