@@ -11,6 +11,11 @@ BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /sbin/bpftool) bpftool)
 MPICC   ?= mpicc
 VERSION := 0.1.0
 
+# All CPUs, unless -j says otherwise.
+ifeq ($(filter -j%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(shell nproc)
+endif
+
 # make V=1 shows the commands.
 SAY     := $(if $V,@:,@echo)
 Q       := $(if $V,,@)

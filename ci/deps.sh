@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Installs what is missing to build and test, through apt. Says nothing and takes no time when all is there.
-# Usage: ci/deps.sh [GROUP...]     groups: build test (the default), lint, fuzz
+# Usage: ci/deps.sh [GROUP...]     groups: build test (the default), lint, bench, fuzz
 set -u
 
 # group, package, what it is for
@@ -30,6 +30,7 @@ lint  clang-tidy      static checks
 lint  cppcheck        static checks
 lint  shellcheck      checks of the scripts
 lint  groff-base      checks of the man pages
+bench hpcc            the same kernels as ours, to compare with
 fuzz  libclang-rt-14-dev   libFuzzer and the sanitizers of clang
 END
 }
@@ -37,7 +38,7 @@ END
 groups="${*:-build test}"
 for group in $groups; do
     if ! table | grep -q "^$group "; then
-        echo "deps: there is no group \"$group\"; known: build test lint fuzz" >&2
+        echo "deps: there is no group \"$group\"; known: build test lint bench fuzz" >&2
         exit 2
     fi
 done
