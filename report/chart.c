@@ -81,9 +81,11 @@ void chart_axis(struct str *out, const struct chart_scale *scale, double y, int 
         return;
     double step = round_step(range, wanted);
     int decimals = step >= 1 ? 0 : (int)ceil(-log10(step) - 1e-9);
-    for (double n = ceil(scale->low / step - 1e-9); n * step <= scale->high + 1e-9 * step; n++) {
+    double first = ceil(scale->low / step - 1e-9);
+    int ticks = (int)floor(scale->high / step - first + 1e-9);
+    for (int i = 0; i <= ticks; i++) {
         char label[64];
-        double value = n * step;
+        double value = (first + i) * step;
         double x = chart_place(scale, value);
         snprintf(label, sizeof label, "%.*f%s", decimals, fabs(value) < step / 2 ? 0 : value, unit);
         chart_line(out, x, y, x, y + 4, "axis");

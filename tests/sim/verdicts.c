@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Simulates comparisons whose truth is known, with fixed seeds, over the shapes of noise that guests show, and prints
 // the tables of docs/method.md: how often the intervals cover the truth, how often a verdict is wrong, and the power
-// beside that of the tests other tools use.   Usage: build/sim-verdicts [TRIALS]
+// beside that of the tests other tools use.
+// Usage: build/sim-verdicts [TRIALS [FILE]]     FILE: the tables replace what stands between its two marker lines
 #include "core/memory.h"
+#include "core/str.h"
 #include "report/distribution.h"
 #include "report/stats.h"
 #include "tests/sim/noise.h"
@@ -10,6 +12,8 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 static const size_t SIZES[] = {5, 10, 20, 40, 100};
 static const double LIMIT_PCT = 0.5;
@@ -61,29 +65,30 @@ static struct tally run_trials(const struct noise_shape *shape, size_t n, double
     return tally;
 }
 
-static void print_share(size_t part, size_t whole) {
+static void print_share(FILE *out, size_t part, size_t whole) {
     if (whole < 50)
-        printf(" | -");
+        fputs(" | -", out);
     else
-        printf(" | %.1f", 100 * (double)part / (double)whole);
+        fprintf(out, " | %.1f", 100 * (double)part / (double)whole);
 }
 
-static void coverage_table(size_t trials) {
-    printf(
-        "| noise | n | intervals cover (%%) | 5 %% shift | false slower (%%) | verdicts wrong (%%), "
-        "no shift | 1 %% shift | cannot-tell (%%), no shift | 1 %% shift |\n|---|---|---|---|---|---|---|---|\n");
+static void coverage_table(size_t trials, FILE *out) {
+    fputs(
+        "| noise | n | interval covers | false slower | verdict wrong, no shift | 1 % shift "
+        "| cannot-tell, no shift | 1 % shift |\n|---|---:|---:|---:|---:|---:|---:|---:|\n",
+        out);
     for (size_t s = 0; s < NOISE_SHAPES; s++) {
         for (size_t k = 0; k < ARRAY_LEN(SIZES); k++) {
             struct tally null = run_trials(&noise_shapes[s], SIZES[k], 0, trials);
             struct tally one = run_trials(&noise_shapes[s], SIZES[k], 1, trials);
-            printf("| %s | %zu", noise_shapes[s].name, SIZES[k]);
-            print_share(null.covered, null.intervals);
-            print_share(null.slower, trials);
-            print_share(null.firm - null.firm_covered, trials);
-            print_share(one.firm - one.firm_covered, trials);
-            print_share(trials - null.firm, trials);
-            print_share(trials - one.firm, trials);
-            printf(" |\n");
+            fprintf(out, "| %s | %zu", noise_shapes[s].name, SIZES[k]);
+            print_share(out, null.covered, null.intervals);
+            print_share(out, null.slower, trials);
+            print_share(out, null.firm - null.firm_covered, trials);
+            print_share(out, one.firm - one.firm_covered, trials);
+            print_share(out, trials - null.firm, trials);
+            print_share(out, trials - one.firm, trials);
+            fprintf(out, " |\n");
         }
     }
 }
@@ -137,11 +142,11 @@ static bool mixed_bootstrap_finds(const double *x, const double *y, size_t n, st
     return t > 0 && (double)beyond / MIXED_RESAMPLES < 0.05;
 }
 
-static void power_table(size_t trials) {
+static void power_table(size_t trials, FILE *out) {
     static const double SHIFTS[] = {0, 0.5, 1};
-    printf(
-        "\n| noise, n = 40 | shift (%%) | metalgap | Mann-Whitney | Welch | mixed bootstrap "
-        "|\n|---|---|---|---|---|---|\n");
+    fprintf(out,
+            "\n| noise, n = 40 | shift | metalgap | Mann-Whitney | Welch | mixed bootstrap "
+            "|\n|---|---:|---:|---:|---:|---:|\n");
     enum { N = 40 };
     for (size_t s = 0; s < NOISE_SHAPES; s++) {
         if (noise_shapes[s].paired || noise_shapes[s].drift > 0)
@@ -163,21 +168,54 @@ static void power_table(size_t trials) {
                 found[2] += welch_finds(x, y, N);
                 found[3] += mixed_bootstrap_finds(x, y, N, &rng);
             }
-            printf("| %s | %.1f", noise_shapes[s].name, SHIFTS[k]);
+            fprintf(out, "| %s | %.1f", noise_shapes[s].name, SHIFTS[k]);
             for (size_t f = 0; f < ARRAY_LEN(found); f++)
-                print_share(found[f], trials);
-            printf(" |\n");
+                print_share(out, found[f], trials);
+            fprintf(out, " |\n");
         }
     }
 }
 
+// Replaces what stands between the marker lines of a file. 0 or -1.
+static int replace_between_markers(const char *path, const char *tables) {
+    static const char BEGIN[] = "<!-- sim-verdicts -->\n";
+    static const char END[] = "<!-- end of sim-verdicts -->\n";
+    struct str text = {0};
+    char part[4096];
+    FILE *file = fopen(path, "r+");
+    if (!file)
+        return -1;
+    for (size_t got; (got = fread(part, 1, sizeof part, file)) > 0;)
+        str_add_bytes(&text, part, got);
+    const char *begin = strstr(str_text(&text), BEGIN);
+    const char *end = begin ? strstr(begin, END) : NULL;
+    int result = -1;
+    if (end && fseek(file, begin + strlen(BEGIN) - str_text(&text), SEEK_SET) == 0) {
+        fputs(tables, file);
+        fputs(end, file);
+        result = fflush(file) == 0 && ftruncate(fileno(file), ftell(file)) == 0 ? 0 : -1;
+    }
+    fclose(file);
+    str_free(&text);
+    return result;
+}
+
 int main(int argc, char **argv) {
-    size_t trials = argc > 1 ? strtoul(argv[1], NULL, 10) : 2000;
-    if (trials == 0) {
-        fprintf(stderr, "usage: sim-verdicts [TRIALS]\n");
+    size_t trials = argc > 1 ? strtoul(argv[1], NULL, 10) : 1000;
+    if (trials == 0 || argc > 3) {
+        fprintf(stderr, "usage: sim-verdicts [TRIALS [FILE]]\n");
         return 2;
     }
-    coverage_table(trials);
-    power_table(trials);
-    return 0;
+    char *tables = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&tables, &size);
+    coverage_table(trials, out);
+    power_table(trials, out);
+    fclose(out);
+    int result = argc > 2 ? replace_between_markers(argv[2], tables) : fputs(tables, stdout);
+    if (result < 0)
+        fprintf(stderr, "sim-verdicts: %s cannot be written, or has no marker lines\n",
+                argc > 2 ? argv[2] : "the table");
+    free(tables);
+    return result < 0 ? 5 : 0;
 }
