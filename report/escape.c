@@ -61,11 +61,9 @@ static size_t each_character(struct str *out, const char *text, size_t limit, pu
         }
         uint32_t point = 0;
         size_t length = decode(p, &point);
-        if (length == 0)
-            put(out, REPLACEMENT, 3);
-        else if (point == '\n' || point == '\t' || point == '\r')
+        if (length == 1 && strchr("\n\t\r", *p))
             put(out, " ", 1);
-        else if (harmful(point))
+        else if (length == 0 || harmful(point))
             put(out, REPLACEMENT, 3);
         else
             put(out, p, length);

@@ -87,7 +87,7 @@ static void draw_strip(struct str *out, const struct strip *strip, const struct 
     size_t count = 0;
     model_spread(strip->side, &centre, &spread);
     double *sorted = sorted_speeds(strip->side, reference, &count);
-    size_t every = (count + MAX_DOTS - 1) / MAX_DOTS;
+    size_t every = 1 + count / (MAX_DOTS + 1);
     size_t place = 0;
     for (size_t r = 0; r < strip->side->count; r++) {
         const struct series *series = &strip->side->run[r].c->mode[MODE_TIMING];

@@ -36,6 +36,11 @@ static void percent(struct str *out, double pct, struct stats_interval ci) {
     str_add(out, isfinite(pct) ? text : "&ndash;");
 }
 
+static void plain_percent(struct str *out, double pct) {
+    number(out, pct, NAN);
+    str_add(out, isfinite(pct) ? " %" : "");
+}
+
 static void open_table(struct str *out, const char *label) {
     str_printf(out, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"%s\"><table>\n", label);
 }
@@ -137,8 +142,8 @@ static void comparison_table(struct str *out, const struct model *model) {
         str_add(out, "<td>");
         badge(out, c);
         str_add(out, "<td class=\"n\">");
-        number(out, c->mde_pct, NAN);
-        str_printf(out, " %%<td class=\"n\">%zu / %zu</tr>\n", c->cmp.baseline.count, c->cmp.subject.count);
+        plain_percent(out, c->mde_pct);
+        str_printf(out, "<td class=\"n\">%zu / %zu</tr>\n", c->cmp.baseline.count, c->cmp.subject.count);
     }
     close_table(out);
     str_printf(
@@ -168,10 +173,10 @@ static void single_table(struct str *out, const struct model *model) {
         model_range(c->cmp.subject.median_ci, range, sizeof range);
         str_printf(out, "<td class=\"n\">%s<td class=\"n\">%zu<td class=\"n\">", *range ? range : "&ndash;",
                    c->cmp.subject.count);
-        number(out, c->cmp.subject.cv_pct, NAN);
-        str_add(out, " %<td class=\"n\">");
-        number(out, c->noise_floor_pct, NAN);
-        str_add(out, " %<td class=\"n\">");
+        plain_percent(out, c->cmp.subject.cv_pct);
+        str_add(out, "<td class=\"n\">");
+        plain_percent(out, c->noise_floor_pct);
+        str_add(out, "<td class=\"n\">");
         if (c->ledger.count)
             percent(out, c->ledger.direct.mean, c->ledger.direct_ci);
         else
@@ -199,9 +204,10 @@ static void seconds_cell(struct str *out, double seconds, double count) {
     str_printf(out, us >= 1000 ? "%.3g ms" : "%.3g &micro;s", us >= 1000 ? us / 1000 : us);
 }
 
-static void count_cell(struct str *out, double count) {
+// A source that times without counting leaves the count at 0.
+static void count_cell(struct str *out, double count, enum obs_basis basis) {
     str_add(out, "<td class=\"n\">");
-    if (count > 0)
+    if (count > 0 || (basis == BASIS_COUNTED && isfinite(count)))
         str_printf(out, count < 10 ? "%.2g" : "%.0f", count);
     else
         str_add(out, "&ndash;");
@@ -220,9 +226,9 @@ static void ledger_row(struct str *out, const struct model_case *c, size_t i) {
     escape_html(out, info->explanation, 200);
     str_add(out, "</span><td class=\"n\">");
     percent(out, line->pct, line->ci);
-    count_cell(out, line->count);
+    count_cell(out, line->count, line->basis);
     if (c->cmp.has_baseline)
-        count_cell(out, line->baseline_count);
+        count_cell(out, line->baseline_count, line->basis);
     seconds_cell(out, line->seconds, line->count);
     str_printf(out, "<td>%s</tr>\n", obs_basis_names[line->basis]);
 }
@@ -284,15 +290,16 @@ static void case_facts(struct str *out, const struct model_case *c) {
         str_printf(out, "%zu against %zu %s. ", c->cmp.shift.subject_units, c->cmp.shift.baseline_units,
                    c->cmp.shift.units_are_machines ? "machines" : "runs");
     str_add(out, "Noise floor ");
-    number(out, c->noise_floor_pct, NAN);
-    str_add(out, " %");
+    if (isfinite(c->noise_floor_pct))
+        plain_percent(out, c->noise_floor_pct);
+    else
+        str_add(out, "not known (too few samples)");
     if (c->cmp.has_baseline && isfinite(c->mde_pct)) {
         str_add(out, "; resolves ");
-        number(out, c->mde_pct, NAN);
-        str_add(out, " %");
+        plain_percent(out, c->mde_pct);
     }
     if (c->ledger.has_observer) {
-        str_add(out, "; attribution samples, with all probes on, are slower by ");
+        str_add(out, "; attribution samples, with all probes on, differ by ");
         percent(out, c->ledger.observer_pct, c->ledger.observer_ci);
     }
     str_add(out, ".</p>\n");
@@ -303,15 +310,15 @@ static void one_case(struct str *out, const struct model *model, size_t i) {
     str_printf(out, "<section id=\"case%zu\"><h2>", i);
     escape_html(out, c->name, 120);
     str_add(out, " ");
-    badge(out, c);
+    if (model->baseline_count)
+        badge(out, c);
     str_add(out, "</h2>\n<p>");
     escape_html(out, c->sentence, 2000);
     str_add(out, ".</p>\n");
     case_facts(out, c);
     html_samples(out, model, c);
     if (c->ledger.count) {
-        str_printf(out, "<h3>%s</h3>\n",
-                   c->cmp.has_baseline ? "Where the difference goes" : "What the hypervisor took");
+        str_printf(out, "<h3>%s</h3>\n", c->cmp.has_baseline ? "Where the difference goes" : "Where time was lost");
         html_ledger_bar(out, c);
         ledger_table(out, c);
         hints(out, &c->ledger);

@@ -146,7 +146,7 @@ static void line_row(const struct page *page, const char *name, double pct, stru
     double half = half_width(ci);
     model_range(ci, range, sizeof range);
     char number[32] = "";
-    if (count > 0)
+    if (count > 0 || (isfinite(count) && strcmp(basis, obs_basis_names[BASIS_COUNTED]) == 0))
         snprintf(number, sizeof number, count < 10 ? "%.2g" : "%.0f", count);
     fputs("  ", page->out);
     cell(page, name, 22);
@@ -165,7 +165,8 @@ static void ledger_table(const struct page *page, const struct model_case *c) {
     fputc('\n', page->out);
     struct str title = {0};
     escape_plain(&title, c->name, 40);
-    str_add(&title, c->cmp.has_baseline ? ": where the difference of the means goes" : ": direct cost that was seen");
+    str_add(&title,
+            c->cmp.has_baseline ? ": where the difference of the means goes" : ": time that was seen to be lost");
     styled(page, STYLE_BOLD, str_text(&title));
     str_free(&title);
     fprintf(page->out, "\n  %-22s%9s%22s%12s  %s\n", "cause", c->cmp.has_baseline ? "% of base" : "% of time",

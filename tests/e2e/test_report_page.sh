@@ -1,0 +1,122 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Formats and options of metalgap report, and its page in a real browser. Gaps and broken files: test_report.sh.
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# journal FILE LABEL ROLE SHIFT: 40 samples of two cases with bursty noise of a fixed seed, SHIFT percent slower.
+journal() {
+    python3 - "$@" <<'PY'
+import json, math, random, sys
+path, label, role, shift = sys.argv[1], sys.argv[2], sys.argv[3], float(sys.argv[4])
+r = random.Random(label)
+paths = [{"resource": "disk", "device": "vda", "path": "paravirtual", "via": "vmm", "driver": "virtio_blk", "reason": "x"},
+         {"resource": "nic", "device": "eth0", "path": "offload", "via": "vf", "driver": "iavf", "reason": "y"}]
+with open(path, "w") as f:
+    w = lambda o: f.write(json.dumps(o) + "\n")
+    w({"t": "header", "schema": "metalgap.run/1", "id": label, "started": "2026-01-02T03:04:05Z", "label": label, "role": role,
+       "host": label, "platform": {"kind": "vm", "hypervisor": "kvm", "paths": paths}, "topology": {"cpus": 2},
+       "collectors": [{"name": "pmu", "state": "unavailable", "reason": "none here", "hint": "ask for one"}]})
+    for case in ("slow", "same"):
+        w({"t": "case", "case": case, "fom": {"name": "latency", "unit": "us", "better": "lower"}, "cpus": 2})
+        for seq in range(40):
+            x = abs(r.gauss(0, .003)) + (r.expovariate(20) if r.random() < .1 else 0)
+            x += math.log1p(shift / 100) if case == "slow" else 0
+            w({"t": "sample", "case": case, "seq": seq, "mode": "timing", "wall_s": 1, "fom": 10 * math.exp(x), "valid": True,
+               "steps_s": [.1, .11, .12], "obs": [{"cause": "exit.timer", "count": 900, "seconds": .004, "basis": "timed",
+                                                   "hist_ns": [[10, 700], [11, 200]]}] if role == "guest" else []})
+    w({"t": "end", "status": "complete", "samples": 80, "wall_s": 80})
+PY
+}
+
+both() {
+    journal guest.jsonl instance guest 3
+    journal metal.jsonl iron metal 0
+}
+
+test_overhead_as_text() {
+    both
+    run 0 metalgap report guest.jsonl --baseline metal.jsonl
+    out_has '^slow .* slower$'
+    out_has '^same .* not-slower$'
+    out_has 'unexplained'
+    out_has_not $'\033'
+    fits_80_columns out
+}
+
+test_json_balances() {
+    both
+    run 0 metalgap report guest.jsonl --baseline metal.jsonl --format json
+    json out 'v["schema"] == "metalgap.report/1" and len(v["cases"]) == 2'
+    json out 'all(abs(sum(l["pct"] or 0 for l in c["ledger"]) + c["unexplained"]["pct"] - c["overhead"]["mean_pct"]) < 1e-9
+                  for c in v["cases"])'
+}
+
+test_one_journal() {
+    journal guest.jsonl instance guest 0
+    run 0 metalgap report guest.jsonl
+    out_has 'direct-cost'
+    out_has 'pmu on instance: none here'
+    metalgap report - <guest.jsonl >out || fail "a journal from standard input is not read"
+    out_has "instance"
+}
+
+test_the_limit_decides() {
+    both
+    run 0 metalgap report guest.jsonl --baseline metal.jsonl --limit 0.01% --format json
+    json out '[c["overhead"]["verdict"] for c in v["cases"] if c["case"] == "same"] == ["cannot-tell"]'
+}
+
+test_the_file_name_decides_the_format() {
+    both
+    run 0 metalgap report guest.jsonl --baseline metal.jsonl -o gap.html
+    out_is_empty
+    grep -q '<!doctype html>' gap.html || fail "gap.html is no page"
+    run 0 metalgap report guest.jsonl -o x.csv
+    grep -q '^case,side,' x.csv || fail "x.csv is no CSV"
+    run 0 metalgap report guest.jsonl --format md -o x.csv
+    grep -q '^| case |' x.csv || fail "--format does not win"
+}
+
+test_usage_errors() {
+    run 2 metalgap report
+    run 2 metalgap report --baseline
+    run 2 metalgap report --limit many x.jsonl
+    run 2 metalgap report --nonsense x.jsonl
+    journal guest.jsonl instance guest 0
+    run 2 metalgap report guest.jsonl --format pdf
+    err_has 'openmetrics'
+    run 0 metalgap report --help
+    out_has 'Examples'
+}
+
+test_a_bad_journal_leaves_an_older_report_alone() {
+    echo old >gap.html
+    run 3 metalgap report nowhere.jsonl -o gap.html
+    [ "$(cat gap.html)" = old ] || fail "gap.html was overwritten"
+}
+
+test_what_cannot_be_done_is_said() {
+    journal guest.jsonl instance guest 0
+    run 4 metalgap report guest.jsonl --host host.jsonl
+    run 4 metalgap report guest.jsonl -o no/such/folder/x.html
+}
+
+# The page as a browser lays it out: no wider than the window at desktop and phone width, its charts there.
+test_page_in_a_browser() {
+    command -v chromium >/dev/null || skip "chromium is not installed"
+    both
+    run 0 metalgap report guest.jsonl --baseline metal.jsonl -o gap.html
+    # The page has no script of its own: this copy gets one that says what the browser made of it.
+    sed 's|</body>|<script>document.title="W"+(document.documentElement.scrollWidth-innerWidth)+"S"+[...document.querySelectorAll("svg.chart")].filter(s=>s.getBoundingClientRect().height>20).length+"E"</script></body>|' gap.html >look.html
+    local width
+    for width in 1200 400; do
+        run 0 timeout 100 chromium --headless --no-sandbox --disable-gpu --disable-background-networking \
+            --disable-component-update --disable-sync --no-first-run --user-data-dir="$PWD/profile$width" \
+            --window-size=$width,900 --dump-dom "file://$PWD/look.html"
+        out_has '<title>W(-[0-9]+|0)S'
+        out_has '<title>W.*S1[0-9]E'
+    done
+}
+
+run_tests
