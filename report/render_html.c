@@ -423,10 +423,7 @@ static void raw_data(struct str *out, const struct model *model) {
     cJSON_Delete(root);
 }
 
-void render_html(const struct model *model, bool colour, FILE *file) {
-    (void)colour;
-    struct str page = {0};
-    struct str *out = &page;
+static void write_page(struct str *out, const struct model *model) {
     str_add(out,
             "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
             "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n"
@@ -457,6 +454,12 @@ void render_html(const struct model *model, bool colour, FILE *file) {
     notes(out, model);
     raw_data(out, model);
     str_add(out, "</main></body></html>\n");
-    fwrite(str_text(out), 1, page.length, file);
-    str_free(out);
+}
+
+void render_html(const struct model *model, bool colour, FILE *out) {
+    (void)colour;
+    struct str page = {0};
+    write_page(&page, model);
+    fwrite(str_text(&page), 1, page.length, out);
+    str_free(&page);
 }

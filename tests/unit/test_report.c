@@ -299,7 +299,7 @@ static void hostile_strings_are_harmless(void **state) {
             if (strcmp(renderer->name, "html") == 0)
                 assert_true(strstr(text, "\" onload") > strstr(text, "<script type=")); // in JSON, behind a backslash
             if (strcmp(renderer->name, "json") != 0) {
-                assert_null(strstr(text, "\u202e"));
+                assert_null(strstr(text, "\xe2\x80\xae"));
                 assert_valid_utf8(text);
             }
             free(text);
@@ -334,8 +334,7 @@ static void numbers_out_of_the_ordinary(void **state) {
         "\"wall_s\":1e-300,\"fom\":1e-300",
         "\"wall_s\":1",
         "\"wall_s\":0,\"fom\":1,\"obs\":[{\"cause\":\"exit.ipi\",\"count\":9007199254740991,\"seconds\":1e300,"
-        "\"basis\":"
-        "\"timed\",\"hist_ns\":[[63,1]]}]",
+        "\"basis\":\"timed\"}]",
     };
     static const char *const BETTER[] = {"higher", "lower"};
     struct error err;
