@@ -339,10 +339,14 @@ static struct ledger_line make_line(struct work *w, enum cause cause, enum obs_s
     return line;
 }
 
+bool ledger_describes(const struct ledger_line *line) {
+    return !line->summed && line->basis != BASIS_COUNTED;
+}
+
 static int line_group(const struct ledger_line *line) {
     if (line->summed)
         return 0;
-    return line->scope == SCOPE_LATENCY ? 2 : 1;
+    return ledger_describes(line) ? 2 : 1;
 }
 
 static int compare_lines(const void *a, const void *b) {

@@ -55,3 +55,7 @@ struct ledger {
 
 // `baseline` may be empty. free(out.lines) releases it.
 struct ledger ledger_make(const struct side *subject, const struct side *baseline, const struct comparison *c);
+
+// True for a line that tells of time without entering the sum: latencies of requests in flight, and what the probes
+// cost in attribution samples.
+bool ledger_describes(const struct ledger_line *line);

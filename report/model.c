@@ -525,6 +525,8 @@ static void add_count(struct str *text, size_t count, const char *what) {
 }
 
 static char *overall_sentence(const struct model *model) {
+    if (model->case_count == 0)
+        return mem_printf("There is no case in what ran on %s.", model->subject_label);
     if (model->case_count == 1)
         return mem_printf("%s.", model->cases[0].sentence);
     size_t count[3] = {0};

@@ -59,7 +59,8 @@ static cJSON *line_object(const struct ledger_line *line) {
     cJSON *object = cJSON_CreateObject();
     json_add_string(object, "cause", info->id);
     json_add_string(object, "family", cause_family_name(info->family));
-    json_add_double(object, "pct", line->pct);
+    // What the line adds to the sum: nothing where no cost is known.
+    json_add_double(object, "pct", line->summed ? line->pct : 0);
     add_interval(object, "ci", line->ci);
     json_add_double(object, "seconds", line->seconds);
     json_add_double(object, "count", line->count);
@@ -78,8 +79,7 @@ static void add_ledger(cJSON *object, const struct model_case *c) {
     cJSON *lines = cJSON_AddArrayToObject(object, "ledger");
     cJSON *described = cJSON_CreateArray();
     for (size_t i = 0; i < ledger->count; i++)
-        cJSON_AddItemToArray(ledger->lines[i].scope == SCOPE_LATENCY ? described : lines,
-                             line_object(&ledger->lines[i]));
+        cJSON_AddItemToArray(ledger_describes(&ledger->lines[i]) ? described : lines, line_object(&ledger->lines[i]));
     cJSON_AddItemToObject(object, "described", described);
     json_add_double(object, "explained_pct", ledger->explained.mean);
     cJSON *direct = cJSON_AddObjectToObject(object, "direct_cost");
