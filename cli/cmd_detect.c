@@ -40,7 +40,7 @@ static void print_help(void) {
 
 struct request {
     struct detect_options detect;
-    const char *is, *capture;
+    const char *is, *capture, *form;
     bool json, explain, signatures;
 };
 
@@ -49,7 +49,7 @@ static int parse(int argc, char **argv, struct request *out) {
     static const struct option options[] = {
         {"json", no_argument, NULL, 'j'},          {"explain", no_argument, NULL, 'e'},
         {"is", required_argument, NULL, 'i'},      {"root", required_argument, NULL, 'r'},
-        {"capture", required_argument, NULL, 'c'}, {"list-signatures", no_argument, NULL, 'l'},
+        {"capture", required_argument, NULL, 'c'}, {"list-signatures", optional_argument, NULL, 'l'},
         {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
     };
     int c;
@@ -72,6 +72,7 @@ static int parse(int argc, char **argv, struct request *out) {
             break;
         case 'l':
             out->signatures = true;
+            out->form = optarg;
             break;
         case 'h':
             print_help();
@@ -126,18 +127,25 @@ static int show(const struct request *request, const struct platform *p) {
     return EXIT_CODE_DONE;
 }
 
+static int print_signatures(const char *form) {
+    struct str text = {0};
+    int failed = signatures_view(form, &text);
+    if (failed)
+        fprintf(stderr, "metalgap: detect --list-signatures=%s: there is no such form\n  try: summary, man, or none\n",
+                form);
+    else
+        fputs(str_text(&text), stdout);
+    str_free(&text);
+    return failed ? EXIT_CODE_USAGE : EXIT_CODE_DONE;
+}
+
 int cmd_detect(int argc, char **argv) {
     struct request request = {.detect.timing = true};
     int code = parse(argc, argv, &request);
     if (code >= 0)
         return code;
-    if (request.signatures) {
-        struct str text = {0};
-        signatures_view(&text);
-        fputs(str_text(&text), stdout);
-        str_free(&text);
-        return EXIT_CODE_DONE;
-    }
+    if (request.signatures)
+        return print_signatures(request.form);
     struct platform platform;
     struct error err = {0};
     int failed = request.capture ? detect_capture(request.capture, request.detect.timing, &platform, &err)

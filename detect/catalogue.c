@@ -1,34 +1,55 @@
 // SPDX-License-Identifier: Apache-2.0
-// The signature tables as Markdown. See view.h. May include: core.
+// The signature tables as documents: Markdown with every row, and a summary (Markdown or man page) of what is detected
+// by which kinds of evidence. See view.h. May include: core.
+#include "detect/names.h"
 #include "detect/signatures.h"
 #include "detect/view.h"
 
+#include "core/memory.h"
+
 #include <stdio.h>
+#include <string.h>
 
-static void cell(struct str *out, const char *text) {
-    for (; text && *text; text++) {
-        char c = *text;
-        if (c == '|')
-            str_add(out, "\\|");
-        else
-            str_add_bytes(out, &c, 1);
-    }
-}
+// The kinds of evidence, in the order of the documents.
+enum kind { CPUID, MODEL, FIRMWARE, TREE, ACPI, SYSTEM, PCI, LOG, READERS, KINDS };
 
-static void row(struct str *out, const char *a, const char *b, const char *c, const char *from) {
-    const char *const cells[] = {a, b, c, from};
-    str_add(out, "|");
-    for (size_t i = 0; i < sizeof cells / sizeof cells[0]; i++) {
-        str_add(out, " ");
-        cell(out, cells[i]);
-        str_add(out, " |");
-    }
-    str_add(out, "\n");
-}
+static const struct {
+    const char *word, *title, *where, *what;
+} kinds[KINDS] = {
+    [CPUID] = {"CPUID", "CPUID signatures (0x40000000 + n * 0x100)", "signature", ""},
+    [MODEL] = {"CPU model", "CPU model names ('=' in front: the whole name)", "name", ""},
+    [FIRMWARE] = {"DMI", "DMI and firmware devices", "file", "condition"},
+    [TREE] = {"device tree", "Device tree", "file", "condition"},
+    [ACPI] = {"ACPI", "ACPI table headers", "OEM id", "OEM table id"},
+    [SYSTEM] = {"system files", "The running system: kernel, containers, cloud-init", "file", "condition"},
+    [PCI] = {"PCI", "PCI devices", "vendor:device", "what, path"},
+    [LOG] = {"kernel log", "Kernel log (recorded folders only)", "text", ""},
+    [READERS] = {"structured", "What takes more than comparing: feature bits, levels, namespaces", "where", "what"},
+};
 
-static void table(struct str *out, const char *title, const char *a, const char *b, const char *c) {
-    str_printf(out, "\n## %s\n\n| %s | %s | %s | from |\n|---|---|---|---|\n", title, a, b, c);
-}
+// What the readers know without a table of their own.
+static const struct {
+    const char *where, *what, *says;
+} readers[] = {
+    {"CPUID 1 ecx bit 31, flag hypervisor", "set, clear", "hypervisor!=none, hypervisor=none"},
+    {"CPUID Hyper-V base+3 ebx", "bits 0 and 12 (CreatePartitions, CpuManagement), not 22", "role=root-partition"},
+    {"CPUID Hyper-V base+0xc ebx", "isolation type 1, 2, 3", "cvm=vbs|sev-snp|tdx"},
+    {"CPUID Xen base+4, base+5", "HVM or PV parameters", "mode=hvm|pv"},
+    {"CPUID ACRN base+1 eax", "bit 0", "role=service-vm"},
+    {"KVM's evidence and AWS's strings or devices", "both, and no Firecracker", "hypervisor=nitro"},
+    {"CPUID 0x21; MSR 0xc0010131 bits 0 to 2", "IntelTDX; SEV_STATUS", "cvm=tdx|sev|sev-es|sev-snp"},
+    {"sys/hypervisor/properties/features", "bits 5, 3 and 8, 11", "mode=pv|pvh|hvm role=dom0"},
+    {"proc/sysinfo (s390)", "VM00 Control Program and further levels; LPAR", "hypervisor=zvm|kvm|pr/sm"},
+    {"SMBIOS type 0, byte 0x13 bit 4", "set (real PCs have it too: weak)", "hypervisor!=none"},
+    {"proc/self/ns/pid, cgroup, uts", "the machine's own, or not", "container!=any, container=other"},
+    {"proc/self/mountinfo", "what is mounted on /", "container=docker|podman|lxc|containerd"},
+    {"sys/bus/vmbus/devices", "has devices", "hypervisor=hyperv"},
+    {"latency of CPUID (live, if CPUID denies a hypervisor)", "700 ticks and 8 times a pair that does not trap",
+     "hypervisor!=none"},
+};
+
+typedef void (*each_row)(void *context, enum kind kind, const char *where, const char *what, const char *says,
+                         const char *from);
 
 static const char *const tests[] = {
     [TEST_ALWAYS] = "",         [TEST_IS] = "is ",           [TEST_STARTS] = "starts with ",
@@ -37,29 +58,31 @@ static const char *const tests[] = {
 };
 
 static void condition(struct str *out, const struct text_condition *when) {
-    str_printf(out, "%s%s%s", tests[when->test], when->text ? "`" : "", when->text ? when->text : "");
-    str_add(out, when->text ? "`" : "");
+    str_add(out, tests[when->test]);
+    if (when->text)
+        str_printf(out, "\"%s\"", when->text);
 }
 
-static void text_rules(struct str *out, const char *title, const struct text_rule *rules, size_t count) {
-    table(out, title, "file", "condition", "says");
+static void each_rule(const struct text_rule *rules, size_t count, each_row row, void *context, enum kind kind) {
     for (size_t i = 0; i < count; i++) {
+        bool tree = rules[i].group == GROUP_TREE;
+        if (kind != SYSTEM && tree != (kind == TREE))
+            continue;
         struct str when = {0};
-        condition(&when, &rules[i].when);
         char file[128];
+        condition(&when, &rules[i].when);
         if (rules[i].also.test != TEST_ALWAYS) {
             text_source(rules[i].also.file, file, sizeof file);
             str_printf(&when, ", and %s ", file);
             condition(&when, &rules[i].also);
         }
         text_source(rules[i].when.file, file, sizeof file);
-        row(out, file, str_text(&when), rules[i].says, rules[i].from);
+        row(context, kind, file, str_text(&when), rules[i].says, rules[i].from);
         str_free(&when);
     }
 }
 
-static void devices(struct str *out) {
-    table(out, "PCI devices", "vendor:device", "what, path", "says");
+static void each_pci(each_row row, void *context) {
     for (size_t i = 0; i < pci_signature_count; i++) {
         const struct pci_signature *s = &pci_signatures[i];
         char id[32];
@@ -72,35 +95,139 @@ static void devices(struct str *out) {
             snprintf(id, sizeof id, "%04x:%04x-%04x", s->vendor, s->device, s->last);
         snprintf(what, sizeof what, "%s%s%s%s%s", s->what, s->path ? ", " : "", s->path ? path_kind_name(s->path) : "",
                  s->via ? " via " : "", s->via ? s->via : "");
-        row(out, id, what, s->says, s->from);
+        row(context, PCI, id, what, s->says, s->from);
     }
-    table(out, "VMBus channels", "class", "what", "resource");
-    for (size_t i = 0; i < vmbus_class_count; i++)
-        row(out, vmbus_classes[i].guid, vmbus_classes[i].what, vmbus_classes[i].resource, "K");
 }
 
-void signatures_view(struct str *out) {
-    str_add(out,
-            "# What `metalgap detect` knows\n\n"
-            "Made by `metalgap detect --list-signatures`; a test compares. A claim is `TOPIC=VALUE:WEIGHT`: a weight w "
-            "makes it\n"
-            "1/(1-w) times as likely as it was; `!=` excludes. Sources: V VMAware, S systemd, W virt-what, K Linux, L "
-            "a log or\n"
-            "capture, P pci.ids, F Firecracker, C cloud-init, D vendors' documents, G general knowledge.\n");
-    table(out, "CPUID signatures (0x40000000 + n * 0x100)", "signature", "", "says");
+static void each_signature(each_row row, void *context) {
     for (size_t i = 0; i < cpuid_signature_count; i++)
-        row(out, cpuid_signatures[i].text, "", cpuid_signatures[i].says, cpuid_signatures[i].from);
-    table(out, "CPU model names", "name", "", "says");
+        row(context, CPUID, cpuid_signatures[i].text, "", cpuid_signatures[i].says, cpuid_signatures[i].from);
     for (size_t i = 0; i < model_signature_count; i++)
-        row(out, model_signatures[i].text, "", model_signatures[i].says, model_signatures[i].from);
-    text_rules(out, "Firmware: DMI, device tree, ACPI devices", firmware_rules, firmware_rule_count);
-    table(out, "ACPI table headers", "OEM id", "OEM table id", "says");
+        row(context, MODEL, model_signatures[i].text, "", model_signatures[i].says, model_signatures[i].from);
+    each_rule(firmware_rules, firmware_rule_count, row, context, FIRMWARE);
+    each_rule(firmware_rules, firmware_rule_count, row, context, TREE);
     for (size_t i = 0; i < acpi_signature_count; i++)
-        row(out, acpi_signatures[i].oem, acpi_signatures[i].oem_table, acpi_signatures[i].says,
-            acpi_signatures[i].from);
-    text_rules(out, "The running system: kernel, containers, cloud-init", system_rules, system_rule_count);
-    devices(out);
-    table(out, "Kernel log (recorded folders only)", "text", "", "says");
+        row(context, ACPI, acpi_signatures[i].oem, acpi_signatures[i].oem_table ? acpi_signatures[i].oem_table : "",
+            acpi_signatures[i].says, acpi_signatures[i].from);
+    each_rule(system_rules, system_rule_count, row, context, SYSTEM);
+    each_pci(row, context);
     for (size_t i = 0; i < log_signature_count; i++)
-        row(out, log_signatures[i].text, "", log_signatures[i].says, log_signatures[i].from);
+        row(context, LOG, log_signatures[i].text, "", log_signatures[i].says, log_signatures[i].from);
+    for (size_t i = 0; i < ARRAY_LEN(readers); i++)
+        row(context, READERS, readers[i].where, readers[i].what, readers[i].says, "K");
+}
+
+// --- every row
+// ----------------------------------------------------------------------------------------------------------
+struct listing {
+    struct str *out;
+    enum kind kind; // of the table that is open
+};
+
+static void cell(struct str *out, const char *text) {
+    str_add(out, " ");
+    for (; *text; text++) {
+        if (*text == '|')
+            str_add(out, "\\");
+        str_add_bytes(out, text, 1);
+    }
+    str_add(out, " |");
+}
+
+static void list_row(void *context, enum kind kind, const char *where, const char *what, const char *says,
+                     const char *from) {
+    struct listing *listing = context;
+    struct str *out = listing->out;
+    bool second = *kinds[kind].what != '\0';
+    if (kind != listing->kind) {
+        listing->kind = kind;
+        str_printf(out, "\n## %s\n\n| %s |", kinds[kind].title, kinds[kind].where);
+        if (second)
+            str_printf(out, " %s |", kinds[kind].what);
+        str_printf(out, " says | from |\n|---|%s---|---|\n", second ? "---|" : "");
+    }
+    str_add(out, "|");
+    cell(out, where);
+    if (second)
+        cell(out, what);
+    cell(out, says);
+    cell(out, from);
+    str_add(out, "\n");
+}
+
+// --- the summary
+// ----------------------------------------------------------------------------------------------------------
+struct search {
+    const char *id;
+    bool found[KINDS];
+};
+
+// True if `says` claims the id (not with "!=").
+static bool names_id(const char *says, const char *id) {
+    size_t length = strlen(id);
+    for (const char *at = strstr(says, id); at; at = strstr(at + 1, id)) {
+        bool starts = at > says && (at[-1] == '|' || (at[-1] == '=' && at[-2] != '!'));
+        bool ends = !at[length] || strchr("|: ,", at[length]);
+        if (starts && ends)
+            return true;
+    }
+    return false;
+}
+
+static void search_row(void *context, enum kind kind, const char *where, const char *what, const char *says,
+                       const char *from) {
+    (void)where, (void)what, (void)from;
+    struct search *search = context;
+    search->found[kind] |= names_id(says, search->id);
+}
+
+static void summary_of(struct str *out, const char *id, bool man) {
+    struct search search = {.id = id};
+    struct str words = {0};
+    each_signature(search_row, &search);
+    for (size_t kind = 0; kind < KINDS; kind++)
+        if (search.found[kind])
+            str_printf(&words, "%s%s", words.length ? ", " : "", kinds[kind].word);
+    if (words.length && man)
+        str_printf(out, "%s (%s)\tT{\n%s\nT}\n", name_title(id), id, words.text);
+    else if (words.length)
+        str_printf(out, "| %s (`%s`) | %s |\n", name_title(id), id, words.text);
+    str_free(&words);
+}
+
+static void summary(struct str *out, bool man) {
+    str_add(out, man ? ".TS\nlx lx.\nwhat\tby which evidence\n" : "| what | by which evidence |\n|---|---|\n");
+    for (const struct hypervisor *h = hypervisors; h->id; h++)
+        summary_of(out, h->id, man);
+    for (size_t i = 0; name_other(i); i++)
+        summary_of(out, name_other(i), man);
+    str_add(out, man ? ".TE\n" : "");
+}
+
+int signatures_view(const char *form, struct str *out) {
+    if (form && !strcmp(form, "summary")) {
+        summary(out, false);
+        return 0;
+    }
+    if (form && !strcmp(form, "man")) {
+        summary(out, true);
+        return 0;
+    }
+    if (form)
+        return -1;
+    str_add(
+        out,
+        "# What `metalgap detect` knows\n\n"
+        "Made by `metalgap detect --list-signatures`; a test compares. A claim is `TOPIC=VALUE:WEIGHT`: a weight w "
+        "makes it\n"
+        "1/(1-w) times as likely as it was; `!=` excludes. Sources: V VMAware, S systemd, W virt-what, K Linux, L a "
+        "log or\n"
+        "capture, P pci.ids, F Firecracker, C cloud-init, D vendors' documents, G general knowledge.\n\n"
+        "How it decides: `detect/decide.c`. How to add a signature: one row in `detect/signatures_*.c`, one case in\n"
+        "`tests/fixtures/detect`, and `metalgap detect --list-signatures >docs/detect.md`.\n\n"
+        "## Summary\n\n");
+    summary(out, false);
+    struct listing listing = {.out = out, .kind = KINDS};
+    each_signature(list_row, &listing);
+    return 0;
 }

@@ -184,6 +184,10 @@ const char *name_title(const char *id) {
     return id;
 }
 
+const char *name_other(size_t number) {
+    return number < sizeof names / sizeof names[0] ? names[number].id : NULL;
+}
+
 bool name_is(const char *id, const char *word) {
     return id && !strcmp(id, word);
 }

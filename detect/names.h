@@ -27,5 +27,8 @@ const char *name_intern(const char *text, size_t length);
 // A readable title of any id ("gcp" -> "Google Cloud"); the id itself where there is none.
 const char *name_title(const char *id);
 
+// The ids that are not hypervisors, by number; NULL behind the last.
+const char *name_other(size_t number);
+
 // True if `id` is there and equals `word`.
 bool name_is(const char *id, const char *word);

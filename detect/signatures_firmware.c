@@ -62,8 +62,6 @@ const struct text_rule firmware_rules[] = {
     ROW(DMI("product_name", STARTS, "VMware"), ONLY, "hypervisor=vmware:0.995", "S W V"),
     ROW(DMI("product_name", STARTS, "VMW"), ONLY, "hypervisor=vmware:0.9", "S"),
     ROW(DMI("bios_vendor", STARTS, "VMware"), ONLY, "hypervisor=vmware:0.995", "V"),
-    ROW(DMI("product_name", HAS, "VBSA"), DMI("sys_vendor", STARTS, "VMware"), "hypervisor=vmware:0.995 vmm=fusion:0.8",
-        "G"),
     // Parallels, bhyve, OpenBSD, Apple, ACRN, Jailhouse
     ROW(DMI("sys_vendor", STARTS, "Parallels"), ONLY, "hypervisor=parallels:0.995", "S W V"),
     ROW(DMI("product_name", STARTS, "Parallels"), ONLY, "hypervisor=parallels:0.995", "S V"),
