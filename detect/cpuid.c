@@ -120,8 +120,8 @@ void cpuid_brand(struct cpuid *source, char out[49]) {
     uint32_t max;
     if (!cpuid_reg(source, 0x80000000, EAX, &max) || max < 0x80000004 || max > 0x8000ffff)
         return;
-    for (uint32_t i = 0; i < 3; i++) {
-        const struct cpuid_leaf *leaf = cpuid_get(source, 0x80000002 + i, 0);
+    for (size_t i = 0; i < 3; i++) {
+        const struct cpuid_leaf *leaf = cpuid_get(source, 0x80000002 + (uint32_t)i, 0);
         if (!leaf || leaf->known != 0xf) {
             memset(out, 0, 49);
             return;

@@ -122,7 +122,7 @@ static void add_outer(struct platform *out, const char *hypervisor) {
 }
 
 static const char *best_hypervisor(const struct evidence_set *set, const char *cloud, double *sure, double *none) {
-    double chance[HYPERVISORS_MAX];
+    double chance[HYPERVISORS_MAX] = {0};
     weigh_hypervisors(set, cloud, chance);
     size_t best = 0;
     for (size_t i = 0; hypervisors[i].id; i++)
@@ -150,7 +150,7 @@ static bool names_another(const struct evidence_set *set, const char *inner) {
 static void look_outside(struct evidence_set *set, struct platform *out, const char *inner) {
     if (!names_another(set, inner))
         return;
-    double chance[HYPERVISORS_MAX];
+    double chance[HYPERVISORS_MAX] = {0};
     weigh_hypervisors(set, out->cloud, chance);
     const char *best = NULL;
     double most = 0;
@@ -172,9 +172,8 @@ static bool hosts(const struct platform *out) {
 static void settle_xen_mode(const struct evidence_set *set, struct platform *out) {
     if (out->mode || !name_is(out->hypervisor, "xen"))
         return;
-    if (name_is(out->role, "dom0") || out->outer_count)
-        out->mode = "pv";
-    else if (cpuid_present(&set->cpuid) && !set->xen_base && has_claim(set, TOPIC_KERNEL))
+    bool own_cpuid_hidden = cpuid_present(&set->cpuid) && !set->xen_base && has_claim(set, TOPIC_KERNEL);
+    if (name_is(out->role, "dom0") || out->outer_count || own_cpuid_hidden)
         out->mode = "pv";
 }
 

@@ -92,7 +92,7 @@ static bool read_base(struct evidence_set *set, uint32_t base) {
         set->hyperv_base = base;
     else if (!strcmp(text, "XenVMMXenVMM"))
         set->xen_base = base;
-    else if (!strncmp(text, "KVMKVMKVM", 9) || !strcmp(text, "Linux KVM Hv"))
+    else if (!strcmp(text, "KVMKVMKVM") || !strcmp(text, "Linux KVM Hv"))
         set->kvm_base = base;
     else if (!strcmp(text, "ACRNACRNACRN") && cpuid_bit(&set->cpuid, base + 1, EAX, 0))
         say_leaf(set, base + 1, "privileged VM", "role=service-vm:0.97");

@@ -68,7 +68,7 @@ static ssize_t folder_read(void *state, const char *path, char *out, size_t size
     const struct folder *folder = state;
     if (folder->live && !strncmp(path, "msr/", 4))
         return read_msr(folder, path + 4, out);
-    if (folder->live && !strcmp(path, "uname_m.txt"))
+    if (folder->live && strcmp(path, "uname_m.txt") == 0)
         return read_machine(out, size);
     if (!is_regular(folder, path))
         return -ENOENT;

@@ -73,7 +73,7 @@ PY
     run 3 metalgap detect --capture evidence
     for secret in /sys/class/dmi/id/product_serial /sys/class/dmi/id/product_uuid /sys/class/net/*/address; do
         secret=$(cat "$secret" 2>/dev/null)
-        [ "${#secret}" -gt 8 ] && [ "$secret" != 00:00:00:00:00:00 ] || continue
+        case $secret in ???????*[!0:]*) ;; *) continue ;; esac
         ! grep -rqiF -- "$secret" evidence || fail "the capture holds $secret"
     done
     ! grep -rqE '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]*[1-9a-f][0-9a-f]{7}' evidence || fail "the capture holds a UUID"

@@ -251,7 +251,7 @@ static char folder[] = "/tmp/metalgap-test-XXXXXX";
 
 static int make_folder(void **state) {
     (void)state;
-    memcpy(folder + sizeof folder - 7, "XXXXXX", 6);
+    snprintf(folder, sizeof folder, "/tmp/metalgap-test-XXXXXX");
     return mkdtemp(folder) ? 0 : -1;
 }
 
