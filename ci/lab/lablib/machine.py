@@ -17,7 +17,7 @@ class Check:
     exit: int = 0
     stdout: list = field(default_factory=list)  # regular expressions that have to be found in the output
     json: dict = field(default_factory=dict)    # path in the JSON output -> what has to be there
-    limit_s: int = 30
+    limit_s: int = 60
 
 
 @dataclass
