@@ -285,11 +285,12 @@ static void refusal_words(const struct model_case *c, char *out, size_t size) {
 
 static void needed_words(const struct model_case *c, char *out, size_t size) {
     if (c->samples_needed > 0)
-        snprintf(out, size, "about %.0f more %s would", c->samples_needed, units_word(&c->cmp.shift, c->cmp.paired));
+        snprintf(out, size, "about %.0f more %s would decide", c->samples_needed,
+                 units_word(&c->cmp.shift, c->cmp.paired));
     else if (c->cmp.shift.drift_allowance > 0)
-        snprintf(out, size, "more samples would not, as the level drifts");
+        snprintf(out, size, "more samples would not help, as the level drifts");
     else
-        snprintf(out, size, "how many samples would is not known");
+        snprintf(out, size, "how many samples would decide is not known");
 }
 
 static char *comparison_sentence(const struct model_case *c, const struct model *model) {
@@ -311,10 +312,10 @@ static char *comparison_sentence(const struct model_case *c, const struct model 
     if (c->cmp.shift.refusal != STATS_IDENTIFIED) {
         char why[200];
         refusal_words(c, why, sizeof why);
-        return mem_printf("%s cannot be told: %s; %s", c->name, why, more);
+        return mem_printf("Whether %s is slower cannot be told: %s; %s", c->name, why, more);
     }
-    return mem_printf("%s cannot be told: %s %s; differences below %.2g %% are not resolved; %s", c->name, range,
-                      direction, c->mde_pct, more);
+    return mem_printf("Whether %s is slower cannot be told: %s %s; differences below %.2g %% are not resolved; %s",
+                      c->name, range, direction, c->mde_pct, more);
 }
 
 static char *single_sentence(const struct model_case *c, const struct model *model) {
@@ -378,11 +379,14 @@ static void add_cases(struct model *model) {
         for (size_t i = 0; i < model->subjects[s].case_count; i++)
             if (!has_case(model, model->subjects[s].cases[i].name))
                 add_case(model, model->subjects[s].cases[i].name, &model->subjects[s].cases[i]);
+    struct str missing = {0};
     for (size_t s = 0; s < model->baseline_count; s++)
         for (size_t i = 0; i < model->baselines[s].case_count; i++)
             if (!has_case(model, model->baselines[s].cases[i].name))
-                strings_add(&model->warnings, "case %s is in the baseline only and is left out",
-                            model->baselines[s].cases[i].name);
+                str_printf(&missing, "%s%s", missing.length ? ", " : "", model->baselines[s].cases[i].name);
+    if (missing.length)
+        strings_add(&model->warnings, "in the baseline only, and left out: %s", missing.text);
+    str_free(&missing);
 }
 
 // Among many cases some look slower by chance: tell which findings do not survive the correction.

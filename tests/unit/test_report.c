@@ -326,9 +326,9 @@ static void a_cut_off_last_line_is_told_not_fatal(void **state) {
     fixture_remove(&f);
 }
 
-#define HUGE_LOSS                                                                                                      \
-    "\"wall_s\":0,\"fom\":1,\"obs\":[{\"cause\":\"exit.ipi\",\"count\":9007199254740991,\"seconds\":1e300,"            \
-    "\"basis\":\"timed\",\"hist_ns\":[[63,1]]}]"
+static const char HUGE_LOSS[] =
+    "\"wall_s\":0,\"fom\":1,\"obs\":[{\"cause\":\"exit.ipi\",\"count\":9007199254740991,"
+    "\"seconds\":1e300,\"basis\":\"timed\",\"hist_ns\":[[63,1]]}]";
 
 static void numbers_out_of_the_ordinary(void **state) {
     (void)state;
