@@ -40,5 +40,10 @@ struct run_summary {
 // Runs it. Progress goes to standard error. 0, or -1 with `err`; the journal is whole in either case.
 int run_suite(const struct run_options *options, struct run_summary *out, struct error *err);
 
+// Runs two suites of one case each in turn, one sample of each in a block, into two journals whose samples carry the
+// number of their block, so that the report can pair them. Which goes first changes with each block. With until_pct,
+// the interval is that of the blocks' ratios of costs. 0, or -1 with `err`.
+int run_pair(const struct run_options options[2], struct run_summary out[2], struct error *err);
+
 // Prints what would run, as a table, or as JSON. 0 or -1.
 int run_plan(const struct run_options *options, bool json, struct error *err);

@@ -222,7 +222,7 @@ int suite_load(const char *path_or_name, const char *suite_dir, enum bench_size 
     return result;
 }
 
-int suite_from_command(char *const *argv, struct suite *out, struct error *err) {
+int suite_from_command(const char *name, char *const *argv, struct suite *out, struct error *err) {
     *out = (struct suite){.reps = DEFAULT_REPS, .size = SIZE_DEFAULT};
     const char *slash = strrchr(argv[0], '/');
     cJSON *root = cJSON_CreateObject();
@@ -230,7 +230,7 @@ int suite_from_command(char *const *argv, struct suite *out, struct error *err) 
     cJSON_AddStringToObject(root, "name", "command");
     cJSON *object = cJSON_CreateObject();
     cJSON_AddItemToArray(cJSON_AddArrayToObject(root, "cases"), object);
-    json_add_string(object, "case", slash && slash[1] ? slash + 1 : argv[0]);
+    json_add_string(object, "case", name ? name : slash && slash[1] ? slash + 1 : argv[0]);
     cJSON_AddStringToObject(object, "bench", "command");
     cJSON *words = cJSON_AddArrayToObject(cJSON_AddObjectToObject(object, "params"), "argv");
     for (size_t i = 0; argv[i]; i++)

@@ -35,7 +35,8 @@ struct suite {
 int suite_load(const char *path_or_name, const char *suite_dir, enum bench_size size, struct suite *out,
                struct error *err);
 
-// The suite of `run -- COMMAND`: one case of the bench "command". argv is NULL-terminated. Ownership as above.
-int suite_from_command(char *const *argv, struct suite *out, struct error *err);
+// The suite of `run -- COMMAND`: one case of the bench "command", called `name` (NULL: as the program). argv is
+// NULL-terminated. Ownership as above.
+int suite_from_command(const char *name, char *const *argv, struct suite *out, struct error *err);
 
 void suite_free(struct suite *suite);

@@ -2,26 +2,22 @@
 // metalgap run: a suite, or any command, with collectors alongside; the result is a journal.
 #include "bench/runner.h"
 #include "cli/command.h"
-#include "collectors/circumstances.h"
-#include "collectors/topology.h"
-#include "core/arch.h"
-#include "core/clock.h"
+#include "cli/run_header.h"
 #include "core/memory.h"
 #include "core/parse.h"
 #include "core/paths.h"
-#include "detect/detect.h"
 #include "report/report.h"
 #include "report/stats.h"
-#include "version.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <getopt.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -31,6 +27,7 @@
 static const char usage[] =
     "Usage: metalgap run SUITE [OPTION...]\n"
     "       metalgap run [OPTION...] -- COMMAND [ARG...]\n"
+    "       metalgap run --ab NAME=\"ARGV\" --ab NAME=\"ARGV\" -o DIR [OPTION...]\n"
     "\n"
     "Runs benchmarks, has collectors watch what the hypervisor does meanwhile, and\n"
     "keeps everything in a journal for `metalgap report`.\n"
@@ -47,6 +44,7 @@ static const char usage[] =
     "  --size SIZE         small, default or full\n"
     "  --launch \"ARGV\"     launcher instead of mpirun, such as \"srun -n 4\"\n"
     "  --quiet-wait TIME   wait at most so long for a quiet machine (default: 10s)\n"
+    "  --ab NAME=\"ARGV\"    two commands in turn, paired; journals DIR/NAME.jsonl\n"
     "  --resume            add to the journal what is missing\n"
     "  --dry-run           print what would run\n"
     "  --json              a summary of the run as JSON on standard output\n"
@@ -57,7 +55,14 @@ static const char usage[] =
     "  metalgap run quick --only stream.triad --until 0.5% --budget 10m\n"
     "  metalgap run -o sleep.jsonl --reps 10 -- ./solver input.dat\n"
     "  metalgap run quick -o here.jsonl --resume      after an interruption\n"
+    "  metalgap run --ab old=\"./solver.old in\" --ab new=\"./solver in\" -o ab --until 0.5%\n"
     "  metalgap report here.jsonl --baseline metal.jsonl\n";
+
+// One of the two commands of --ab.
+struct side {
+    char *name;
+    char **argv;
+};
 
 struct options {
     struct run_options run;
@@ -66,12 +71,15 @@ struct options {
     enum bench_size size;
     cpu_set_t cpus;
     char **launch;
+    struct side sides[2]; // of --ab
+    int side_count;
     bool dry_run;
     bool json;
 };
 
 enum {
-    OPT_LABEL = 256,
+    OPT_AB = 256,
+    OPT_LABEL,
     OPT_ROLE,
     OPT_REPS,
     OPT_UNTIL,
@@ -88,6 +96,7 @@ enum {
 };
 
 static const struct option long_options[] = {
+    {"ab", required_argument, NULL, OPT_AB},
     {"label", required_argument, NULL, OPT_LABEL},
     {"role", required_argument, NULL, OPT_ROLE},
     {"reps", required_argument, NULL, OPT_REPS},
@@ -153,6 +162,26 @@ static int set_launch(struct options *o, const char *text, struct error *err) {
     return 0;
 }
 
+static int set_side(struct options *o, const char *text, struct error *err) {
+    const char *equals = strchr(text, '=');
+    size_t length = equals ? (size_t)(equals - text) : 0;
+    if (o->side_count == 2) {
+        error_set(err, EXIT_CODE_USAGE, "--ab %s", text);
+        return error_why(err, "there are two already");
+    }
+    struct side *side = &o->sides[o->side_count];
+    if (length == 0 || memchr(text, '/', length))
+        return wrong_usage(err, "--ab", text, "NAME=\"COMMAND ARG...\" with a name that can be a file's");
+    side->argv = split_words(equals + 1);
+    if (!side->argv || !side->argv[0])
+        return wrong_usage(err, "--ab", text, "a command behind the =, with its quotes closed");
+    side->name = mem_printf("%.*s", (int)length, text);
+    o->side_count++;
+    if (o->side_count == 2 && strcmp(o->sides[0].name, side->name) == 0)
+        return wrong_usage(err, "--ab", text, "another name than the first one's");
+    return 0;
+}
+
 static int set_size(struct options *o, const char *text, struct error *err) {
     for (int i = 0; i < SIZE_COUNT; i++) {
         if (strcmp(text, bench_size_names[i]) == 0) {
@@ -188,6 +217,8 @@ static int set_option(struct options *o, int option, const char *value, struct e
     case 'o':
         o->run.journal = value;
         return 0;
+    case OPT_AB:
+        return set_side(o, value, err);
     case OPT_LABEL:
         o->label = value;
         return 0;
@@ -228,83 +259,6 @@ static int set_option(struct options *o, int option, const char *value, struct e
     }
 }
 
-// --- the header ---------------------------------------------------------------------------------------------------
-
-static cJSON *tool_json(void) {
-    cJSON *tool = cJSON_CreateObject();
-    cJSON_AddStringToObject(tool, "version", METALGAP_VERSION);
-    cJSON_AddStringToObject(tool, "commit", METALGAP_COMMIT);
-    return tool;
-}
-
-static cJSON *kernel_json(const struct utsname *name) {
-    cJSON *kernel = cJSON_CreateObject();
-    json_add_string(kernel, "release", name->release);
-    json_add_string(kernel, "version", name->version);
-    json_add_string(kernel, "machine", name->machine);
-    return kernel;
-}
-
-static cJSON *clock_json(const cJSON *circumstances) {
-    struct clock_ticks ticks;
-    clock_calibrate(0.05, &ticks);
-    cJSON *clock = cJSON_CreateObject();
-    const cJSON *source = cJSON_GetObjectItemCaseSensitive(circumstances, "clocksource");
-    json_add_string(clock, "source", cJSON_IsString(source) ? source->valuestring : NULL);
-    json_add_double(clock, "tsc_hz", ticks.hz > 0 ? ticks.hz : NAN);
-    json_add_double(clock, "tsc_hz_se", ticks.hz > 0 ? ticks.hz_se : NAN);
-    cJSON_AddBoolToObject(clock, "tsc_stated", ticks.stated);
-    cJSON_AddBoolToObject(clock, "tsc_invariant", ticks.invariant);
-    return clock;
-}
-
-static const char *text_of(const cJSON *object, const char *key) {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
-    return cJSON_IsString(item) ? item->valuestring : NULL;
-}
-
-// A machine of its own is metal, a hypervisor's host is a host, everything else is a guest.
-static const char *role_of(const cJSON *platform) {
-    const char *kind = text_of(platform, "kind");
-    const char *hypervisor = text_of(platform, "hypervisor");
-    if (kind && strcmp(kind, "host") == 0)
-        return "host";
-    if (kind && strcmp(kind, "bare-metal") == 0)
-        return "metal";
-    if (kind && strcmp(kind, "container") == 0 && hypervisor && strcmp(hypervisor, "none") == 0)
-        return "metal";
-    return "guest";
-}
-
-static cJSON *header_json(const struct options *o, int argc, char **argv) {
-    struct platform platform;
-    struct utsname name = {0};
-    struct detect_options detect = {.timing = true};
-    cJSON *header = cJSON_CreateObject();
-    cJSON *platform_object =
-        detect_platform(&detect, &platform, NULL) ? cJSON_CreateObject() : platform_to_json(&platform);
-    platform_free(&platform);
-    cJSON *topology = topology_to_json(NULL);
-    cJSON *circumstances = circumstances_to_json();
-    uname(&name);
-    const char *instance = text_of(platform_object, "instance_type");
-    cJSON_AddItemToObject(header, "tool", tool_json());
-    json_add_string(header, "label", o->label ? o->label : instance ? instance : name.nodename);
-    json_add_string(header, "role", o->role ? o->role : role_of(platform_object));
-    json_add_string(header, "host", name.nodename);
-    cJSON_AddItemToArray(cJSON_AddArrayToObject(header, "nodes"), cJSON_CreateString(name.nodename));
-    cJSON_AddItemToObject(header, "platform", platform_object);
-    cJSON_AddItemToObject(header, "topology", topology ? topology : cJSON_CreateObject());
-    cJSON_AddItemToObject(header, "kernel", kernel_json(&name));
-    cJSON_AddItemToObject(header, "clock", clock_json(circumstances));
-    cJSON_AddItemToObject(header, "circumstances", circumstances);
-    cJSON *command = cJSON_AddArrayToObject(header, "command");
-    cJSON_AddItemToArray(command, cJSON_CreateString("metalgap"));
-    for (int i = 0; i < argc; i++)
-        cJSON_AddItemToArray(command, cJSON_CreateString(argv[i]));
-    return header;
-}
-
 // --- the run ------------------------------------------------------------------------------------------------------
 
 static char *default_journal(const struct suite *suite) {
@@ -330,10 +284,12 @@ static void print_summary_json(const char *journal, const struct run_summary *s)
     cJSON_Delete(object);
 }
 
-static void print_report(const char *journal) {
-    const char *journals[] = {journal};
-    struct report_options report = {.journals = journals,
+// `baseline` may be NULL.
+static void print_report(const char *journal, const char *baseline) {
+    struct report_options report = {.journals = &journal,
                                     .journal_count = 1,
+                                    .baselines = &baseline,
+                                    .baseline_count = baseline ? 1 : 0,
                                     .limit_pct = REPORT_DEFAULT_LIMIT_PCT,
                                     .format = "text",
                                     .colour = isatty(STDOUT_FILENO)};
@@ -348,10 +304,19 @@ static bool narrow_enough(const double *costs, size_t count, double pct) {
     return (s.median_ci.high - s.median_ci.low) / 2 <= pct / 100 * s.median; // false without an interval (NaN)
 }
 
+// The journals are closed properly; now end as the signal says.
+static void end_by(int number) {
+    if (!number)
+        return;
+    fflush(NULL);
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
 static int execute(struct options *o, int argc, char **argv, struct error *err) {
     struct run_summary summary;
     char *journal = o->run.journal ? mem_strdup(o->run.journal) : default_journal(o->run.suite);
-    cJSON *header = header_json(o, argc, argv);
+    cJSON *header = run_header(o->label, o->role, argc, argv);
     o->run.journal = journal;
     o->run.header = header;
     o->run.narrow_enough = narrow_enough;
@@ -361,17 +326,13 @@ static int execute(struct options *o, int argc, char **argv, struct error *err) 
         print_summary_json(journal, &summary);
     } else if (!result && strcmp(journal, "-") != 0) {
         if (summary.samples)
-            print_report(journal);
+            print_report(journal, NULL);
         fprintf(stderr, "\nThe journal is %s. For a page: metalgap report %s -o report.html\n", journal, journal);
     }
     free(journal);
     if (result)
         return -1;
-    if (summary.signal) { // the journal is closed properly; now end as the signal says
-        fflush(NULL);
-        signal(summary.signal, SIG_DFL);
-        raise(summary.signal);
-    }
+    end_by(summary.signal);
     return summary.missing ? EXIT_CODE_LACKS : EXIT_CODE_DONE;
 }
 
@@ -379,7 +340,7 @@ static int execute(struct options *o, int argc, char **argv, struct error *err) 
 static int load_suite(const struct options *o, char *const *suites, int count, char *const *command,
                       const char *suite_dir, struct suite *suite, struct error *err) {
     if (command && count == 0 && command[0])
-        return suite_from_command(command, suite, err);
+        return suite_from_command(NULL, command, suite, err);
     if (!command && count == 1)
         return suite_load(suites[0], suite_dir, o->size, suite, err);
     error_set(err, EXIT_CODE_USAGE, "choosing what to run");
@@ -410,10 +371,83 @@ static int run_with(struct options *o, int argc, char **argv, int words, struct 
     return result;
 }
 
+// --- two commands in turn ------------------------------------------------------------------------------------------
+
+static int make_folder(const char *path, struct error *err) {
+    if (mkdir(path, 0777) == 0 || errno == EEXIST)
+        return 0;
+    error_set(err, EXIT_CODE_INPUT, "making the folder %s", path);
+    return error_why(err, "%s", strerror(errno));
+}
+
+static void print_pair(const struct options *o, const struct run_options run[2], const struct run_summary summary[2]) {
+    if (o->json) {
+        for (int i = 0; i < 2; i++)
+            print_summary_json(run[i].journal, &summary[i]);
+        return;
+    }
+    if (summary[0].samples && summary[1].samples)
+        print_report(run[1].journal, run[0].journal);
+    fprintf(stderr, "\nFor a page: metalgap report %s --baseline %s -o report.html\n", run[1].journal, run[0].journal);
+}
+
+static int execute_pair(struct options *o, const struct suite suites[2], int argc, char **argv, struct error *err) {
+    struct run_options run[2];
+    struct run_summary summary[2];
+    char *journals[2];
+    cJSON *headers[2];
+    for (int i = 0; i < 2; i++) {
+        journals[i] = mem_printf("%s/%s.jsonl", o->run.journal, o->sides[i].name);
+        headers[i] = run_header(o->sides[i].name, o->role, argc, argv);
+        run[i] = o->run;
+        run[i].suite = &suites[i];
+        run[i].journal = journals[i];
+        run[i].header = headers[i];
+        run[i].by_name = true;
+        run[i].narrow_enough = narrow_enough;
+    }
+    int result = make_folder(o->run.journal, err) || run_pair(run, summary, err) ? -1 : 0;
+    if (!result)
+        print_pair(o, run, summary);
+    for (int i = 0; i < 2; i++) {
+        free(journals[i]);
+        cJSON_Delete(headers[i]);
+    }
+    if (!result)
+        end_by(summary[0].signal);
+    return result;
+}
+
+// Both cases have one name, so that the report compares them.
+static int run_sides(struct options *o, int argc, char **argv, struct error *err) {
+    struct suite suites[2] = {{0}, {0}};
+    if (o->side_count != 2 || !o->run.journal || argc != optind || o->run.only || o->dry_run) {
+        error_set(err, EXIT_CODE_USAGE, "running two commands in turn");
+        error_why(err, "it takes --ab twice, -o with a folder, no suite, no --only and no --dry-run");
+        return error_remedy(err, "metalgap run --help");
+    }
+    int result = suite_from_command("command", o->sides[0].argv, &suites[0], err) ||
+                         suite_from_command("command", o->sides[1].argv, &suites[1], err) ||
+                         execute_pair(o, suites, argc, argv, err)
+                     ? -1
+                     : 0;
+    suite_free(&suites[0]);
+    suite_free(&suites[1]);
+    return result;
+}
+
+static void free_words(char **words) {
+    for (size_t i = 0; words && words[i]; i++)
+        free(words[i]);
+    free(words);
+}
+
 static void free_options(struct options *o) {
-    for (size_t i = 0; o->launch && o->launch[i]; i++)
-        free(o->launch[i]);
-    free(o->launch);
+    free_words(o->launch);
+    for (int i = 0; i < 2; i++) {
+        free(o->sides[i].name);
+        free_words(o->sides[i].argv);
+    }
 }
 
 int cmd_run(int argc, char **argv) {
@@ -436,7 +470,7 @@ int cmd_run(int argc, char **argv) {
         }
         failed = set_option(&o, option, optarg, &err);
     }
-    int result = failed ? -1 : run_with(&o, argc, argv, words, &err);
+    int result = failed ? -1 : o.side_count ? run_sides(&o, argc, argv, &err) : run_with(&o, argc, argv, words, &err);
     free_options(&o);
     if (result >= 0)
         return result;

@@ -176,6 +176,43 @@ static void another_suite_does_not_resume(void **state) {
     suite_free(&suite);
 }
 
+// Blocks of a pair are numbered alike on both sides, and a pair that was cut short is completed.
+static void a_pair_runs_in_blocks(void **state) {
+    (void)state;
+    struct suite suite;
+    struct run_summary summary[2];
+    struct error err;
+    char other_path[sizeof journal_path + 8];
+    snprintf(other_path, sizeof other_path, "%s.other", journal_path);
+    load("{\"case\":\"a\",\"bench\":\"null\",\"params\":{\"seconds\":0.001}}", &suite);
+    cJSON *header = cJSON_Parse("{}");
+    struct run_options o[2] = {options_for(&suite, header), options_for(&suite, header)};
+    o[1].journal = other_path;
+    o[0].reps = 3;
+    o[1].reps = 2; // as if it had been cut short
+    assert_int_equal(run_pair(o, summary, &err), 0);
+    o[0].reps = o[1].reps = 4;
+    o[0].resume = o[1].resume = true;
+    assert_int_equal(run_pair(o, summary, &err), 0);
+    assert_int_equal(summary[0].samples, 1);
+    assert_int_equal(summary[1].samples, 2);
+    for (int i = 0; i < 2; i++) {
+        struct journal_record r;
+        int64_t blocks = 0;
+        struct journal_reader *reader = journal_read(o[i].journal, &err);
+        assert_non_null(reader);
+        while (journal_next(reader, &r, &err) > 0) {
+            if (r.type == JOURNAL_SAMPLE)
+                assert_int_equal(r.sample.block, blocks++);
+        }
+        assert_int_equal(blocks, 4);
+        journal_end_reading(reader);
+    }
+    unlink(other_path);
+    cJSON_Delete(header);
+    suite_free(&suite);
+}
+
 static bool never(const double *costs, size_t count, double pct) {
     (void)costs;
     (void)pct;
@@ -238,6 +275,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         FOLDER_TEST(bad_samples_are_recorded_and_the_run_goes_on),
         FOLDER_TEST(a_resumed_run_makes_what_is_missing),
+        FOLDER_TEST(a_pair_runs_in_blocks),
         FOLDER_TEST(another_suite_does_not_resume),
         FOLDER_TEST(until_goes_on_as_long_as_the_interval_is_wide),
         FOLDER_TEST(the_budget_ends_a_run),

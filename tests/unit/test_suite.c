@@ -121,7 +121,7 @@ static void a_command_is_a_suite_of_one_case(void **state) {
     struct suite suite;
     struct error err;
     char *argv[] = {"/bin/sleep", "1", NULL};
-    assert_int_equal(suite_from_command(argv, &suite, &err), 0);
+    assert_int_equal(suite_from_command(NULL, argv, &suite, &err), 0);
     assert_int_equal(suite.count, 1);
     assert_string_equal(suite.cases[0].name, "sleep");
     assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(suite.cases[0].params, "argv")), 2);

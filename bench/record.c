@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// The lines of a run's journal that are not samples. See run.h.
+#include "bench/run.h"
+
+#include "core/clock.h"
+#include "core/memory.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+int record_note(struct run *run, bool warn, char *text, struct error *err) {
+    int result = journal_write_note(run->journal, warn, text, err);
+    free(text);
+    return result;
+}
+
+int record_notes(struct run *run, const struct planned_case *c, const cJSON *notes, struct error *err) {
+    const cJSON *note;
+    cJSON_ArrayForEach(note, notes) {
+        const char *text = cJSON_IsString(note) ? note->valuestring : "?";
+        if (record_note(run, true, mem_printf("%s: %s", c->suite_case->name, text), err))
+            return -1;
+    }
+    return 0;
+}
+
+static void add_identity(cJSON *header) {
+    unsigned char bytes[8] = {0};
+    char id[2 * sizeof bytes + 1] = "";
+    char started[32];
+    time_t now = time(NULL);
+    struct tm utc;
+    if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes) {
+        uint64_t ns = clock_now_ns();
+        memcpy(bytes, &ns, sizeof bytes);
+    }
+    for (size_t i = 0; i < sizeof bytes; i++)
+        snprintf(id + 2 * i, 3, "%02x", bytes[i]);
+    gmtime_r(&now, &utc);
+    strftime(started, sizeof started, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    cJSON_AddStringToObject(header, "id", id);
+    cJSON_AddStringToObject(header, "started", started);
+}
+
+int record_header(struct run *run, struct error *err) {
+    const struct suite *suite = run->options->suite;
+    cJSON *header = cJSON_CreateObject();
+    cJSON_AddStringToObject(header, "t", "header");
+    cJSON_AddStringToObject(header, "schema", JOURNAL_SCHEMA);
+    add_identity(header);
+    const cJSON *item;
+    cJSON_ArrayForEach(item, run->options->header)
+        cJSON_AddItemToObject(header, item->string, cJSON_Duplicate(item, 1));
+    cJSON *object = cJSON_AddObjectToObject(header, "suite");
+    json_add_string(object, "name", suite->name);
+    json_add_string(object, "sha256", suite->sha256);
+    json_add_string(object, "size", bench_size_names[suite->size]);
+    cJSON_AddItemToObject(object, "text", cJSON_Duplicate(suite->text, 1));
+    cJSON_AddItemToObject(header, "collectors", collector_set_to_json(run->session->collectors));
+    cJSON_AddItemToObject(header, "calibration", calibration_to_json(&run->session->calibration));
+    int result = journal_write(run->journal, header, err);
+    cJSON_Delete(header);
+    return result;
+}
+
+static int write_case(struct run *run, const struct planned_case *c, struct error *err) {
+    struct journal_case line = {
+        .name = c->suite_case->name,
+        .bench = c->suite_case->ops->name,
+        .params = c->suite_case->params,
+        .fom_name = c->has_fom ? c->fom.name : NULL,
+        .fom_unit = c->has_fom ? c->fom.unit : NULL,
+        .better = c->has_fom ? c->fom.better : FOM_LOWER,
+        .cpus = CPU_COUNT(&c->cpus),
+    };
+    return journal_write_case(run->journal, &line, err);
+}
+
+static int write_skipped(struct run *run, const struct planned_case *c, struct error *err) {
+    progress_line(run->session->progress, "%s: skipped: %s", c->suite_case->name, c->why);
+    return record_note(run, true, mem_printf("case %s was skipped: %s", c->suite_case->name, c->why), err);
+}
+
+int record_cases(struct run *run, struct error *err) {
+    for (size_t i = 0; i < run->plan.count; i++) {
+        struct planned_case *c = &run->plan.cases[i];
+        run->summary->skipped += c->skipped;
+        run->summary->missing |= c->skipped && run->options->only;
+        if (c->skipped ? write_skipped(run, c, err) : write_case(run, c, err))
+            return -1;
+    }
+    return 0;
+}

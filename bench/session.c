@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+// What all journals of a run share, and the beginning and the end of each. See run.h.
+#include "bench/run.h"
+
+#include "bench/calibrate.h"
+#include "bench/quiet.h"
+#include "core/clock.h"
+#include "core/memory.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#define CALIBRATION_S 1.5  // enough for a standard error of a few percent for each trap
+#define QUIET_LIMIT   0.05 // busy share
+
+// --- stopping -----------------------------------------------------------------------------------------------------
+
+// The one thing a signal handler can reach. A second signal is not needed: samples are ended at once.
+volatile int session_stop;
+
+static void on_signal(int number) {
+    session_stop = number;
+}
+
+static void catch_signals(void) {
+    struct sigaction action = {.sa_handler = on_signal};
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    session_stop = 0;
+    for (size_t i = 0; i < ARRAY_LEN(signals); i++)
+        sigaction(signals[i], &action, NULL);
+    signal(SIGPIPE, SIG_IGN); // a closed output is an error of write(), with a message
+}
+
+void session_begin(struct session *session, double budget_s) {
+    *session = (struct session){.progress = progress_new(), .started_ns = clock_now_ns(), .budget_s = budget_s};
+    catch_signals();
+}
+
+// Unit costs are for collectors; without any there is nothing to calibrate for.
+static int calibrate_subject(struct session *session, const struct run *run, struct error *err) {
+    if (strcmp(run->options->collectors, "none") == 0)
+        return 0;
+    progress_say(session->progress, "measuring what VM exits cost here");
+    return calibrate(&run->plan.all_cpus, CALIBRATION_S, &session->calibration, err);
+}
+
+static int wait_for_quiet(struct run *run, struct error *err) {
+    if (run->options->quiet_wait_s <= 0)
+        return 0;
+    progress_say(run->session->progress, "waiting for a quiet machine");
+    double busy = quiet_wait(&run->plan.all_cpus, QUIET_LIMIT, run->options->quiet_wait_s, &session_stop);
+    if (busy <= QUIET_LIMIT)
+        return 0;
+    char *text = mem_printf("the machine was not quiet after %.0f s of waiting: its CPUs were %.0f %% busy before",
+                            run->options->quiet_wait_s, busy * 100);
+    progress_line(run->session->progress, "note: %s", text);
+    return record_note(run, true, text, err);
+}
+
+int session_open(struct session *session, struct run *runs, size_t count, struct error *err) {
+    bool resumed = false;
+    for (size_t i = 0; i < count; i++)
+        resumed |= runs[i].resumed;
+    if (!resumed && calibrate_subject(session, &runs[0], err))
+        return -1;
+    struct collect_options collect = {.calibration = &session->calibration};
+    session->collectors = collector_set_open(runs[0].options->collectors, &collect, err);
+    if (!session->collectors)
+        return -1;
+    for (size_t i = 0; i < count; i++) {
+        // Attribution samples are of use only if a collector works that stays off in timing samples.
+        if (collector_set_wants_attribution(session->collectors))
+            plan_attribution(&runs[i].plan);
+        if (run_begin(&runs[i], err))
+            return -1;
+    }
+    return resumed ? 0 : wait_for_quiet(&runs[0], err);
+}
+
+void session_close(struct session *session) {
+    collector_set_close(session->collectors);
+    progress_free(session->progress);
+}
+
+int session_over(struct session *session, struct run *run, bool *over, struct error *err) {
+    double spent_s = (double)(clock_now_ns() - session->started_ns) * 1e-9;
+    *over = session_stop || spent_s >= session->budget_s;
+    if (session_stop || !*over)
+        return 0;
+    run->summary->stopped = true;
+    progress_line(session->progress, "the time budget is used up");
+    return journal_write_note(run->journal, true, "the time budget was used up before all samples were there", err);
+}
+
+// A command that the user typed and that is not there: nothing else is left to run.
+static int check_by_name(const struct run *run, struct error *err) {
+    const struct planned_case *c = &run->plan.cases[0];
+    if (!run->options->by_name || !c->skipped)
+        return 0;
+    error_set(err, EXIT_CODE_LACKS, "running %s", c->suite_case->name);
+    return error_why(err, "%s", c->why);
+}
+
+int run_open(struct run *run, struct error *err) {
+    const struct run_options *o = run->options;
+    *run->summary = (struct run_summary){0};
+    if (plan_make(o, &run->plan, err) || check_by_name(run, err))
+        return -1;
+    int there = o->resume ? resume_read(run, err) : 0;
+    run->resumed = there > 0;
+    if (there >= 0)
+        run->journal = journal_open(o->journal, o->resume, err);
+    return run->journal ? 0 : -1;
+}
+
+int run_begin(struct run *run, struct error *err) {
+    if (!run->resumed)
+        return record_header(run, err) || record_cases(run, err) ? -1 : 0;
+    size_t there = plan_done(&run->plan);
+    progress_line(run->session->progress, "resuming: %zu samples are there already", there);
+    return record_note(run, false, mem_printf("the run was resumed with %zu samples", there), err);
+}
+
+int run_end(struct run *run, int result, struct error *err) {
+    struct run_summary *summary = run->summary;
+    summary->signal = session_stop;
+    summary->stopped |= session_stop != 0;
+    summary->wall_s = (double)(clock_now_ns() - run->session->started_ns) * 1e-9;
+    return result ? result : journal_write_end(run->journal, !summary->stopped, summary->samples, summary->wall_s, err);
+}
+
+void run_close(struct run *run) {
+    journal_close(run->journal);
+    plan_free(&run->plan);
+}

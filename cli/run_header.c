@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// The header of a run. See run_header.h.
+#include "cli/run_header.h"
+
+#include "collectors/circumstances.h"
+#include "collectors/topology.h"
+#include "core/clock.h"
+#include "detect/detect.h"
+#include "version.h"
+
+#include <math.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+static cJSON *tool_json(void) {
+    cJSON *tool = cJSON_CreateObject();
+    cJSON_AddStringToObject(tool, "version", METALGAP_VERSION);
+    cJSON_AddStringToObject(tool, "commit", METALGAP_COMMIT);
+    return tool;
+}
+
+static cJSON *kernel_json(const struct utsname *name) {
+    cJSON *kernel = cJSON_CreateObject();
+    json_add_string(kernel, "release", name->release);
+    json_add_string(kernel, "version", name->version);
+    json_add_string(kernel, "machine", name->machine);
+    return kernel;
+}
+
+static cJSON *clock_json(const cJSON *circumstances) {
+    struct clock_ticks ticks;
+    clock_calibrate(0.05, &ticks);
+    cJSON *clock = cJSON_CreateObject();
+    const cJSON *source = cJSON_GetObjectItemCaseSensitive(circumstances, "clocksource");
+    json_add_string(clock, "source", cJSON_IsString(source) ? source->valuestring : NULL);
+    json_add_double(clock, "tsc_hz", ticks.hz > 0 ? ticks.hz : NAN);
+    json_add_double(clock, "tsc_hz_se", ticks.hz > 0 ? ticks.hz_se : NAN);
+    cJSON_AddBoolToObject(clock, "tsc_stated", ticks.stated);
+    cJSON_AddBoolToObject(clock, "tsc_invariant", ticks.invariant);
+    return clock;
+}
+
+static const char *text_of(const cJSON *object, const char *key) {
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
+    return cJSON_IsString(item) ? item->valuestring : NULL;
+}
+
+// A machine of its own is metal, a hypervisor's host is a host, everything else is a guest.
+static const char *role_of(const cJSON *platform) {
+    const char *kind = text_of(platform, "kind");
+    const char *hypervisor = text_of(platform, "hypervisor");
+    if (kind && strcmp(kind, "host") == 0)
+        return "host";
+    if (kind && strcmp(kind, "bare-metal") == 0)
+        return "metal";
+    if (kind && strcmp(kind, "container") == 0 && hypervisor && strcmp(hypervisor, "none") == 0)
+        return "metal";
+    return "guest";
+}
+
+cJSON *run_header(const char *label, const char *role, int argc, char **argv) {
+    struct platform platform;
+    struct utsname name = {0};
+    struct detect_options detect = {.timing = true};
+    cJSON *header = cJSON_CreateObject();
+    cJSON *platform_object =
+        detect_platform(&detect, &platform, NULL) ? cJSON_CreateObject() : platform_to_json(&platform);
+    platform_free(&platform);
+    cJSON *topology = topology_to_json(NULL);
+    cJSON *circumstances = circumstances_to_json();
+    uname(&name);
+    const char *instance = text_of(platform_object, "instance_type");
+    cJSON_AddItemToObject(header, "tool", tool_json());
+    json_add_string(header, "label", label ? label : instance ? instance : name.nodename);
+    json_add_string(header, "role", role ? role : role_of(platform_object));
+    json_add_string(header, "host", name.nodename);
+    cJSON_AddItemToArray(cJSON_AddArrayToObject(header, "nodes"), cJSON_CreateString(name.nodename));
+    cJSON_AddItemToObject(header, "platform", platform_object);
+    cJSON_AddItemToObject(header, "topology", topology ? topology : cJSON_CreateObject());
+    cJSON_AddItemToObject(header, "kernel", kernel_json(&name));
+    cJSON_AddItemToObject(header, "clock", clock_json(circumstances));
+    cJSON_AddItemToObject(header, "circumstances", circumstances);
+    cJSON *command = cJSON_AddArrayToObject(header, "command");
+    cJSON_AddItemToArray(command, cJSON_CreateString("metalgap"));
+    for (int i = 0; i < argc; i++)
+        cJSON_AddItemToArray(command, cJSON_CreateString(argv[i]));
+    return header;
+}
