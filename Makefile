@@ -11,8 +11,8 @@ BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /sbin/bpftool) bpftool)
 MPICC   ?= mpicc
 VERSION := 0.1.0
 
-# All CPUs, unless -j says otherwise.
-ifeq ($(filter -j%,$(MAKEFLAGS)),)
+# All CPUs.
+ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += -j$(shell nproc)
 endif
 
@@ -107,7 +107,8 @@ $B/tests/replay_%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $B/libmetalgap.a
 
 $B/fuzz_%: tests/fuzz/fuzz_%.c $B/libmetalgap.a
 	$(SAY) '  CC   $<'
-	$Q$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lcjson -lm
+	$Q$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $B/libmetalgap.a -lcjson -lmd -lm
+$B/fuzz_suite: $B/bench/suite.o $B/bench/bench.o
 
 $B/tests/%: tests/tools/%.c $B/libmetalgap.a
 	@mkdir -p $(@D)
