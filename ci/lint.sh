@@ -36,7 +36,7 @@ check_scripts() {
 check_man() {
     local page said bad=0
     for page in $(files 'docs/*.1'); do
-        said=$(groff -man -ww -Tutf8 -z "$page" 2>&1)
+        said=$(groff -t -man -ww -Tutf8 -z "$page" 2>&1)
         [ -z "$said" ] || { printf '%s\n' "$said"; bad=1; }
     done
     return $bad

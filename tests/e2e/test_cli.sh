@@ -38,6 +38,20 @@ test_every_command_helps_with_examples() {
     done
 }
 
+test_man_pages_know_every_option() {
+    local command option page
+    for command in $(commands); do
+        page=$METALGAP_ROOT/docs/metalgap-$command.1
+        [ -s "$page" ] || fail "there is no page docs/metalgap-$command.1"
+        sed 's/\\-/-/g' "$page" >plain
+        run 0 metalgap "$command" --help
+        grep -oE '^ +(-[a-z], )?--[a-z-]+' out | grep -oE -- '--[a-z-]+' | grep -v -- --help >options
+        while read -r option; do
+            grep -q -- "$option" plain || fail "docs/metalgap-$command.1 does not know $option"
+        done <options
+    done
+}
+
 test_usage_errors_go_to_stderr() {
     run 2 metalgap
     out_is_empty
