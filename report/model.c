@@ -72,7 +72,7 @@ void model_percent(double pct, struct stats_interval ci, char *out, size_t size)
     if (*range)
         snprintf(out, size, "%s %% (%s %%)", value, range);
     else
-        snprintf(out, size, "%s %%", value);
+        snprintf(out, size, isfinite(pct) ? "%s %% (no interval)" : "%s", value);
 }
 
 static double to_pct(double log_shift) {
@@ -523,7 +523,7 @@ static void warn_sides(struct model *model) {
 
 static void add_count(struct str *text, size_t count, const char *what) {
     if (count == 0)
-        str_printf(text, "none is %s", what);
+        str_printf(text, "none is shown to be %s", what);
     else
         str_printf(text, "%zu %s %s", count, count == 1 ? "is" : "are", what);
 }
@@ -561,6 +561,11 @@ static char *overall_sentence(const struct model *model) {
             model->case_count, model->subject_label, most->name, amount);
     }
     struct str text = {0};
+    if (count[STATS_CANNOT_TELL] == compared) {
+        str_printf(&text, "Whether any of %zu cases is slower on %s than on %s cannot be told.", compared,
+                   model->subject_label, model->baseline_label);
+        return text.text;
+    }
     str_printf(&text, "Of %zu cases, ", compared);
     add_count(&text, count[STATS_SLOWER], "slower on");
     str_printf(&text, " %s than on %s", model->subject_label, model->baseline_label);
@@ -569,9 +574,11 @@ static char *overall_sentence(const struct model *model) {
         model_percent(worst->pct, worst->ci, amount, sizeof amount);
         str_printf(&text, ", the most %s by %s", worst->name, amount);
     }
-    str_add(&text, "; ");
-    add_count(&text, count[STATS_NOT_SLOWER], "not slower by");
-    str_printf(&text, " %g %% or more", model->limit_pct);
+    if (count[STATS_NOT_SLOWER]) {
+        str_add(&text, "; ");
+        add_count(&text, count[STATS_NOT_SLOWER], "not slower by");
+        str_printf(&text, " %g %% or more", model->limit_pct);
+    }
     if (count[STATS_CANNOT_TELL])
         str_printf(&text, "; %zu cannot be told", count[STATS_CANNOT_TELL]);
     str_add(&text, ".");

@@ -71,7 +71,7 @@ void model_number(double value, double uncertainty, char *out, size_t size);
 // "0.5 to 1.1"; empty where there is no interval.
 void model_range(struct stats_interval ci, char *out, size_t size);
 
-// "0.8 % (0.5 to 1.1 %)", or "0.8 %" where there is no interval.
+// "0.8 % (0.5 to 1.1 %)", or "0.8 % (no interval)"; "not known" for NaN.
 void model_percent(double pct, struct stats_interval ci, char *out, size_t size);
 
 // Whether a sample stands out (more than 3.5 robust standard deviations slower), and by which cause it is marked:

@@ -237,7 +237,10 @@ static void sum_row(struct str *out, const struct model_case *c, const char *nam
                     const char *words) {
     str_printf(out, "<tr class=\"sum\"><td><td class=\"cause\">%s<br><span class=\"soft\">%s</span><td class=\"n\">",
                name, words);
-    percent(out, pct, ci);
+    if (isfinite(ci.low))
+        percent(out, pct, ci);
+    else
+        plain_percent(out, pct);
     str_printf(out, "<td><td><td>%s</tr>\n", c->cmp.has_baseline ? "<td>" : "");
 }
 
