@@ -10,7 +10,6 @@ case $build in /*) ;; *) build=$root/$build ;; esac
 export METALGAP="$build/metalgap" METALGAP_ROOT="$root" METALGAP_BUILD="$build"
 # A finding of a sanitizer must never look like one of the program's own exit codes.
 export ASAN_OPTIONS="exitcode=99:${ASAN_OPTIONS:-}" UBSAN_OPTIONS="exitcode=99:print_stacktrace=1:${UBSAN_OPTIONS:-}"
-export LSAN_OPTIONS="suppressions=$root/tests/e2e/lsan.supp:print_suppressions=0:${LSAN_OPTIONS:-}"
 
 [ $# -gt 0 ] || set -- tests/e2e/test_*.sh
 passed=0 failed=0 skipped=0
