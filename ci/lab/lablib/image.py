@@ -122,15 +122,19 @@ def busybox(arch):
     return pathlib.Path("/bin/busybox")
 
 
-def base(arch, kernel_tree, modules, setup):
-    """The agent, busybox and the modules: what every machine has in it."""
+def base(machine):
+    """The agent, busybox, modules and tools: what a machine has in it whatever its job is."""
     image = Image()
-    image.add_file("bin/busybox", busybox(arch))
+    image.add_file("bin/busybox", busybox(machine.arch))
     store.require("busybox")
     for applet in store.run(["busybox", "--list"]).decode().split():
         if applet != "busybox":
             image.link(f"bin/{applet}", "busybox")
     image.add("init", (store.LAB / "guest/init").read_bytes(), 0o755)
-    add_modules(image, kernel_tree, modules)
-    image.add("lab/setup", "".join(line + "\n" for line in setup))
+    add_modules(image, store.tree(machine.kernel), machine.modules)
+    image.add("lab/setup", "".join(line + "\n" for line in machine.setup))
+    for name, programs in machine.tools.items():
+        tree = store.tree(name)
+        for program in programs:
+            image.add_program(program, tree / program, str(tree / "usr/lib/x86_64-linux-gnu"), str(tree))
     return image

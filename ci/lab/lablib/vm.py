@@ -76,13 +76,12 @@ class Result:
 
 def initramfs(machine, job, target, more=None):
     """Writes the machine's initramfs with the job (and what `more` adds to it); returns the kernel."""
-    tree = store.tree(machine.kernel)
-    contents = image.base(machine.arch, tree, machine.modules, machine.setup)
+    contents = image.base(machine)
     job.put(contents)
     if more:
         more(contents)
     contents.write_cpio(target)
-    return tree / "vmlinux"
+    return store.tree(machine.kernel) / "vmlinux"
 
 
 def boot(machine, job, more=None):

@@ -17,9 +17,9 @@ import time
 
 from . import image, job as jobs, machine as machines, store, vm
 
+XEN = "xen-4.17"
 MB = 1 << 20
 JOB_DISK_MB = 128
-TOOLS = ("xl", "xenstored", "xenconsoled", "xen-init-dom0", "libxl-save-helper")
 DOM0_SCRIPTS = {"start": "lab/start", "guest-job": "bin/guest-job", "block": "etc/xen/scripts/block",
                 "vif-lab": "etc/xen/scripts/vif-lab"}
 
@@ -39,20 +39,9 @@ on_crash="destroy"
 """
 
 
-def _tree():
-    return store.tree("xen-4.17")
-
-
 def _dom0_image(host, guests, work):
-    """Dom0's initramfs: Xen's tools, the guests' kernel, initramfs and configuration."""
-    tree = _tree()
-    contents = image.base(host.arch, store.tree(host.kernel), host.modules, host.setup)
-    libraries = str(tree / "usr/lib/x86_64-linux-gnu")
-    for tool in TOOLS:
-        inside = f"usr/lib/xen-4.17/bin/{tool}"
-        contents.add_program(inside, tree / inside, libraries, str(tree))
-    for tool in ("xenstore-ls", "xenstore-read", "xenstore-write"):
-        contents.add_program(f"usr/bin/{tool}", tree / "usr/bin" / tool, libraries, str(tree))
+    """Dom0's initramfs: the guests' kernel, initramfs and configuration, and what starts them."""
+    contents = image.base(host)
     contents.add_file("lib/x86_64-linux-gnu/libgcc_s.so.1", LIBGCC)  # opened when xl cancels a thread: ldd is silent on it
     for name, inside in DOM0_SCRIPTS.items():
         contents.add_file(inside, store.LAB / "guest/dom0" / name)
@@ -128,7 +117,8 @@ class Monitor:
 def _key(host, guests):
     """Changes with everything that is in the saved memory."""
     digest = hashlib.sha256(subprocess.run([host.qemu, "--version"], capture_output=True, check=False).stdout)
-    descriptions = [(m.name, m.kernel, m.machine, m.cpu, m.memory_mb, m.modules, m.setup, m.cmdline, m.devices)
+    descriptions = [(m.name, m.kernel, m.machine, m.cpu, m.memory_mb, m.modules, m.tools, m.setup, m.cmdline,
+                     m.devices)
                     for m in [host, *guests]]
     digest.update(json.dumps(descriptions).encode())
     sources = [*sorted((store.LAB / "guest").rglob("*")), store.LAB / "lablib/xen.py", store.LAB / "lablib/image.py"]
@@ -152,7 +142,7 @@ def saved(host, guests):
 
 
 def _save(host, guests, work, target):
-    (work / "xen").write_bytes(gzip.decompress((_tree() / "boot/xen-4.17-amd64.gz").read_bytes()))
+    (work / "xen").write_bytes(gzip.decompress((store.tree(XEN) / "boot/xen-4.17-amd64.gz").read_bytes()))
     _dom0_image(host, guests, work).write_cpio(work / "initrd")
     _job_disk(work)
     linux = f"{store.tree(host.kernel)}/vmlinux console=hvc0 quiet rdinit=/init panic=-1 lab.port=ttyS1 lab.job=vda"
