@@ -38,13 +38,15 @@ def look_up(document, path):
 
 
 def fits(value, expected):
-    """expected is a value, or {"match": regular expression}, {"any": [values]}, {"not": value}, {"min": number}."""
+    """expected is a value, or {"match": regular expression}, {"any": [values]}, {"not": value}, {"min": number},
+    {"absent": true}."""
     if not isinstance(expected, dict):
         return value is not MISSING and type(value) is type(expected) and value == expected
     rules = {
         "match": lambda want: isinstance(value, str) and re.search(want, value) is not None,
         "any": lambda want: value in want,
         "not": lambda want: value is not MISSING and value != want,
+        "absent": lambda want: (value is MISSING) == want,
         "min": lambda want: isinstance(value, (int, float)) and value >= want,
     }
     return all(rules[rule](want) for rule, want in expected.items())

@@ -1,0 +1,140 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of the lab itself that need no machine: reports, checks, archives, descriptions."""
+import base64
+import gzip
+import hashlib
+import io
+import pathlib
+import subprocess
+import sys
+import tarfile
+import tempfile
+import unittest
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+from lablib import checks, image, job as jobs, machine as machines, store, vm  # noqa: E402
+
+
+def frame(kind, name, status, data):
+    packed = gzip.compress(data)
+    text = base64.encodebytes(packed)
+    md5 = hashlib.md5(packed, usedforsecurity=False).hexdigest()
+    return f"\n@lab {kind} {name} {status} {md5}\n".encode() + text + b"@end\n"
+
+
+class Reports(unittest.TestCase):
+    def test_output_and_exit_code_come_back_whatever_is_between_frames(self):
+        noise = b"[    1.0] a kernel message\r\n@lab what is this\n"
+        raw = noise + frame("out", "000", 7, b"\0binary\n") + noise + frame("err", "000", 7, b"") + frame("done", "t", 0, b"")
+        report = jobs.parse(raw, "t")
+        self.assertEqual(report.outputs["000"], jobs.Output(7, b"\0binary\n", b""))
+        self.assertTrue(report.done)
+
+    def test_carriage_returns_of_a_terminal_do_no_harm(self):
+        raw = (frame("out", "000", 0, b"x" * 500) + frame("err", "000", 0, b"")).replace(b"\n", b"\r\n")
+        self.assertEqual(jobs.parse(raw, "t").outputs["000"].out, b"x" * 500)
+
+    def test_a_damaged_frame_is_told_and_never_a_result(self):
+        raw = frame("out", "000", 0, b"hello world")
+        position = raw.index(b"H4sI") + 20
+        damaged = raw[:position] + (b"A" if raw[position:position + 1] != b"A" else b"B") + raw[position + 1:]
+        for text in (damaged, raw.replace(b"H4sI", b"H4s"), raw.replace(b"H4sI", b"")):
+            report = jobs.parse(text + frame("err", "000", 0, b""), "t")
+            self.assertEqual(report.outputs, {})
+            self.assertEqual(report.damaged, ["out 000"])
+
+    def test_a_report_cut_short_is_not_done(self):
+        raw = frame("out", "000", 0, b"data") + frame("done", "t", 0, b"")
+        for end in range(len(raw)):
+            self.assertFalse(jobs.parse(raw[:end], "t").done)
+
+    def test_the_end_of_another_job_is_not_the_end_of_this_one(self):
+        self.assertFalse(jobs.parse(frame("done", "other", 0, b""), "t").done)
+
+
+class Checks(unittest.TestCase):
+    document = {"kind": "vm", "cloud": None, "paths": [{"device": "vda", "path": "emulated"}, {"device": "vdb", "n": 2}]}
+
+    def judge(self, out, status=0, **check):
+        output = jobs.Output(status, out, b"why")
+        return [v.state for v in checks.judge(machines.Check(run="x", **check), output)]
+
+    def test_paths(self):
+        for path, value in {"kind": "vm", "cloud": None, "paths[0].path": "emulated", "paths[device=vdb].n": 2}.items():
+            self.assertEqual(checks.look_up(self.document, path), value)
+        for path in ("nothing", "kind.of", "paths[7]", "paths[device=sda].path", "paths.path", "kind[0]", "!"):
+            self.assertIs(checks.look_up(self.document, path), checks.MISSING)
+
+    def test_expectations(self):
+        for value, expected in ((1, 1), (None, None), ("abc", {"match": "^a"}), (2, {"any": [1, 2]}), (0.95, {"min": 0.9}),
+                                ("x", {"not": "y"}), (checks.MISSING, {"absent": True})):
+            self.assertTrue(checks.fits(value, expected), (value, expected))
+        for value, expected in ((1, 2), (True, 1), (checks.MISSING, None), (None, {"match": "a"}), (0.5, {"min": 0.9}),
+                                (checks.MISSING, {"not": "y"}), ("x", {"absent": True}), (None, {"min": 0})):
+            self.assertFalse(checks.fits(value, expected), (value, expected))
+
+    def test_verdicts(self):
+        self.assertEqual(self.judge(b"Linux 6.1\n", stdout=["^Linux", "^BSD"]), ["ok", "FAIL"])
+        self.assertEqual(self.judge(b"", status=3), ["FAIL"])
+        self.assertEqual(self.judge(b"", status=3, exit=3), ["ok"])
+        self.assertEqual(self.judge(b'{"a": 1}', json={"a": 1, "b": 1}), ["ok", "FAIL"])
+        self.assertEqual(self.judge(b"no JSON", json={"a": 1}), ["FAIL"])
+        self.assertEqual([v.state for v in checks.judge(machines.Check(run="x"), None)], ["FAIL"])
+
+
+class Archives(unittest.TestCase):
+    def test_a_job_as_initramfs_and_as_tar(self):
+        job = jobs.Job()
+        job.command("true", 5)
+        contents = image.Image()
+        contents.link("bin/sh", "busybox")
+        job.put(contents)
+        with tempfile.TemporaryDirectory() as work:
+            target = pathlib.Path(work) / "archive"
+            contents.write_cpio(target)
+            listing = subprocess.run(["cpio", "-t", "--quiet"], input=target.read_bytes(), capture_output=True, check=True)
+            names = listing.stdout.decode().split()
+            self.assertLess(names.index("lab/run/000"), names.index("lab/run/000/cmd"))
+            self.assertEqual(len(names), len(set(names)))
+            contents.write_tar(target)
+            with tarfile.open(fileobj=io.BytesIO(target.read_bytes())) as archive:
+                self.assertEqual(archive.getnames()[0], "lab/token")
+                self.assertEqual(archive.extractfile("lab/run/000/cmd").read(), b"true\n")
+
+    def test_a_file_that_is_not_there_is_told(self):
+        with self.assertRaisesRegex(store.LabError, "/nonexistent.*bin/x"):
+            image.Image().add_file("bin/x", "/nonexistent")
+
+
+class Machines(unittest.TestCase):
+    def test_every_description_is_whole(self):
+        for name in machines.names():
+            machine = machines.load(name)
+            self.assertIn(machine.kernel, store.PACKAGES["trees"], name)
+            self.assertTrue(machine.checks, name)
+            self.assertLessEqual(set(machine.tools), set(store.PACKAGES["trees"]), name)
+            if machine.inside:
+                self.assertTrue(machines.load(machine.inside).hosts, name)
+            for drive in machine.disks:
+                self.assertTrue(any(f"drive={drive}" in device for device in machine.devices), name)
+
+    def test_an_unknown_machine_or_path_is_refused(self):
+        for name in ("nothing", "../machines/tcg", ""):
+            with self.assertRaises(store.LabError):
+                machines.load(name)
+
+    def test_qemu_that_dies_or_hangs_is_told_in_bounded_time(self):
+        with tempfile.TemporaryDirectory() as work:
+            port = pathlib.Path(work) / "port"
+            with vm.qemu(["sh", "-c", "echo broken >&2; exit 1"]) as process:
+                self.assertIn("broken", vm.wait(process, port, "t", 10)[1])
+            with vm.qemu(["sh", "-c", "sleep 1000 & sleep 1000"]) as process:
+                self.assertIn("did not finish", vm.wait(process, port, "t", 0.2)[1])
+            self.assertIsNotNone(process.returncode)
+
+
+if __name__ == "__main__":
+    unittest.main()
