@@ -239,7 +239,7 @@ static void add_class_member(void *context, const char *name) {
     const char *target = sysroot_link(f->set->root, path);
     if (!target || is_partition(target))
         return;
-    if (strstr(target, "/nvme") && !strcmp(f->resource, "disk") && strchr(name + 4, 'p'))
+    if (numbered(name, "nvme") && strchr(name + 4, 'p'))
         return; // a partition of an NVMe namespace
     if (strstr(target, "nvme-subsystem") && numbered(name, "nvme") && add_multipath(f, name))
         return;

@@ -91,6 +91,10 @@ void evidence_free(struct evidence_set *set);
 // "hypervisor=kvm|qemu" (no weight). free() it.
 char *claim_text(const struct claim *claim);
 
+// Parts of readers that others share: a CPU's model name; a line of the kernel's log about a PCI function.
+void read_model(struct evidence_set *set, const char *source, const char *model);
+void read_pci_line(struct evidence_set *set, const char *line);
+
 // The readers, in the order in which they run. Each adds what it finds.
 void read_cpu(struct evidence_set *set);        // CPUID, /proc/cpuinfo
 void read_text_rules(struct evidence_set *set); // the table of files and strings

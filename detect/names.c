@@ -134,6 +134,7 @@ static const struct name {
     {"pouch", "Pouch"},
     {"flatpak", "Flatpak"},
     {"apptainer", "Apptainer"},
+    {"gvisor", "gVisor"},
     {"other", "a container"},
     {"any", "any"}, // in claims with != only
     // roles, modes, confidential modes

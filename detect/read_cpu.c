@@ -144,7 +144,7 @@ static void read_confidential(struct evidence_set *set) {
     evidence_add(set, GROUP_CPUID, "msr:0xc0010131", "SEV_STATUS", says);
 }
 
-static void read_model(struct evidence_set *set, const char *source, const char *model) {
+void read_model(struct evidence_set *set, const char *source, const char *model) {
     for (size_t i = 0; i < model_signature_count; i++) {
         const char *text = model_signatures[i].text;
         if (*text == '=' ? strcmp(model, text + 1) != 0 : !strstr(model, text))

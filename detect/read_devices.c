@@ -111,6 +111,18 @@ static void read_proc_pci(struct evidence_set *set) {
     }
 }
 
+// "pci 0000:00:01.0: [1af4:1005] type 00 class 0x00ff00", where sysfs was not recorded.
+void read_pci_line(struct evidence_set *set, const char *line) {
+    struct pci_device device = {0};
+    if (sscanf(line, "pci %12[0-9a-f:.]: [%4x:%4x] type %*x class %x", device.address, &device.vendor, &device.device,
+               &device.class_code) != 4)
+        return;
+    if (set->pci_count >= DEVICES_MAX || evidence_pci(set, device.address))
+        return;
+    say_device(set, &device);
+    ARRAY_PUSH(set->pci, set->pci_count, set->pci_capacity, device);
+}
+
 static void count_vmbus(void *context, const char *name) {
     (void)name;
     (*(size_t *)context)++;

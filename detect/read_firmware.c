@@ -95,8 +95,22 @@ static void read_sysinfo(struct evidence_set *set) {
         evidence_add(set, GROUP_FIRMWARE, "/proc/sysinfo", "LPAR, no VM level", "hypervisor=pr/sm:0.995");
 }
 
+// A board whose maker and product no row knows: all virtual machines that are known name themselves.
+static void read_unknown_board(struct evidence_set *set) {
+    char vendor[64];
+    char product[64];
+    if (!sysroot_text(set->root, "sys/class/dmi/id/sys_vendor", vendor, sizeof vendor) || !*vendor ||
+        !sysroot_text(set->root, "sys/class/dmi/id/product_name", product, sizeof product))
+        return;
+    for (size_t i = 0; i < set->count; i++)
+        if (set->items[i].group == GROUP_FIRMWARE && set->items[i].claim.topic == TOPIC_HYPERVISOR)
+            return;
+    evidence_add(set, GROUP_FIRMWARE, "dmi:sys_vendor", vendor, "hypervisor=none:0.8");
+}
+
 void read_firmware(struct evidence_set *set) {
     read_acpi(set);
     read_vm_bit(set);
     read_sysinfo(set);
+    read_unknown_board(set);
 }

@@ -47,6 +47,15 @@ static void read_acpi_line(struct evidence_set *set, const char *line) {
     }
 }
 
+// "systemd[1]: Detected virtualization 'kvm'." (the quotes came and went)
+static void read_systemd_line(struct evidence_set *set, const char *word) {
+    word += *word == '\'';
+    size_t length = strcspn(word, ".' \n");
+    for (size_t i = 0; i < systemd_word_count; i++)
+        if (strlen(systemd_words[i].text) == length && !memcmp(systemd_words[i].text, word, length))
+            evidence_add(set, GROUP_LOG, "log:systemd", systemd_words[i].text, systemd_words[i].says);
+}
+
 static void read_line(struct evidence_set *set, const char *line) {
     for (size_t i = 0; i < log_signature_count; i++)
         if (strstr(line, log_signatures[i].text)) {
@@ -56,6 +65,15 @@ static void read_line(struct evidence_set *set, const char *line) {
     const char *dmi = strstr(line, "DMI: ");
     if (dmi)
         read_dmi_line(set, dmi + 5);
+    const char *systemd = strstr(line, "Detected virtualization ");
+    if (systemd)
+        read_systemd_line(set, systemd + strlen("Detected virtualization "));
+    const char *cpu = strstr(line, "smpboot: CPU0: ");
+    if (cpu)
+        read_model(set, "log:CPU0", cpu + strlen("smpboot: CPU0: "));
+    const char *pci = strstr(line, "pci 0000:");
+    if (pci)
+        read_pci_line(set, pci);
     if (strstr(line, "ACPI: "))
         read_acpi_line(set, line);
 }

@@ -114,6 +114,8 @@ struct log_signature {
 };
 extern const struct log_signature log_signatures[];
 extern const size_t log_signature_count;
+extern const struct log_signature systemd_words[];
+extern const size_t systemd_word_count;
 
 // --- What root would add
 // ------------------------------------------------------------------------------------------------------

@@ -27,6 +27,9 @@ const struct text_rule system_rules[] = {
     // Xen. /proc/xen may be mounted on an HVM guest too; "control_d" is Dom0's.
     KERNEL("proc/xen/capabilities", HAS, "control_d", "kernel=xen:0.98 role=dom0:0.98", "S W K"),
     KERNEL("proc/xen/capabilities", EXISTS, NULL, "kernel=xen:0.9", "S W K"),
+    KERNEL("proc/xen", EXISTS, NULL, "kernel=xen:0.85", "W"),                       // made only on Xen
+    KERNEL("proc/xen/xsd_kva", EXISTS, NULL, "kernel=xen:0.9 role=dom0:0.85", "K"), // xenstore runs here
+    KERNEL("proc/cpuinfo", HAS, "Xen/ia64", "kernel=xen:0.97", "W"),
     KERNEL("proc/xen/privcmd", EXISTS, NULL, "kernel=xen:0.8", "W"),
     KERNEL("proc/xen/xenbus", EXISTS, NULL, "kernel=xen:0.85", "W"),
     KERNEL("sys/hypervisor/type", IS, "xen", "kernel=xen:0.97", "S W K"),
@@ -61,6 +64,15 @@ const struct text_rule system_rules[] = {
      "W"},
     {GROUP_CPU_MODEL, FILE_("proc/cpuinfo", HAS, "PowerNV"), ONLY, "hypervisor=none:0.97", "W"},
     {GROUP_CPU_MODEL, FILE_("proc/cpuinfo", HAS, "PowerVM"), ONLY, "hypervisor=powervm:0.9", "G"},
+    {GROUP_CPU_MODEL, FILE_("proc/cpuinfo", HAS, "pSeries"), FILE_("proc/cpuinfo", HAS_NOT, "qemu"),
+     "hypervisor=powervm:0.995", "W"},
+    {GROUP_CPU_MODEL, FILE_("proc/cpuinfo", HAS, "(architected)"), FILE_("proc/cpuinfo", HAS_NOT, "qemu"),
+     "hypervisor=powervm:0.98", "L"},
+    {GROUP_CPU_MODEL, FILE_("proc/cpuinfo", HAS, ": PowerMac"), ONLY, "hypervisor=none:0.7", "G"},
+    {GROUP_CPU_MODEL, FILE_("proc/cpuinfo", LINE, "Hardware\t: BCM"), ONLY, "hypervisor=none:0.9", "G"},
+    {GROUP_CPU_MODEL, FILE_("proc/cpuinfo", HAS, "Raspberry Pi"), ONLY, "hypervisor=none:0.9", "G"},
+    {GROUP_CPU_MODEL, FILE_("proc/cpuinfo", LINE, "Hardware\t: Allwinner"), ONLY, "hypervisor=none:0.9", "G"},
+    {GROUP_CPU_MODEL, FILE_("proc/cpuinfo", LINE, "Hardware\t: ODROID"), ONLY, "hypervisor=none:0.9", "G"},
     {GROUP_CPU_MODEL, FILE_("proc/cpuinfo", HAS, "sun4v"), FILE_("dev/mdesc", EXISTS, NULL), "hypervisor=ldoms:0.995",
      "W"},
     {GROUP_CPU_MODEL, FILE_("proc/cpuinfo", HAS, "sun4v"), ONLY, "hypervisor=ldoms:0.98", "W"},
@@ -115,7 +127,12 @@ const struct text_rule system_rules[] = {
     // Containers. What an image may have brought along proves little; what the running manager wrote proves much.
     {GROUP_CONTAINER_FILES, FILE_(".dockerenv", EXISTS, NULL), ONLY, "container=docker:0.3",
      "S"}, // a leftover where an image became a VM's disk
-    {GROUP_CONTAINER_FILES, FILE_(".dockerinit", EXISTS, NULL), ONLY, "container=docker:0.4", "G"},
+    {GROUP_CONTAINER_FILES, FILE_(".dockerinit", EXISTS, NULL), ONLY, "container=docker:0.6", "G"},
+    {GROUP_CONTAINER_CGROUP, FILE_("proc/self/cgroup", HAS, ":pids:/\n"), ONLY, "container!=any:0.8",
+     "K"}, // v1: outside any container's group
+    {GROUP_CONTAINER_CGROUP, FILE_("proc/self/cgroup", HAS, ":devices:/\n"), ONLY, "container!=any:0.8", "K"},
+    {GROUP_CONTAINER_FILES, FILE_("proc/version", HAS, "#1 SMP Sun Jan 10 15:06:54 PST 2016"), ONLY,
+     "container=gvisor:0.95", "G"}, // gVisor says so everywhere
     {GROUP_CONTAINER_FILES, FILE_("run/.containerenv", EXISTS, NULL), ONLY, "container=podman:0.9", "S W"},
     {GROUP_CONTAINER_FILES, FILE_("dev/lxd/sock", EXISTS, NULL), ONLY, "container=lxc:0.6",
      "G"}, // LXD's virtual machines have it too
@@ -175,6 +192,15 @@ const struct log_signature log_signatures[] = {
     {"Booting paravirtualized kernel on Xen HVM", "hypervisor=xen:0.95 mode=hvm:0.95", "K"},
     {"Booting paravirtualized kernel on Xen", "kernel=xen:0.9 mode=pv:0.8", "K"},
     {"kvm-clock: Using msrs", "hypervisor=kvm:0.93", "K L"},
+    {"Booting paravirtualized kernel on VMware", "hypervisor=vmware:0.95", "K"},
+    {"Booting paravirtualized kernel on Hyper-V", "hypervisor=hyperv:0.9", "K"},
+    {"Booting paravirtualized kernel on bare hardware", "hypervisor=none:0.5", "K"},
+    {"CPU: All CPU(s) started at EL2", "hypervisor=none:0.7", "K"}, // hypervisors start their guests at EL1
+    {"CPU: All CPU(s) started at EL1", "hypervisor!=none:0.7", "K"},
+    {"Machine model: linux,dummy-virt", "hypervisor=kvm|qemu:0.93", "K"},
+    {"Starting gVisor", "container=gvisor:0.97", "G"},
+    {"vmware: TSC freq read from hypervisor", "hypervisor=vmware:0.95", "K"},
+    {"vboxguest: ", "hypervisor=virtualbox:0.9", "G"},
     {"kvm-guest:", "hypervisor=kvm:0.9", "K"},
     {"Hyper-V: running as root partition", "role=root-partition:0.98 hypervisor=hyperv:0.95", "K"},
     {"Hyper-V: privilege flags", "hypervisor=hyperv|kvm:0.8", "K L"},
@@ -186,14 +212,30 @@ const struct log_signature log_signatures[] = {
     {"Memory Encryption Features active: Intel TDX", "cvm=tdx:0.98 hypervisor!=none:0.9", "K"},
     {"tdx: Guest detected", "cvm=tdx:0.98 hypervisor!=none:0.9", "K"},
     {"RME: Using RSI version", "cvm=cca:0.95 hypervisor!=none:0.9", "K"},
-    {"Detected virtualization 'kvm'", "hypervisor=kvm:0.8", "S"},
-    {"Detected virtualization kvm", "hypervisor=kvm:0.8", "S"},
-    {"Detected virtualization xen", "hypervisor=xen:0.8", "S"},
-    {"Detected virtualization microsoft", "hypervisor=hyperv:0.8", "S"},
-    {"Detected virtualization vmware", "hypervisor=vmware:0.8", "S"},
-    {"Detected virtualization oracle", "hypervisor=virtualbox:0.8", "S"},
-    {"Detected virtualization qemu", "hypervisor=qemu:0.8", "S"},
-    {"Detected virtualization bhyve", "hypervisor=bhyve:0.8", "S"},
-    {"Detected virtualization amazon", "hypervisor=kvm:0.8 cloud=aws:0.8", "S"},
 };
 const size_t log_signature_count = ARRAY_LEN(log_signatures);
+
+// What systemd calls them, in its line "Detected virtualization WORD.".
+const struct log_signature systemd_words[] = {
+    {"kvm", "hypervisor=kvm:0.8", "S"},
+    {"amazon", "hypervisor=kvm:0.8 cloud=aws:0.8", "S"},
+    {"google", "hypervisor=kvm:0.8 cloud=gcp:0.8", "S"},
+    {"qemu", "hypervisor=qemu:0.8", "S"},
+    {"xen", "hypervisor=xen:0.9", "S"},
+    {"microsoft", "hypervisor=hyperv:0.9", "S"},
+    {"vmware", "hypervisor=vmware:0.9", "S"},
+    {"oracle", "hypervisor=virtualbox:0.95", "S"},
+    {"bhyve", "hypervisor=bhyve:0.98", "S"},
+    {"parallels", "hypervisor=parallels:0.98", "S"},
+    {"apple", "hypervisor=apple-vz:0.98", "S"},
+    {"zvm", "hypervisor=zvm:0.98", "S"},
+    {"powervm", "hypervisor=powervm:0.98", "S"},
+    {"acrn", "hypervisor=acrn:0.98", "S"},
+    {"lxc", "container=lxc:0.9", "S"},
+    {"lxc-libvirt", "container=lxc-libvirt:0.9", "S"},
+    {"podman", "container=podman:0.9", "S"},
+    {"systemd-nspawn", "container=systemd-nspawn:0.9", "S"},
+    {"openvz", "container=openvz:0.9", "S"},
+    {"wsl", "container=wsl:0.95", "S"},
+}; // not docker: systemd believes /.dockerenv
+const size_t systemd_word_count = ARRAY_LEN(systemd_words);
