@@ -104,7 +104,8 @@ static void keep_losses(struct series *series, const struct journal_sample *s, s
                             .se = o->se,
                             .cause = (uint8_t)o->cause,
                             .scope = (uint8_t)o->scope,
-                            .basis = (uint8_t)o->basis};
+                            .basis = (uint8_t)o->basis,
+                            .at_most = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(o->detail, "upper_bound"))};
         ARRAY_PUSH(series->loss, series->loss_count, series->loss_capacity, loss);
         if (o->cause == CAUSE_HOST_STEAL && o->scope != SCOPE_LATENCY)
             point->steal_s += o->seconds;

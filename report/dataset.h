@@ -33,6 +33,7 @@ struct loss {
     uint8_t cause; // enum cause
     uint8_t scope; // enum obs_scope
     uint8_t basis; // enum obs_basis
+    bool at_most;  // the seconds are an upper bound: the source says that its unit cost contains more than the cause
 };
 
 // Points and losses of one mode, both ascending by seq.

@@ -99,7 +99,7 @@ static void put_markdown(struct str *out, const char *bytes, size_t count) {
         put_html(out, bytes, count);
         return;
     }
-    if (count == 1 && strchr("\\`*_{}[]()#!|~@", *bytes))
+    if (count == 1 && strchr("\\`*_[]#|~@", *bytes))
         str_add_bytes(out, "\\", 1);
     str_add_bytes(out, bytes, count);
 }

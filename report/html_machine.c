@@ -79,6 +79,28 @@ static void topology_words(const struct dataset *set, char *out, size_t size) {
     }
 }
 
+enum { MOST_SQUARES = 64 };
+
+// The CPUs as squares under the guest's name; how many there are, in words, where they are too many to draw.
+static void draw_cpus(struct str *out, const struct dataset *set, double y) {
+    const cJSON *topology = cJSON_GetObjectItemCaseSensitive(set->header, "topology");
+    const cJSON *cpus = cJSON_GetObjectItemCaseSensitive(topology, "cpus");
+    if (!cJSON_IsNumber(cpus) || cpus->valuedouble < 1)
+        return;
+    char text[64];
+    int count = cpus->valuedouble > MOST_SQUARES ? 0 : (int)cpus->valuedouble;
+    int columns = count > 16 ? 32 : 16;
+    double step = count > 16 ? 4.5 : 9;
+    for (int i = 0; i < count; i++) {
+        snprintf(text, sizeof text, "CPU %d", i);
+        chart_rect(out, 12 + step * (i % columns), y + step * (double)(i / columns), step - 1.5, step - 1.5, "bar-subj",
+                   text);
+    }
+    snprintf(text, sizeof text, "%.0f CPUs", cpus->valuedouble);
+    if (count == 0)
+        chart_text(out, 12, y + 8, "start", "tick", text);
+}
+
 static void paths_table(struct str *out, const cJSON *paths) {
     static const char *const KEYS[] = {"resource", "device", "path", "via", "driver", "reason"};
     const cJSON *path;
@@ -119,7 +141,7 @@ void html_machine(struct str *out, const struct dataset *set) {
         str_add(out, "<p class=\"soft\">The journal does not tell which way its devices go.</p>\n");
         return;
     }
-    double bottom = 34 + ROW * (double)rows;
+    double bottom = 44 + ROW * (double)rows;
     snprintf(words, sizeof words, "Which way each resource of %.80s goes", set->name);
     str_add(out, "<figure>");
     chart_open(out, WIDTH, bottom + 10, words);
@@ -128,7 +150,8 @@ void html_machine(struct str *out, const struct dataset *set) {
     chart_text(out, 12, 18, "start", "strong", bare ? "system" : "guest");
     chart_text(out, 310, 18, "middle", "strong", bare ? "no hypervisor" : "software of the host");
     chart_text(out, 505, 18, "middle", "strong", "hardware");
-    double y = 34 + ROW / 2.0;
+    draw_cpus(out, set, 26);
+    double y = 44 + ROW / 2.0;
     const cJSON *path;
     size_t drawn = 0;
     cJSON_ArrayForEach(path, paths) {

@@ -137,6 +137,7 @@ struct column {
     struct side_values seconds;
     struct side_values se;
     struct side_values count;
+    bool at_most;
 };
 
 static struct side_values zero_like(const struct side_values *shape) {
@@ -151,7 +152,7 @@ static struct side_values zero_like(const struct side_values *shape) {
 static struct column read_column(const struct accounts *a, enum cause cause, enum obs_scope scope,
                                  struct source source) {
     const struct side_values *shape = &a->cost[source.mode];
-    struct column column = {zero_like(shape), zero_like(shape), zero_like(shape)};
+    struct column column = {zero_like(shape), zero_like(shape), zero_like(shape), false};
     size_t place = 0;
     for (size_t r = 0; r < a->side->count; r++) {
         const struct series *series = &a->side->run[r].c->mode[source.mode];
@@ -170,6 +171,7 @@ static struct column read_column(const struct accounts *a, enum cause cause, enu
                 column.seconds.store[place] += loss->seconds;
                 column.count.store[place] += (double)loss->count;
                 variance += loss->se * loss->se;
+                column.at_most |= loss->at_most;
             }
             column.se.store[place++] = sqrt(variance);
         }
@@ -224,6 +226,7 @@ struct entry {
     struct stats_mean cost; // mean of s C / (k roi); zero where the side does not have it
     double seconds;         // per observation
     double count;
+    bool at_most;
 };
 
 static struct entry make_entry(const struct accounts *a, enum cause cause, enum obs_scope scope, bool shares,
@@ -241,6 +244,7 @@ static struct entry make_entry(const struct accounts *a, enum cause cause, enum 
     enum sample_mode mode = entry.source.mode;
     struct column column = read_column(a, cause, scope, entry.source);
     entry.seconds = plain_mean(&column.seconds);
+    entry.at_most = column.at_most;
     if (shares) { // no baseline: the share of time itself
         for (size_t i = 0; i < column.seconds.count; i++) {
             column.seconds.store[i] /= a->cpu_seconds[mode][i];
@@ -310,6 +314,7 @@ static struct ledger_line make_line(struct work *w, enum cause cause, enum obs_s
                  : metal.source.found ? metal.source.basis
                                       : BASIS_COUNTED,
         .mode = subject.source.found ? subject.source.mode : metal.source.mode,
+        .at_most = subject.at_most,
         .on_subject = present_anywhere(w->subject, cause, scope),
         .on_baseline = present_anywhere(w->baseline, cause, scope),
         .pct = NAN,

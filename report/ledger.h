@@ -24,6 +24,7 @@ struct ledger_line {
     enum obs_basis basis;  // of the subject's seconds (of the baseline's, where only that has any)
     enum sample_mode mode; // the samples that the subject's seconds come from
     bool summed;           // enters the sum: scope cpu or blocked, seconds known
+    bool at_most;          // an upper bound: its source's unit cost contains more than the cause
     bool on_subject;       // the subject has observations of it
     bool on_baseline;      // so has the baseline; without, it is taken as 0 there
     double pct;            // NaN unless summed

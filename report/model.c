@@ -75,6 +75,12 @@ void model_percent(double pct, struct stats_interval ci, char *out, size_t size)
         snprintf(out, size, isfinite(pct) ? "%s %% (no interval)" : "%s", value);
 }
 
+const char *model_scope_word(enum obs_scope scope) {
+    static const char *const WORDS[SCOPE_COUNT] = {
+        [SCOPE_CPU] = "", [SCOPE_BLOCKED] = " (waiting)", [SCOPE_LATENCY] = " (latency)"};
+    return WORDS[scope];
+}
+
 static double to_pct(double log_shift) {
     return 100 * expm1(log_shift);
 }
@@ -329,7 +335,7 @@ static char *single_sentence(const struct model_case *c, const struct model *mod
         return mem_printf("%s ran on %s; what the hypervisor took of its time was not measured", c->name,
                           model->subject_label);
     model_percent(c->ledger.direct.mean, c->ledger.direct_ci, amount, sizeof amount);
-    return mem_printf("%s: the hypervisor took at least %s of its CPU time on %s", c->name, amount,
+    return mem_printf("%s: %s of its CPU time was seen to go to the hypervisor on %s", c->name, amount,
                       model->subject_label);
 }
 
@@ -555,10 +561,8 @@ static char *overall_sentence(const struct model *model) {
                               model->subject_label);
         char amount[120];
         model_percent(most->ledger.direct.mean, most->ledger.direct_ci, amount, sizeof amount);
-        return mem_printf(
-            "%zu cases ran on %s; of what could be measured, the hypervisor took most from %s: %s of its CPU "
-            "time.",
-            model->case_count, model->subject_label, most->name, amount);
+        return mem_printf("%zu cases ran on %s; most was seen to go to the hypervisor in %s: %s of its CPU time.",
+                          model->case_count, model->subject_label, most->name, amount);
     }
     struct str text = {0};
     if (count[STATS_CANNOT_TELL] == compared) {

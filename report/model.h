@@ -74,6 +74,9 @@ void model_range(struct stats_interval ci, char *out, size_t size);
 // "0.8 % (0.5 to 1.1 %)", or "0.8 % (no interval)"; "not known" for NaN.
 void model_percent(double pct, struct stats_interval ci, char *out, size_t size);
 
+// What stands behind a cause's id in a ledger: "" (CPU time), " (waiting)" or " (latency)".
+const char *model_scope_word(enum obs_scope scope);
+
 // Whether a sample stands out (more than 3.5 robust standard deviations slower), and by which cause it is marked:
 // "steal", "other programs on its CPUs", or "no cause known". NULL: it does not stand out.
 // `centre` and `spread` from model_spread().

@@ -159,7 +159,7 @@ static void single_table(struct str *out, const struct model *model) {
     open_table(out, "all cases");
     str_add(out,
             "<tr><th>workload<th class=\"n\">median<th class=\"n\">95 % interval<th class=\"n\">samples"
-            "<th class=\"n\">CV<th class=\"n\">noise floor<th class=\"n\">hypervisor, at least</tr>\n");
+            "<th class=\"n\">CV<th class=\"n\">noise floor<th class=\"n\">hypervisor, as seen</tr>\n");
     for (size_t i = 0; i < model->case_count; i++) {
         const struct model_case *c = &model->cases[i];
         char range[80];
@@ -187,7 +187,7 @@ static void single_table(struct str *out, const struct model *model) {
     str_add(
         out,
         "<p class=\"soft\"><b>Noise floor</b>: two such sets of samples differ by up to this in 95 of 100 cases though "
-        "nothing differs. <b>Hypervisor, at least</b>: the direct costs that were seen, in percent of the job's "
+        "nothing differs. <b>Hypervisor, as seen</b>: the direct costs that were seen, in percent of the job's "
         "CPU time.</p>\n");
 }
 
@@ -219,10 +219,8 @@ static void ledger_row(struct str *out, const struct model_case *c, size_t i) {
     str_add(out, line->summed ? "<tr><td>" : "<tr class=\"quiet\"><td>");
     if (line->summed)
         str_printf(out, "<span class=\"mark f-%s\">%c</span>", cause_family_name(info->family), html_mark(i));
-    str_printf(out, "<td class=\"cause\">%s%s<br><span class=\"soft\">", info->id,
-               line->scope == SCOPE_CPU       ? ""
-               : line->scope == SCOPE_BLOCKED ? " (waiting)"
-                                              : " (latency)");
+    str_printf(out, "<td class=\"cause\">%s%s%s<br><span class=\"soft\">", info->id, model_scope_word(line->scope),
+               line->at_most ? ", at most" : "");
     escape_html(out, info->explanation, 200);
     str_add(out, "</span><td class=\"n\">");
     percent(out, line->pct, line->ci);
@@ -279,7 +277,7 @@ static void ledger_table(struct str *out, const struct model_case *c) {
         sum_row(out, c, "of it tail", ledger->tail_pct, none,
                 "rare slow samples move the mean, not the robust overhead");
     } else {
-        sum_row(out, c, "hypervisor, at least", ledger->direct.mean, ledger->direct_ci,
+        sum_row(out, c, "hypervisor, as seen", ledger->direct.mean, ledger->direct_ci,
                 "exits, host and hops that were seen; what no source saw is not in it");
     }
     close_table(out);

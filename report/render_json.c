@@ -67,6 +67,8 @@ static cJSON *line_object(const struct ledger_line *line) {
     json_add_string(object, "basis", obs_basis_names[line->basis]);
     json_add_string(object, "scope", obs_scope_names[line->scope]);
     json_add_string(object, "samples", sample_mode_names[line->mode]);
+    if (line->at_most)
+        cJSON_AddTrueToObject(object, "upper_bound");
     if (line->on_baseline) {
         json_add_double(object, "baseline_seconds", line->baseline_seconds);
         json_add_double(object, "baseline_count", line->baseline_count);

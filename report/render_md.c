@@ -54,7 +54,7 @@ static void comparison(const struct model *model, FILE *out) {
 
 static void single(const struct model *model, FILE *out) {
     fputs(
-        "| case | median | unit | 95 % interval | n | CV % | noise floor % | hypervisor, at least |\n"
+        "| case | median | unit | 95 % interval | n | CV % | noise floor % | hypervisor, as seen |\n"
         "|---|---:|---|---|---:|---:|---:|---|\n",
         out);
     for (size_t i = 0; i < model->case_count; i++) {
@@ -67,9 +67,9 @@ static void single(const struct model *model, FILE *out) {
         fputs(" | ", out);
         put(out, c->unit, CELL_LIMIT);
         fputs(" | ", out);
-        put_number(out, ci.low, half_width(ci));
-        fputs(" to ", out);
-        put_number(out, ci.high, half_width(ci));
+        char range[80];
+        model_range(ci, range, sizeof range);
+        fputs(*range ? range : "-", out);
         fprintf(out, " | %zu | ", c->cmp.subject.count);
         put_number(out, c->cmp.subject.cv_pct, NAN);
         fputs(" | ", out);
@@ -89,7 +89,8 @@ static void ledger(const struct model_case *c, FILE *out) {
     fputs("**\n\n| cause | % | count | known by |\n|---|---|---:|---|\n", out);
     for (size_t i = 0; i < c->ledger.count; i++) {
         const struct ledger_line *line = &c->ledger.lines[i];
-        fprintf(out, "| %s%s | ", cause_info(line->cause)->id, line->scope == SCOPE_LATENCY ? " (latency)" : "");
+        fprintf(out, "| %s%s%s | ", cause_info(line->cause)->id, model_scope_word(line->scope),
+                line->at_most ? ", at most" : "");
         put_percent(out, line->pct, line->ci);
         fprintf(out, " | %.0f | %s |\n", line->count, obs_basis_names[line->basis]);
     }

@@ -174,15 +174,13 @@ static void ledger_table(const struct page *page, const struct model_case *c) {
     for (size_t i = 0; i < ledger->count; i++) {
         const struct ledger_line *line = &ledger->lines[i];
         char name[64];
-        snprintf(name, sizeof name, "%s%s", cause_info(line->cause)->id,
-                 line->scope == SCOPE_CPU       ? ""
-                 : line->scope == SCOPE_BLOCKED ? " (waiting)"
-                                                : " (latency)");
+        snprintf(name, sizeof name, "%s%s%s", cause_info(line->cause)->id, model_scope_word(line->scope),
+                 line->at_most ? ", at most" : "");
         line_row(page, name, line->pct, line->ci, line->count, obs_basis_names[line->basis]);
     }
     struct stats_interval none = {NAN, NAN};
     if (!c->cmp.has_baseline) {
-        line_row(page, "hypervisor, at least", ledger->direct.mean, ledger->direct_ci, NAN, "");
+        line_row(page, "hypervisor, as seen", ledger->direct.mean, ledger->direct_ci, NAN, "");
         return;
     }
     line_row(page, "unexplained", ledger->unexplained.mean, ledger->unexplained_ci, NAN, "rest");

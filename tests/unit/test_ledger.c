@@ -333,6 +333,21 @@ static void intervals_hold_the_sources_error(void **state) {
     end(&b);
 }
 
+static void upper_bounds_are_marked(void **state) {
+    (void)state;
+    struct bench b;
+    begin(&b, false);
+    for (int i = 0; i < 5; i++)
+        sample(
+            &b, 0, i, "timing", 10,
+            ",\"obs\":[{\"cause\":\"exit.ipi\",\"count\":3,\"seconds\":0.02,\"basis\":\"calibrated\",\"detail\":{"
+            "\"upper_bound\":true}},{\"cause\":\"exit.timer\",\"count\":3,\"seconds\":0.02,\"basis\":\"calibrated\"}]");
+    const struct model_case *c = finish(&b);
+    assert_true(find_line(c, CAUSE_EXIT_IPI, SCOPE_CPU)->at_most);
+    assert_false(find_line(c, CAUSE_EXIT_TIMER, SCOPE_CPU)->at_most);
+    end(&b);
+}
+
 static void unknown_cpus_are_told(void **state) {
     (void)state;
     struct bench b = {.baseline = false};
@@ -427,6 +442,7 @@ int main(void) {
         cmocka_unit_test(the_best_basis_is_taken_and_never_two),
         cmocka_unit_test(parts_that_exceed_the_whole_are_told),
         cmocka_unit_test(intervals_hold_the_sources_error),
+        cmocka_unit_test(upper_bounds_are_marked),
         cmocka_unit_test(unknown_cpus_are_told),
         cmocka_unit_test(interleaved_blocks_are_paired),
         cmocka_unit_test(blocks_of_different_times_are_not_paired),
