@@ -131,13 +131,13 @@ static int compare_blocks(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-// Mean log cost of each block, ascending. free() the result.
-static struct block_cost *block_costs(const struct series *series, size_t *count) {
+// Mean log cost, or cost, of each block, ascending. free() the result.
+static struct block_cost *block_costs(const struct series *series, enum side_quantity quantity, size_t *count) {
     struct block_cost *blocks = mem_alloc((series->count ? series->count : 1) * sizeof *blocks);
     size_t used = 0;
     for (size_t i = 0; i < series->count; i++)
         if (point_counts(&series->point[i]))
-            blocks[used++] = (struct block_cost){series->point[i].block, log(series->point[i].cost), 1};
+            blocks[used++] = (struct block_cost){series->point[i].block, quantity_of(&series->point[i], quantity), 1};
     qsort(blocks, used, sizeof *blocks, compare_blocks);
     *count = 0;
     for (size_t i = 0; i < used; i++) {
@@ -151,11 +151,12 @@ static struct block_cost *block_costs(const struct series *series, size_t *count
     return blocks;
 }
 
-static double *pair_differences(const struct series *subject, const struct series *baseline, size_t *pairs) {
+static double *pair_differences(const struct side *subject, const struct side *baseline, enum side_quantity quantity,
+                                size_t *pairs) {
     size_t m = 0;
     size_t n = 0;
-    struct block_cost *x = block_costs(subject, &m);
-    struct block_cost *y = block_costs(baseline, &n);
+    struct block_cost *x = block_costs(&subject->run[0].c->mode[MODE_TIMING], quantity, &m);
+    struct block_cost *y = block_costs(&baseline->run[0].c->mode[MODE_TIMING], quantity, &n);
     double *difference = mem_alloc((m < n ? m + 1 : n + 1) * sizeof *difference);
     *pairs = 0;
     for (size_t i = 0, j = 0; i < m && j < n;) {
@@ -172,6 +173,16 @@ static double *pair_differences(const struct series *subject, const struct serie
     free(x);
     free(y);
     return difference;
+}
+
+// What both halves of a pair share is no error of the difference of the means.
+static void pair_the_means(const struct side *subject, const struct side *baseline, struct comparison *c) {
+    size_t pairs = 0;
+    double *difference = pair_differences(subject, baseline, SIDE_COST, &pairs);
+    struct stats_mean mean = stats_mean(difference, pairs, c->shift.subject.time);
+    c->mean_pct.se = 100 * mean.se / c->baseline_cost.mean;
+    c->mean_pct.df = mean.df;
+    free(difference);
 }
 
 // --- the comparison --------------------------------------------------------------------------------------------------
@@ -219,8 +230,7 @@ struct comparison compare_sides(const struct side *subject, const struct side *b
     c.has_baseline = log_s.count > 0 && log_b.count > 0;
     c.paired = c.has_baseline && interleaved(subject, baseline);
     if (c.paired) {
-        double *difference =
-            pair_differences(&subject->run[0].c->mode[MODE_TIMING], &baseline->run[0].c->mode[MODE_TIMING], &c.pairs);
+        double *difference = pair_differences(subject, baseline, SIDE_LOG_COST, &c.pairs);
         c.paired = c.pairs > 0;
         if (c.paired)
             c.shift = stats_compare_paired(difference, c.pairs);
@@ -238,6 +248,8 @@ struct comparison compare_sides(const struct side *subject, const struct side *b
     c.noise_floor = log_s.count > 0 ? stats_noise_floor(&stats_s, c.subject_time) : NAN;
     if (c.has_baseline)
         c.mean_pct = stats_mean_ratio_pct(&c.subject_cost, &c.baseline_cost);
+    if (c.paired)
+        pair_the_means(subject, baseline, &c);
 
     side_values_free(&log_s);
     side_values_free(&log_b);

@@ -93,8 +93,8 @@ static void draw_cpus(struct str *out, const struct dataset *set, double y) {
     double step = count > 16 ? 4.5 : 9;
     for (int i = 0; i < count; i++) {
         snprintf(text, sizeof text, "CPU %d", i);
-        chart_rect(out, 12 + step * (i % columns), y + step * (double)(i / columns), step - 1.5, step - 1.5, "bar-subj",
-                   text);
+        int row = i / columns;
+        chart_rect(out, 12 + step * (i % columns), y + step * row, step - 1.5, step - 1.5, "bar-subj", text);
     }
     snprintf(text, sizeof text, "%.0f CPUs", cpus->valuedouble);
     if (count == 0)
@@ -161,9 +161,9 @@ void html_machine(struct str *out, const struct dataset *set) {
         y += ROW;
     }
     chart_close(out);
-    str_add(
-        out,
-        "<figcaption>Boxes are software that each request crosses; dashed lines go past it.</figcaption></figure>\n");
+    str_add(out,
+            "<figcaption>Boxes are software that each request crosses; dashed lines go past it. Squares are "
+            "CPUs.</figcaption></figure>\n");
     paths_table(out, paths);
 }
 

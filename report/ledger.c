@@ -394,6 +394,10 @@ static struct stats_mean unexplained(const struct work *w, const struct ledger *
     struct stats_mean rest = scaled(stats_mean_difference(&subject, &baseline), 100 / w->c->baseline_cost.mean);
     rest.mean = w->c->mean_pct.mean - ledger->explained.mean;
     rest.se = sqrt(rest.se * rest.se + w->variance_attribution);
+    if (w->c->paired) { // the pairs' difference is far better known than each side's mean
+        rest.se = hypot(w->c->mean_pct.se, ledger->explained.se);
+        rest.df = w->c->mean_pct.df;
+    }
     return rest;
 }
 
