@@ -18,6 +18,7 @@ static const struct command {
     {"detect", cmd_detect, "say what this machine is, and which way its requests go"},
     {"run", cmd_run, "run a suite or a command, with collectors alongside, into a journal"},
     {"report", cmd_report, "say what a run found, alone or beside a baseline"},
+    {"gate", cmd_gate, "pass or fail for CI: is a case slower than the baseline by too much?"},
     {"doctor", cmd_doctor, "what can be measured on this machine, and how to enable the rest"},
     {"list", cmd_list, "the suites, benches, collectors and causes there are"},
 };
