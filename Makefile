@@ -28,7 +28,7 @@ CFLAGS   ?= -O2 -g
 ALL_CFLAGS = -std=c17 $(WARN) -fno-pie -ffp-contract=off -pthread $(CFLAGS)
 LDFLAGS  += -no-pie -pthread
 # Static archives where Debian has them: the program starts faster and runs on machines without these libraries.
-LDLIBS   := -Wl,-Bstatic -lbpf -lelf -lz -lpfm -lhwloc -lmd -l:libgomp.a -Wl,-Bdynamic -lcjson -ludev -ldl -lm
+LDLIBS   := -Wl,-Bstatic -lbpf -ldw -lelf -llzma -lbz2 -lz -lpfm -lhwloc -lmd -l:libgomp.a -Wl,-Bdynamic -lcjson -ludev -ldl -lm
 
 ROOMS := core detect collectors bench bench/kernels report
 LIB_SRC := $(foreach room,$(ROOMS),$(wildcard $(room)/*.c))
@@ -114,6 +114,8 @@ $B/tests/%: tests/tools/%.c $B/libmetalgap.a
 	@mkdir -p $(@D)
 	$(SAY) '  CC   $<'
 	$Q$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $< $B/libmetalgap.a $(LDLIBS)
+
+$B/tests/exit_injector: ALL_CFLAGS += -fopenmp
 
 $B/sim-%: tests/sim/%.c $B/libmetalgap.a
 	@mkdir -p $(@D)

@@ -15,6 +15,9 @@ build llvm            strips the eBPF objects
 build bpftool         skeletons of the eBPF programs
 build libbpf-dev      loads eBPF programs
 build libelf-dev      needed by libbpf
+build libdw-dev       names of addresses (ELF symbols, DWARF)
+build libbz2-dev      needed by libdw
+build liblzma-dev     needed by libdw
 build zlib1g-dev      needed by libbpf
 build libpfm4-dev     names of hardware counters
 build libhwloc-dev    topology and binding

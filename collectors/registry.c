@@ -7,6 +7,7 @@ const struct collector_ops *const collector_registry[] = {
     &collector_steal,
     &collector_cpu,
     &collector_guest_exits,
+    &collector_exit_profiler,
     &collector_pmu,
     &collector_null, // keep last: only by name
     NULL,

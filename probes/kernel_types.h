@@ -26,6 +26,7 @@ struct sched_info {
 };
 
 struct task_struct {
+    struct mm_struct *mm;
     struct signal_struct *signal;
     struct sched_info sched_info;
 };

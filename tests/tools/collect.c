@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs a command as one sample under a set of collectors and prints what they found as JSON: the collectors without the
 // runner. Usage: collect SELECTION timing|attribution COMMAND [ARG...]
+// CALIBRATE=SECONDS in the environment: unit costs are measured before, as a run does.
+#include "bench/calibrate.h"
 #include "collectors/collector.h"
 #include "core/clock.h"
 
@@ -40,7 +42,13 @@ int main(int argc, char **argv) {
         return 2;
     }
     struct error err;
-    const struct collect_options options = {0};
+    static struct calibration calibration;
+    struct collect_options options = {0};
+    cpu_set_t cpus;
+    sched_getaffinity(0, sizeof cpus, &cpus);
+    const char *calibrate_s = getenv("CALIBRATE");
+    if (calibrate_s && calibrate(&cpus, strtod(calibrate_s, NULL), &calibration, &err) == 0)
+        options.calibration = &calibration;
     struct collector_set *set = collector_set_open(argv[1], &options, &err);
     if (!set) {
         error_print(&err);
@@ -49,8 +57,6 @@ int main(int argc, char **argv) {
     int go = -1;
     int status;
     struct rusage used;
-    cpu_set_t cpus;
-    sched_getaffinity(0, sizeof cpus, &cpus);
     pid_t job = start(argv + 3, &go);
     if (job < 0) {
         perror("collect: starting the command");

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only OR BSD-2-Clause
+// What exit_profiler.bpf.c records, shared with its collector.
+#pragma once
+
+#define PROFILER_BATCHES 16   // ticks are dealt out over these by time, for standard errors
+#define PROFILER_LATE    32   // log2 buckets of lateness in ns; the last one holds all above
+#define PROFILER_CODE    48   // bytes of code in front of the interrupted instruction
+#define PROFILER_SITES   8192 // addresses per sample
+
+// Where a tick found the job.
+struct profiler_key {
+    unsigned long long ip;
+    unsigned int process; // as its innermost PID namespace numbers it; 0: in the kernel
+    unsigned int image;   // what the process runs: another number after each exec
+};
+
+// Told at the first tick in a process, and in what it runs after an exec.
+struct profiler_process {
+    unsigned int process;
+    unsigned int image;
+};
+
+#define PROFILER_PROCESSES 1024  // per sample
+#define PROFILER_RING      16384 // bytes; a power of two and of pages
+
+struct profiler_site {
+    unsigned int ticks[PROFILER_BATCHES];
+    unsigned int late[PROFILER_LATE];  // the same ticks by lateness
+    unsigned char code[PROFILER_CODE]; // zeros where it could not be read
+};
+
+// One for each CPU, written by that CPU alone.
+struct profiler_cpu {
+    unsigned long long grid;              // when the latest tick was due, ns of CLOCK_MONOTONIC; 0: none yet
+    unsigned long long runs;              // ticks, whoever they met
+    unsigned long long run_ns;            // time inside the program
+    unsigned long long overflow;          // ticks of the job for which no site was free
+    unsigned long long kernel;            // ticks that found the job in the kernel
+    unsigned long long missed;            // due instants that passed before a tick of the job was delivered
+    unsigned int ticks[PROFILER_BATCHES]; // the job's
+    unsigned int late[PROFILER_LATE];     // the job's, in user mode
+} __attribute__((aligned(64)));
+
+// What user space tells the program.
+struct profiler_job {
+    unsigned int session; // session number of the job's tasks; 0: no sample is running
+    unsigned int unused;
+    unsigned long long start_ns;  // CLOCK_MONOTONIC
+    unsigned long long period_ns; // between ticks
+    unsigned long long slot_ns;   // a batch is changed as often
+};

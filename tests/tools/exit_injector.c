@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+// Spends a chosen share of its CPU time in VM exits, and tells the true share by its own clock: ground truth for the
+// exit profiler. Usage: exit_injector KIND SHARE SECONDS, where KIND is
+//   cpuid, hypercall   that instruction for SHARE (0..1) of the time, arithmetic for the rest
+//   pause, rdtsc       spins on it all the time (nothing exits, where the hypervisor lets these through)
+//   barrier            OpenMP threads, of which all but one wait at a barrier
+// SECONDS is CPU time of the main thread. Prints {"kind", "share", "cpu_s"}. Exits with 77 where the kind does not
+// exist.
+#include "core/arch.h"
+#include "core/memory.h"
+
+#include <omp.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static double cpu_s(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+// Some 10 us of arithmetic without anything that could leave the guest.
+static void compute(void) {
+    uint64_t x = 88172645463325252U;
+    for (int i = 0; i < 8000; i++) {
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+    }
+    __asm__ volatile("" ::"r"(x));
+}
+
+#if defined(__x86_64__)
+static void cpuid(unsigned count) {
+    struct arch_cpuid r;
+    for (unsigned i = 0; i < count; i++)
+        arch_cpuid(0, 0, &r);
+}
+
+// Unknown calls: the hypervisor returns an error. Intel and AMD have an instruction each.
+static void intel_hypercall(unsigned count) {
+    for (unsigned i = 0; i < count; i++) {
+        long number = -1;
+        __asm__ volatile("vmcall" : "+a"(number)::"memory");
+    }
+}
+
+static void amd_hypercall(unsigned count) {
+    for (unsigned i = 0; i < count; i++) {
+        long number = -1;
+        __asm__ volatile("vmmcall" : "+a"(number)::"memory");
+    }
+}
+
+static void spin_pause(unsigned count) {
+    for (unsigned i = 0; i < count; i++)
+        __asm__ volatile("pause");
+}
+
+static void spin_rdtsc(unsigned count) {
+    for (unsigned i = 0; i < count; i++)
+        __asm__ volatile("rdtsc" ::: "rax", "rdx");
+}
+
+static const struct {
+    const char *name;
+    void (*run)(unsigned count);
+    unsigned burst; // at least; a fraction of a millisecond
+} injected[] = {
+    {"cpuid", cpuid, 16}, {"hypercall", amd_hypercall, 16}, {"pause", spin_pause, 2000}, {"rdtsc", spin_rdtsc, 2000}};
+
+static void (*find(const char *name, unsigned *burst))(unsigned) {
+    for (size_t i = 0; i < ARRAY_LEN(injected); i++) {
+        if (strcmp(injected[i].name, name) == 0) {
+            struct arch_cpuid r;
+            arch_cpuid(0, 0, &r);
+            *burst = injected[i].burst;
+            const int intel = r.ebx == 0x756e6547; // "Genu"
+            return intel && injected[i].run == amd_hypercall ? intel_hypercall : injected[i].run;
+        }
+    }
+    return NULL;
+}
+#else
+static void (*find(const char *name, unsigned *burst))(unsigned) {
+    (void)name;
+    *burst = 0;
+    return NULL;
+}
+#endif
+
+static double inject(void (*run)(unsigned), unsigned burst, double share, double seconds, double *used) {
+    unsigned random = 1;
+    double inside = 0;
+    const double start = cpu_s();
+    double now = start;
+    while (now - start < seconds) {
+        if (inside < share * (now - start)) {
+            random = random * 1103515245U + 12345U; // bursts of different lengths: no beat with the profiler's period
+            const double before = cpu_s();
+            run(burst + (random >> 16) % (4 * burst));
+            now = cpu_s();
+            inside += now - before;
+        } else {
+            compute();
+            now = cpu_s();
+        }
+    }
+    *used = now - start;
+    return inside / *used;
+}
+
+static void wait_at_barriers(double seconds) {
+    const double start = cpu_s();
+    int done = 0;
+#pragma omp parallel shared(done)
+    while (!done) {
+#pragma omp master
+        {
+            for (int i = 0; i < 100; i++)
+                compute();
+        }
+#pragma omp barrier
+#pragma omp master
+        done = cpu_s() - start > seconds;
+#pragma omp barrier
+    }
+}
+
+static void not_here(int number) {
+    static const char text[] = "exit_injector: this processor does not have that instruction\n";
+    (void)number;
+    if (write(STDERR_FILENO, text, sizeof text - 1) < 0)
+        _exit(1);
+    _exit(77);
+}
+
+int main(int argc, char **argv) {
+    if (argc != 4) {
+        fprintf(stderr, "usage: exit_injector cpuid|hypercall|pause|rdtsc|barrier SHARE SECONDS\n");
+        return 2;
+    }
+    const double share = strtod(argv[2], NULL);
+    const double seconds = strtod(argv[3], NULL);
+    double truth = 0;
+    double used = seconds;
+    unsigned burst = 0;
+    signal(SIGILL, not_here);
+    void (*run)(unsigned) = find(argv[1], &burst);
+    if (run)
+        truth = inject(run, burst, share, seconds, &used);
+    else if (strcmp(argv[1], "barrier") == 0)
+        wait_at_barriers(seconds);
+    else
+        not_here(0);
+    printf("{\"kind\":\"%s\",\"share\":%.6f,\"cpu_s\":%.6f}\n", argv[1], truth, used);
+    return 0;
+}

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+// The exit profiler: its arithmetic on made-up ticks, names of addresses, and the profiler itself against a program
+// that knows how long it was in exits, where eBPF is permitted.
+#include "bench/calibrate.h"
+#include "collectors/collectors.h"
+#include "collectors/symbols.h"
+#include "collectors/tick_buckets.h"
+#include "core/arch.h"
+#include "core/clock.h"
+#include "core/memory.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+// --- arithmetic ---------------------------------------------------------------------------------------------------
+
+static void shares(void **state) {
+    (void)state;
+    struct tick_batches all = {{0}};
+    struct tick_batches hits = {{0}};
+    struct tick_share share = tick_share(&hits, &all);
+    assert_true(share.value == 0 && share.se == 1); // no tick, no knowledge
+    for (int b = 0; b < PROFILER_BATCHES; b++)
+        all.ticks[b] = 100;
+    share = tick_share(&hits, &all);
+    assert_true(share.value == 0 && share.se > 0.0003 && share.se < 0.002); // never met, but not known to be 0
+    for (int b = 0; b < PROFILER_BATCHES; b++)
+        hits.ticks[b] = 25;
+    share = tick_share(&hits, &all);
+    assert_true(fabs(share.value - 0.25) < 1e-12);
+    assert_true(fabs(share.se - sqrt(0.25 * 0.75 / 1600)) < 1e-4); // batches agree by chance: the binomial holds
+    for (int b = 0; b < PROFILER_BATCHES; b++)
+        hits.ticks[b] = b % 2 ? 50 : 0; // ticks of a batch are all alike: far fewer independent ones than there seem
+    share = tick_share(&hits, &all);
+    assert_true(fabs(share.value - 0.25) < 1e-12);
+    assert_true(fabs(share.se - sqrt(16. / 15 * 16 * 25 * 25) / 1600) < 1e-12);
+}
+
+static void late_ticks_are_not_the_exits(void **state) {
+    (void)state;
+    unsigned late[PROFILER_LATE] = {0};
+    assert_true(tick_share_within(late, 1e6) == 0);
+    late[10] = 30; // 1 to 2 us
+    late[24] = 10; // 17 to 34 ms
+    assert_true(tick_share_within(late, 100e3) == 0.75);
+    assert_true(tick_share_within(late, 1e9) == 1);
+    assert_true(fabs(tick_share_within(late, 1536) - 0.375) < 1e-12); // the limit lies in the middle of a bucket
+    assert_true(tick_share_within(late, 100) == 0);
+    struct tick_batches sum = {{0}};
+    const unsigned ticks[PROFILER_BATCHES] = {4, 8};
+    tick_add(&sum, ticks, 0.75);
+    tick_add(&sum, ticks, 0.25);
+    assert_true(sum.ticks[0] == 4 && sum.ticks[1] == 8 && tick_total(&sum) == 12);
+}
+
+static void periods_keep_the_budget(void **state) {
+    (void)state;
+    assert_true(tick_period(20e-6, 0.01, 1e-3) == 2e-3);
+    assert_true(tick_period(2e-6, 0.01, 1e-3) == 1e-3);
+    assert_true(tick_period(0, 0.01, 1e-3) == 1e-3);
+}
+
+// --- names --------------------------------------------------------------------------------------------------------
+
+static void names_addresses_of_this_program(void **state) {
+    (void)state;
+    struct symbol symbol;
+    struct symbols *symbols = symbols_of_process(getpid());
+    assert_non_null(symbols);
+    assert_true(symbols_find(symbols, (uint64_t)(uintptr_t)tick_period + 1, &symbol));
+    assert_string_equal(symbol.function, "tick_period");
+    assert_int_equal(symbol.offset, 1);
+    assert_non_null(strstr(symbol.module, "test_collector_exit_profiler"));
+    assert_non_null(strstr(symbol.file, "tick_buckets.c")); // built with -g
+    assert_true(symbol.line > 0);
+    assert_false(symbols_find(symbols, 16, &symbol)); // nothing is mapped there
+    symbols_free(symbols);
+    symbols_free(NULL);
+    assert_null(symbols_of_process(0x3fffffff));
+}
+
+// --- the profiler itself ------------------------------------------------------------------------------------------
+
+struct setting {
+    struct calibration calibration;
+    struct collector_status status;
+    void *profiler; // NULL: not permitted here
+};
+
+static int set_up(void **state) {
+    struct setting *s = mem_alloc(sizeof *s);
+    struct error err;
+    cpu_set_t cpus;
+    sched_getaffinity(0, sizeof cpus, &cpus);
+    *state = s;
+    if (calibrate(&cpus, 0.5, &s->calibration, &err))
+        return -1;
+    const struct collect_options options = {.calibration = &s->calibration};
+    s->profiler = collector_exit_profiler.open(&options, &s->status);
+    return 0;
+}
+
+static int tear_down(void **state) {
+    struct setting *s = *state;
+    if (s->profiler)
+        collector_exit_profiler.close(s->profiler);
+    free(s);
+    return 0;
+}
+
+static void burn(double seconds) {
+    const double start = clock_cpu_s();
+    while (clock_cpu_s() - start < seconds) {
+        for (unsigned i = 0; i < 20000; i++)
+            __asm__ volatile("" ::"r"(i * i));
+    }
+}
+
+#if defined(__x86_64__)
+static void __attribute__((noinline)) many_cpuids(double seconds) {
+    struct arch_cpuid r;
+    const double start = clock_cpu_s();
+    while (clock_cpu_s() - start < seconds) {
+        for (unsigned i = 0; i < 100; i++)
+            arch_cpuid(0, 0, &r);
+    }
+}
+
+static void spin_on_pause(double seconds) {
+    const double start = clock_cpu_s();
+    while (clock_cpu_s() - start < seconds) {
+        for (unsigned i = 0; i < 1000; i++)
+            __asm__ volatile("pause");
+    }
+}
+
+static void spin_on_rdtsc(double seconds) {
+    const double start = clock_cpu_s();
+    while (clock_cpu_s() - start < seconds) {
+        for (unsigned i = 0; i < 1000; i++)
+            __asm__ volatile("rdtsc" ::: "rax", "rdx");
+    }
+}
+#endif
+
+// Runs `work` in a session of its own under the profiler, which ends while the process is still there.
+static void profile(struct setting *s, void (*work)(double), struct collector_output *out) {
+    int go[2];
+    int done[2];
+    char byte;
+    struct error err;
+    cpu_set_t cpus;
+    assert_int_equal(pipe(go), 0);
+    assert_int_equal(pipe(done), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        setsid();
+        byte = write(done[1], "r", 1) == 1 && read(go[0], &byte, 1) == 1 ? 'w' : 'x';
+        if (byte == 'w')
+            work(0.3);
+        if (write(done[1], "d", 1) == 1)
+            pause();
+        _exit(0);
+    }
+    assert_int_equal(read(done[0], &byte, 1), 1);
+    sched_getaffinity(0, sizeof cpus, &cpus);
+    struct sample_window window = {.job = child, .cpus = &cpus, .mode = MODE_ATTRIBUTION, .start_ns = clock_now_ns()};
+    assert_int_equal(collector_exit_profiler.begin(s->profiler, &window, &err), 0);
+    assert_int_equal(write(go[1], "g", 1), 1);
+    assert_int_equal(read(done[0], &byte, 1), 1);
+    window.end_ns = clock_now_ns();
+    assert_int_equal(collector_exit_profiler.end(s->profiler, &window, out, &err), 0);
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    for (int i = 0; i < 2; i++) {
+        close(go[i]);
+        close(done[i]);
+    }
+}
+
+static const struct observation *find(const struct observations *list, enum cause cause) {
+    for (size_t i = 0; i < list->count; i++) {
+        if (list->items[i].cause == cause)
+            return &list->items[i];
+    }
+    return NULL;
+}
+
+static double share_of(const struct observation *o) {
+    return cJSON_GetNumberValue(cJSON_GetObjectItem(o->detail, "share"));
+}
+
+static void finds_cpuid(void **state) {
+#if !defined(__x86_64__)
+    skip();
+#else
+    struct setting *s = *state;
+    if (!s->profiler || !s->calibration.traps[TRAP_CPUID].exits)
+        skip(); // not permitted, or CPUID does not exit here
+    struct observations obs = {0};
+    struct collector_output out = {&obs, cJSON_CreateObject(), cJSON_CreateArray()};
+    profile(s, many_cpuids, &out);
+    const struct observation *o = find(&obs, CAUSE_EXIT_CPUID);
+    assert_non_null(o);
+    assert_int_equal(o->basis, BASIS_SAMPLED);
+    assert_true(share_of(o) > 0.8 && share_of(o) <= 1);
+    assert_true(o->seconds > 0.15 && o->seconds < 0.6 && o->se > 0 && o->count > 1000);
+    const cJSON *site = cJSON_GetArrayItem(cJSON_GetObjectItem(o->detail, "sites"), 0);
+    assert_non_null(strstr(cJSON_GetStringValue(cJSON_GetObjectItem(site, "site")), "arch_cpuid+"));
+    assert_non_null(strstr(cJSON_GetStringValue(cJSON_GetObjectItem(site, "line")), "arch_x86.c"));
+    assert_true(find(&obs, CAUSE_OBSERVER)->seconds > 0);
+    observations_free(&obs);
+    cJSON_Delete(out.circumstances);
+    cJSON_Delete(out.notes);
+#endif
+}
+
+static void finds_nothing(struct setting *s, void (*work)(double)) {
+    struct observations obs = {0};
+    struct collector_output out = {&obs, cJSON_CreateObject(), cJSON_CreateArray()};
+    profile(s, work, &out);
+    const cJSON *mine = cJSON_GetObjectItem(out.circumstances, "exit_profiler");
+    assert_true(cJSON_GetNumberValue(cJSON_GetObjectItem(mine, "ticks")) > 50);
+    for (size_t i = 0; i < obs.count; i++) {
+        if (obs.items[i].cause != CAUSE_OBSERVER)
+            assert_true(share_of(&obs.items[i]) < 0.01);
+    }
+    observations_free(&obs);
+    cJSON_Delete(out.circumstances);
+    cJSON_Delete(out.notes);
+}
+
+static void finds_nothing_where_nothing_exits(void **state) {
+    struct setting *s = *state;
+    if (!s->profiler)
+        skip();
+    finds_nothing(s, burn);
+#if defined(__x86_64__)
+    finds_nothing(s, spin_on_pause);
+    finds_nothing(s, spin_on_rdtsc);
+#endif
+}
+
+// A kind that was not calibrated to exit is not told, however many ticks lie behind it.
+static void believes_the_calibration(void **state) {
+#if !defined(__x86_64__)
+    skip();
+#else
+    struct setting *s = *state;
+    if (!s->profiler)
+        skip();
+    const bool exits = s->calibration.traps[TRAP_CPUID].exits;
+    struct observations obs = {0};
+    struct collector_output out = {&obs, cJSON_CreateObject(), cJSON_CreateArray()};
+    s->calibration.traps[TRAP_CPUID].exits = false;
+    profile(s, many_cpuids, &out);
+    assert_null(find(&obs, CAUSE_EXIT_CPUID));
+    s->calibration.traps[TRAP_CPUID].exits = exits;
+    observations_free(&obs);
+    cJSON_Delete(out.circumstances);
+    cJSON_Delete(out.notes);
+#endif
+}
+
+static void says_what_it_lacks(void **state) {
+    struct setting *s = *state;
+    struct collector_status status;
+    const struct collect_options none = {0};
+    if (!s->profiler) {
+        assert_int_equal(s->status.state, COLLECTOR_UNAVAILABLE);
+        assert_true(s->status.reason[0] && s->status.hint[0]);
+        return;
+    }
+    void *profiler = collector_exit_profiler.open(&none, &status);
+    assert_non_null(profiler);
+    collector_exit_profiler.close(profiler);
+    if (s->calibration.traps[TRAP_CPUID].exits)
+        assert_int_equal(status.state, COLLECTOR_DEGRADED);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(shares),
+        cmocka_unit_test(late_ticks_are_not_the_exits),
+        cmocka_unit_test(periods_keep_the_budget),
+        cmocka_unit_test(names_addresses_of_this_program),
+        cmocka_unit_test(finds_cpuid),
+        cmocka_unit_test(finds_nothing_where_nothing_exits),
+        cmocka_unit_test(believes_the_calibration),
+        cmocka_unit_test(says_what_it_lacks),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
