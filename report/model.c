@@ -619,15 +619,31 @@ static char *scope_sentence(const struct model *model) {
     return mem_printf("The finding rests on %zu machine%s against %zu.", subjects, subjects == 1 ? "" : "s", baselines);
 }
 
+static const char *file_of(const struct dataset *set) {
+    const char *slash = strrchr(set->path, '/');
+    return slash ? slash + 1 : set->path;
+}
+
+// Two runs of one machine carry one label: then their files tell them apart.
+static void name_sides(struct model *model) {
+    model->subject_label = model->subjects[0].name;
+    if (!model->baseline_count)
+        return;
+    model->baseline_label = model->baselines[0].name;
+    if (strcmp(model->subject_label, model->baseline_label) != 0)
+        return;
+    model->subject_label = file_of(&model->subjects[0]);
+    model->baseline_label = file_of(&model->baselines[0]);
+}
+
 void model_make(struct model *model, const struct dataset *subjects, size_t subject_count,
                 const struct dataset *baselines, size_t baseline_count, double limit_pct) {
     *model = (struct model){.limit_pct = limit_pct,
                             .subjects = subjects,
                             .subject_count = subject_count,
                             .baselines = baselines,
-                            .baseline_count = baseline_count,
-                            .subject_label = subjects[0].name,
-                            .baseline_label = baseline_count ? baselines[0].name : NULL};
+                            .baseline_count = baseline_count};
+    name_sides(model);
     for (size_t i = 0; i < subject_count; i++)
         warn_journal(model, &subjects[i]);
     for (size_t i = 0; i < baseline_count; i++)
