@@ -37,6 +37,19 @@ static bool at_odds(const struct claim *claim, const struct platform *p) {
     return claim->against ? named : !named;
 }
 
+// A signature may say two things with two weights ("most likely this, else that"): the second does not contradict the
+// verdict where the first supports it.
+static bool other_half_agrees(const struct evidence_set *set, size_t index, const struct platform *p) {
+    const struct evidence *item = &set->items[index];
+    for (size_t i = 0; i < set->count; i++) {
+        const struct evidence *other = &set->items[i];
+        if (i != index && other->claim.topic == item->claim.topic && !strcmp(other->source, item->source) &&
+            !strcmp(other->value, item->value) && !at_odds(&other->claim, p))
+            return true;
+    }
+    return false;
+}
+
 static void report_evidence(const struct evidence_set *set, struct platform *out) {
     for (size_t i = 0; i < set->count; i++) {
         const struct evidence *item = &set->items[i];
@@ -45,7 +58,7 @@ static void report_evidence(const struct evidence_set *set, struct platform *out
             .value = mem_strdup(item->value),
             .says = claim_text(&item->claim),
             .weight = item->explained ? 0 : item->claim.weight,
-            .contradicts = !item->explained && at_odds(&item->claim, out),
+            .contradicts = !item->explained && at_odds(&item->claim, out) && !other_half_agrees(set, i, out),
         };
         ARRAY_PUSH(out->evidence, out->evidence_count, out->evidence_capacity, said);
     }

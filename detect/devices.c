@@ -131,6 +131,13 @@ static bool old_storage(uint32_t class_code) {
     return kind == 0x0101 || kind == 0x0102 || kind == 0x0106;
 }
 
+// A guest has IOMMU groups only if its hypervisor gives it an IOMMU.
+static bool behind_iommu(const struct finder *f, const char *address) {
+    char path[80];
+    snprintf(path, sizeof path, "sys/bus/pci/devices/%.24s/iommu_group", address);
+    return sysroot_exists(f->set->root, path);
+}
+
 static void add_pci(struct finder *f, const char *resource, const char *name, const char *address,
                     const char *controller) {
     const struct pci_device *device = evidence_pci(f->set, address);
@@ -163,8 +170,9 @@ static void add_pci(struct finder *f, const char *resource, const char *name, co
             mem_printf("%04x:%04x: a disk controller of the kind that VMMs imitate", device->vendor, device->device));
     else
         path_add(f->out, resource, name, PATH_PASSTHROUGH, NULL, driver,
-                 mem_printf("%04x:%04x is in no table of virtual devices: a physical one, given to this guest",
-                            device->vendor, device->device));
+                 mem_printf("%04x:%04x is in no table of virtual devices: a physical one, given to this guest%s",
+                            device->vendor, device->device,
+                            behind_iommu(f, address) ? "; a virtual IOMMU is in front" : ""));
 }
 
 // Finds the innermost bus that says which way the device goes, and adds its row. `target` is the device's sysfs path.

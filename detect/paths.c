@@ -129,16 +129,24 @@ static void find_timer(struct evidence_set *set, struct platform *out) {
 // (xen/include/public/arch-x86/cpuid.h), Hyper-V 0x40000004 (TLFS, "Implementation Recommendations").
 enum { KVM_PV_EOI = 6, KVM_PV_IPI = 11, XEN_APIC_VIRTUALISED = 0, XEN_X2APIC_VIRTUALISED = 1, HV_CLUSTER_IPI = 10 };
 
+// The base of KVM's leaves, if KVM is what this system runs on (0 otherwise: they may be an outer hypervisor's).
+static uint32_t kvm_leaves(const struct evidence_set *set, const struct platform *out) {
+    return name_is(out->hypervisor, "kvm") || name_is(out->hypervisor, "nitro") ? set->kvm_base : 0;
+}
+
 static void find_ipi(struct evidence_set *set, struct platform *out) {
     struct cpuid *cpuid = &set->cpuid;
+    uint32_t kvm = kvm_leaves(set, out);
     if (!path_is_virtual(out))
         add(out, "ipi", PATH_NATIVE, NULL, "the interrupt controller sends them");
-    else if (set->kvm_base && cpuid_bit(cpuid, set->kvm_base + 1, EAX, KVM_PV_IPI))
+    else if (name_is(out->hypervisor, "uml"))
+        add(out, "ipi", PATH_PARAVIRTUAL, NULL, "a signal between threads of the host");
+    else if (kvm && cpuid_bit(cpuid, kvm + 1, EAX, KVM_PV_IPI))
         add(out, "ipi", PATH_PARAVIRTUAL, NULL,
             "KVM offers PV IPIs: one hypercall for many CPUs; an IPI to a single CPU still writes the ICR (a VM exit, "
             "unless the "
             "host has APICv or AVIC, which a guest cannot see)");
-    else if (set->kvm_base)
+    else if (kvm)
         add(out, "ipi", PATH_EMULATED, NULL,
             "each write of the ICR is a VM exit, unless the host has APICv or AVIC, which a guest cannot see");
     else if (set->xen_base && (cpuid_bit(cpuid, set->xen_base + 4, EAX, XEN_APIC_VIRTUALISED) ||
@@ -173,10 +181,11 @@ static void find_interrupts(struct evidence_set *set, struct platform *out) {
     const char *devices = device_interrupts(set);
     enum path_kind path = PATH_UNKNOWN;
     const char *reason = "no evidence says how the hypervisor delivers interrupts";
+    uint32_t kvm = kvm_leaves(set, out);
     if (!path_is_virtual(out)) {
         path = PATH_NATIVE;
         reason = "the interrupt controller delivers them";
-    } else if (set->kvm_base && cpuid_bit(&set->cpuid, set->kvm_base + 1, EAX, KVM_PV_EOI)) {
+    } else if (kvm && cpuid_bit(&set->cpuid, kvm + 1, EAX, KVM_PV_EOI)) {
         path = PATH_PARAVIRTUAL;
         reason = "KVM injects them; PV EOI spares the VM exit at their end";
     } else if (name_is(out->hypervisor, "xen")) {
@@ -185,7 +194,7 @@ static void find_interrupts(struct evidence_set *set, struct platform *out) {
     } else if (name_is(out->hypervisor, "hyperv")) {
         path = PATH_PARAVIRTUAL;
         reason = "Hyper-V's synthetic interrupt controller delivers them";
-    } else if (set->kvm_base || name_is(out->hypervisor, "kvm") || name_is(out->hypervisor, "nitro")) {
+    } else if (name_is(out->hypervisor, "kvm") || name_is(out->hypervisor, "nitro")) {
         path = PATH_EMULATED;
         reason = "KVM injects them through an emulated interrupt controller";
     } else if (name_is(out->hypervisor, "qemu") || name_is(out->hypervisor, "vmware") ||

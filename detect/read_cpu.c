@@ -180,7 +180,7 @@ static void read_cpuid(struct evidence_set *set) {
 static bool cpuinfo_value(const char *text, const char *key, char *out, size_t size) {
     for (const char *line = text; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
         size_t length = strlen(key);
-        if (strncmp(line, key, length))
+        if (strncmp(line, key, length) != 0)
             continue;
         const char *at = line + length;
         at += strspn(at, " \t");

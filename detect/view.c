@@ -91,10 +91,11 @@ static void add_paths(const struct platform *p, struct str *out) {
         const struct platform_path *path = &p->paths[i];
         char first[COLUMNS];
         char reason[256];
+        const char *device = path->device ? path->device : "";
+        device += strncmp(device, "0000:", 5) == 0 ? 5 : 0; // the PCI domain that nearly all devices are in
         char *text = path->via ? mem_printf("via %s: %s", path->via, path->reason) : mem_strdup(path->reason);
         short_reason(text, reason, sizeof reason);
-        snprintf(first, sizeof first, "  %-10s  %-9s  %-11s  ", path->resource, path->device ? path->device : "",
-                 path_kind_name(path->path));
+        snprintf(first, sizeof first, "  %-10s  %-9s  %-11s  ", path->resource, device, path_kind_name(path->path));
         view_wrap(out, first, strlen(first), reason);
         free(text);
     }
