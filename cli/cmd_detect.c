@@ -131,8 +131,10 @@ static int print_signatures(const char *form) {
     struct str text = {0};
     int failed = signatures_view(form, &text);
     if (failed)
-        fprintf(stderr, "metalgap: detect --list-signatures=%s: there is no such form\n  try: summary, man, or none\n",
-                form);
+        fprintf(
+            stderr,
+            "metalgap: detect --list-signatures=%s: there is no such form\n  try: summary, overview, man, or none\n",
+            form);
     else
         fputs(str_text(&text), stdout);
     str_free(&text);

@@ -181,32 +181,100 @@ static void search_row(void *context, enum kind kind, const char *where, const c
     search->found[kind] |= names_id(says, search->id);
 }
 
-static void summary_of(struct str *out, const char *id, bool man) {
+// Adds the kinds of evidence for an id to `found`; returns false if there are none.
+static bool find_kinds(const char *id, bool found[KINDS]) {
     struct search search = {.id = id};
-    struct str words = {0};
+    bool any = false;
     each_signature(search_row, &search);
+    for (size_t kind = 0; kind < KINDS; kind++) {
+        found[kind] |= search.found[kind];
+        any |= search.found[kind];
+    }
+    return any;
+}
+
+static void kind_words(const bool found[KINDS], struct str *out) {
     for (size_t kind = 0; kind < KINDS; kind++)
-        if (search.found[kind])
-            str_printf(&words, "%s%s", words.length ? ", " : "", kinds[kind].word);
-    if (words.length && man)
+        if (found[kind])
+            str_printf(out, "%s%s", out->length ? ", " : "", kinds[kind].word);
+}
+
+static void summary_of(struct str *out, const char *id, bool man) {
+    bool found[KINDS] = {false};
+    struct str words = {0};
+    if (!find_kinds(id, found))
+        return;
+    kind_words(found, &words);
+    if (man)
         str_printf(out, "%s (%s)\tT{\n%s\nT}\n", name_title(id), id, words.text);
-    else if (words.length)
+    else
         str_printf(out, "| %s (`%s`) | %s |\n", name_title(id), id, words.text);
     str_free(&words);
 }
 
 static void summary(struct str *out, bool man) {
+    enum name_category category;
     str_add(out, man ? ".TS\nlx lx.\nwhat\tby which evidence\n" : "| what | by which evidence |\n|---|---|\n");
     for (const struct hypervisor *h = hypervisors; h->id; h++)
         summary_of(out, h->id, man);
-    for (size_t i = 0; name_other(i); i++)
-        summary_of(out, name_other(i), man);
+    for (size_t i = 0; name_other(i, &category); i++)
+        summary_of(out, name_other(i, &category), man);
     str_add(out, man ? ".TE\n" : "");
+}
+
+// --- one row for each sort of thing
+// -------------------------------------------------------------------------------------
+struct sort {
+    struct str ids;
+    bool found[KINDS];
+};
+
+static void sort_add(struct sort *sort, const char *id) {
+    if (find_kinds(id, sort->found))
+        str_printf(&sort->ids, "%s%s", sort->ids.length ? ", " : "", name_title(id));
+}
+
+static void sort_row(struct str *out, const char *title, struct sort *sort) {
+    struct str words = {0};
+    kind_words(sort->found, &words);
+    str_printf(out, "| %s | %s | %s |\n", title, str_text(&sort->ids), str_text(&words));
+    str_free(&words);
+    str_free(&sort->ids);
+}
+
+static void overview(struct str *out) {
+    static const char *const titles[NAME_CATEGORIES] = {
+        [NAME_VMM] = "VMMs",
+        [NAME_CLOUD] = "clouds and platforms",
+        [NAME_CONTAINER] = "containers",
+        [NAME_ROLE] = "hosts",
+        [NAME_MODE] = "Xen modes",
+        [NAME_CONFIDENTIAL] = "confidential guests",
+    };
+    struct sort all = {0};
+    str_add(out, "| | detected | by which evidence |\n|---|---|---|\n");
+    for (const struct hypervisor *h = hypervisors; h->id; h++)
+        if (!name_is(h->id, "none"))
+            sort_add(&all, h->id);
+    sort_row(out, "hypervisors", &all);
+    for (int c = 0; c < NAME_CATEGORIES; c++) {
+        struct sort sort = {0};
+        enum name_category category;
+        for (size_t i = 0; name_other(i, &category); i++)
+            if ((int)category == c && !name_is(name_other(i, &category), "guest") &&
+                !name_is(name_other(i, &category), "other"))
+                sort_add(&sort, name_other(i, &category));
+        sort_row(out, titles[c], &sort);
+    }
 }
 
 int signatures_view(const char *form, struct str *out) {
     if (form && !strcmp(form, "summary")) {
         summary(out, false);
+        return 0;
+    }
+    if (form && !strcmp(form, "overview")) {
+        overview(out);
         return 0;
     }
     if (form && !strcmp(form, "man")) {

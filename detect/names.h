@@ -27,8 +27,11 @@ const char *name_intern(const char *text, size_t length);
 // A readable title of any id ("gcp" -> "Google Cloud"); the id itself where there is none.
 const char *name_title(const char *id);
 
+// What an id that is no hypervisor's names.
+enum name_category { NAME_VMM, NAME_CLOUD, NAME_CONTAINER, NAME_ROLE, NAME_MODE, NAME_CONFIDENTIAL, NAME_CATEGORIES };
+
 // The ids that are not hypervisors, by number; NULL behind the last.
-const char *name_other(size_t number);
+const char *name_other(size_t number, enum name_category *category);
 
 // True if `id` is there and equals `word`.
 bool name_is(const char *id, const char *word);
