@@ -102,6 +102,9 @@ test_documents_are_what_the_tables_say() {
     run 0 metalgap detect --list-signatures=man
     sed -e '1,/^\.\\" BEGIN/d' -e '/^\.\\" END/,$d' "$METALGAP_ROOT/docs/metalgap-detect.1" >page
     cmp -s out page || fail "docs/metalgap-detect.1 is old: put what --list-signatures=man prints between BEGIN and END"
+    run 0 metalgap detect --list-signatures=overview
+    sed -e '1,/^<!-- BEGIN metalgap detect/d' -e '/^<!-- END -->/,$d' "$METALGAP_ROOT/README.md" >section
+    cmp -s out section || fail "README.md is old: put what --list-signatures=overview prints between BEGIN and END"
 }
 
 run_tests
