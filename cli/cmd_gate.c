@@ -26,7 +26,7 @@ static const char usage[] =
     "  --help               this text\n"
     "\n"
     "Examples:\n"
-    "  metalgap gate --baseline main.jsonl --candidate change.jsonl --max-overhead 0.5%\n"
+    "  metalgap gate --baseline old.jsonl --candidate new.jsonl --max-overhead 0.5%\n"
     "  metalgap gate --baseline a.jsonl --candidate b.jsonl --max-overhead 1 --json\n"
     "\n"
     "Exit codes: 0 no case is over the limit, 1 at least one is (its interval lies\n"

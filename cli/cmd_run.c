@@ -55,7 +55,7 @@ static const char usage[] =
     "  metalgap run quick --only stream.triad --until 0.5% --budget 10m\n"
     "  metalgap run -o sleep.jsonl --reps 10 -- ./solver input.dat\n"
     "  metalgap run quick -o here.jsonl --resume      after an interruption\n"
-    "  metalgap run --ab old=\"./solver.old in\" --ab new=\"./solver in\" -o ab --until 0.5%\n"
+    "  metalgap run --ab old=\"./a.out 1\" --ab new=\"./b.out 1\" -o ab --until 0.5%\n"
     "  metalgap report here.jsonl --baseline metal.jsonl\n";
 
 // One of the two commands of --ab.

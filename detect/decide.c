@@ -75,7 +75,7 @@ static bool has_claim(const struct evidence_set *set, enum topic topic) {
 static void weigh_hypervisors(const struct evidence_set *set, const char *cloud, double out[HYPERVISORS_MAX]) {
     double sum = 0;
     size_t count = 0;
-    for (; hypervisors[count].id && count < HYPERVISORS_MAX; count++) {
+    for (; count < HYPERVISORS_MAX && hypervisors[count].id; count++) {
         struct support support = support_of(set, TOPIC_HYPERVISOR, hypervisors[count].id);
         out[count] = prior_of(set, cloud, &hypervisors[count]) * support.excluded / support.missing;
         sum += out[count];

@@ -124,6 +124,7 @@ void sysroot_list(struct sysroot *root, const char *path, void (*each)(void *, c
     size_t count = 0;
     for (size_t at = 0; at < size && count < SYSROOT_LIST_MAX; at += strlen(data + at) + 1)
         names[count++] = data + at;
+    // cppcheck-suppress uninitvar ; it does not see that `count` of them are set
     qsort(names, count, sizeof names[0], by_name); // directories have an order of their own, verdicts must not
     for (size_t i = 0; i < count; i++)
         each(context, names[i]);
