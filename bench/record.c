@@ -59,6 +59,8 @@ int record_header(struct run *run, struct error *err) {
     json_add_string(object, "sha256", suite->sha256);
     json_add_string(object, "size", bench_size_names[suite->size]);
     cJSON_AddItemToObject(object, "text", cJSON_Duplicate(suite->text, 1));
+    if (cJSON_GetArraySize(suite->included))
+        cJSON_AddItemToObject(object, "included", cJSON_Duplicate(suite->included, 1));
     cJSON_AddItemToObject(header, "collectors", collector_set_to_json(run->session->collectors));
     cJSON_AddItemToObject(header, "calibration", calibration_to_json(&run->session->calibration));
     int result = journal_write(run->journal, header, err);

@@ -2,6 +2,7 @@
 // Reads suite files. See suite.h.
 #include "bench/suite.h"
 
+#include "bench/sweep.h"
 #include "core/memory.h"
 #include "core/parse.h"
 
@@ -13,6 +14,7 @@
 #define DEFAULT_REPS    5
 #define DEFAULT_TIMEOUT 600.0
 #define MAX_REPS        100000
+#define MAX_INCLUDES    8 // levels
 
 void suite_free(struct suite *suite) {
     for (size_t i = 0; i < suite->count; i++) {
@@ -24,6 +26,7 @@ void suite_free(struct suite *suite) {
     free(suite->name);
     free(suite->description);
     cJSON_Delete(suite->text);
+    cJSON_Delete(suite->included);
     *suite = (struct suite){0};
 }
 
@@ -127,12 +130,10 @@ static bool has_case(const struct suite *suite, const char *name) {
     return false;
 }
 
-static int read_case(const cJSON *object, struct suite *suite, struct error *err) {
-    static const char *const keys[] = {"case", "bench", "params", "cpus", "threads", "reps", "timeout", NULL};
+// Reads a case that has no sweep, or one combination of it.
+static int read_one_case(const cJSON *object, struct suite *suite, struct error *err) {
     const char *name = NULL;
-    if (!cJSON_IsObject(object))
-        return refuse(object, err, "reading a suite: a case is not an object");
-    if (check_keys(object, keys, err) || json_get_string(object, "case", JSON_REQUIRED, &name, err) < 0)
+    if (json_get_string(object, "case", JSON_REQUIRED, &name, err) < 0)
         return -1;
     if (has_case(suite, name)) {
         refuse(cJSON_GetObjectItemCaseSensitive(object, "case"), err, "reading a suite");
@@ -149,6 +150,27 @@ static int read_case(const cJSON *object, struct suite *suite, struct error *err
                : 0;
 }
 
+static int read_case(const cJSON *object, struct suite *suite, struct error *err) {
+    static const char *const keys[] = {"case", "bench", "params", "sweep", "cpus", "threads", "reps", "timeout", NULL};
+    struct sweep sweep;
+    if (!cJSON_IsObject(object))
+        return refuse(object, err, "reading a suite: a case is not an object");
+    if (check_keys(object, keys, err) || sweep_begin(&sweep, object, suite->size, err))
+        return -1;
+    if (!sweep.count)
+        return read_one_case(object, suite, err);
+    do {
+        cJSON *made = sweep_case(&sweep);
+        int failed = read_one_case(made, suite, err);
+        if (failed && err)
+            err->node = sweep_origin(&sweep, made, err->node);
+        cJSON_Delete(made);
+        if (failed)
+            return -1;
+    } while (sweep_next(&sweep));
+    return 0;
+}
+
 static int read_order(const cJSON *root, struct suite *suite, struct error *err) {
     const char *order = "interleaved";
     if (json_get_string(root, "order", JSON_OPTIONAL, &order, err) < 0)
@@ -160,38 +182,63 @@ static int read_order(const cJSON *root, struct suite *suite, struct error *err)
     return error_why(err, "\"order\" is \"%s\"; expected \"interleaved\" or \"sequential\"", order);
 }
 
-static int read_suite(struct suite *suite, struct error *err) {
-    static const char *const keys[] = {"schema", "name", "description", "reps", "order", "cases", NULL};
-    const cJSON *root = suite->text;
+static int check_schema(const cJSON *root, struct error *err) {
+    static const char *const keys[] = {"schema", "name", "description", "reps", "order", "include", "cases", NULL};
     const char *schema = NULL;
-    const char *name = NULL;
-    const char *description = "";
-    const cJSON *cases = NULL;
     if (!cJSON_IsObject(root))
         return refuse(root, err, "reading a suite: it is not an object");
     if (json_get_string(root, "schema", JSON_REQUIRED, &schema, err) < 0)
         return -1;
-    if (strcmp(schema, SUITE_SCHEMA) != 0) {
-        refuse(cJSON_GetObjectItemCaseSensitive(root, "schema"), err, "reading a suite");
-        return error_why(err, "the schema is \"%s\"; this version reads " SUITE_SCHEMA, schema);
+    if (strcmp(schema, SUITE_SCHEMA) == 0)
+        return check_keys(root, keys, err);
+    refuse(cJSON_GetObjectItemCaseSensitive(root, "schema"), err, "reading a suite");
+    return error_why(err, "the schema is \"%s\"; this version reads " SUITE_SCHEMA, schema);
+}
+
+// Where suites are read from: included ones add their cases to the same suite.
+struct reading {
+    struct suite *suite;
+    const char *suite_dir; // where names are looked up; NULL: this suite comes from no file
+    unsigned depth;
+    SHA2_CTX hash;
+};
+
+static int read_file(struct reading *r, const char *path, cJSON **tree, struct error *err);
+static int read_include(struct reading *r, const cJSON *item, struct error *err);
+
+// The cases of a suite, those of included ones first.
+static int read_all_cases(struct reading *r, const cJSON *root, struct error *err) {
+    const cJSON *includes = NULL;
+    const cJSON *cases = NULL;
+    const cJSON *item;
+    if (json_get_array(root, "include", JSON_OPTIONAL, &includes, err) < 0 ||
+        json_get_array(root, "cases", includes ? JSON_OPTIONAL : JSON_REQUIRED, &cases, err) < 0)
+        return -1;
+    cJSON_ArrayForEach(item, includes) {
+        if (read_include(r, item, err))
+            return -1;
     }
-    if (check_keys(root, keys, err) || json_get_string(root, "name", JSON_REQUIRED, &name, err) < 0 ||
-        json_get_string(root, "description", JSON_OPTIONAL, &description, err) < 0 ||
-        read_count(root, "reps", MAX_REPS, &suite->reps, err) || read_order(root, suite, err) ||
-        json_get_array(root, "cases", JSON_REQUIRED, &cases, err) < 0)
+    cJSON_ArrayForEach(item, cases) {
+        if (read_case(item, r->suite, err))
+            return -1;
+    }
+    return r->suite->count ? 0 : refuse(cases ? cases : includes, err, "reading a suite: it has no cases");
+}
+
+static int read_suite(struct reading *r, const cJSON *root, struct error *err) {
+    struct suite *suite = r->suite;
+    const char *name = NULL;
+    const char *description = "";
+    if (check_schema(root, err) || json_get_string(root, "name", JSON_REQUIRED, &name, err) < 0 ||
+        json_get_string(root, "description", JSON_OPTIONAL, &description, err) < 0)
+        return -1;
+    if (r->depth) // of an included suite only the cases count
+        return read_all_cases(r, root, err);
+    if (read_count(root, "reps", MAX_REPS, &suite->reps, err) || read_order(root, suite, err))
         return -1;
     suite->name = mem_strdup(name);
     suite->description = mem_strdup(description);
-    const cJSON *item;
-    cJSON_ArrayForEach(item, cases) {
-        if (read_case(item, suite, err))
-            return -1;
-    }
-    return suite->count ? 0 : refuse(cases, err, "reading a suite: it has no cases");
-}
-
-static void hash(struct suite *suite, const char *text, size_t length) {
-    SHA256Data((const uint8_t *)text, length, suite->sha256);
+    return read_all_cases(r, root, err);
 }
 
 static char *find_file(const char *path_or_name, const char *suite_dir) {
@@ -200,30 +247,67 @@ static char *find_file(const char *path_or_name, const char *suite_dir) {
     return is_path ? mem_strdup(path_or_name) : mem_printf("%s/%s.json", suite_dir, path_or_name);
 }
 
-int suite_load(const char *path_or_name, const char *suite_dir, enum bench_size size, struct suite *out,
-               struct error *err) {
-    *out = (struct suite){.reps = DEFAULT_REPS, .size = size};
-    char *path = find_file(path_or_name, suite_dir);
+static int read_include(struct reading *r, const cJSON *item, struct error *err) {
+    if (!cJSON_IsString(item))
+        return refuse(item, err, "reading a suite: what is included is not the name or path of a suite");
+    if (!r->suite_dir || r->depth == MAX_INCLUDES) {
+        refuse(item, err, "reading a suite");
+        return error_why(err, "\"%s\" is included more than 8 levels deep: does it include itself?", item->valuestring);
+    }
+    char *path = find_file(item->valuestring, r->suite_dir);
+    cJSON *tree = NULL;
+    r->depth++;
+    int result = read_file(r, path, &tree, err);
+    r->depth--;
+    if (result && err && !err->where[0])
+        err->node = item; // the file is not there
+    if (!result)
+        cJSON_AddItemToArray(r->suite->included, tree);
+    free(path);
+    return result;
+}
+
+// Reads a suite file into r->suite; *tree is its content (NULL after a failure).
+static int read_file(struct reading *r, const char *path, cJSON **tree, struct error *err) {
+    struct json_origin origin = {path, 1};
     size_t length = 0;
     char *text = json_read_file(path, SUITE_LIMIT, &length, err);
-    int result = -1;
-    if (text) {
-        struct json_origin origin = {path, 1};
-        hash(out, text, length);
-        out->text = json_parse(text, length, origin, err);
-        result = out->text ? read_suite(out, err) : -1;
-        if (result && out->text)
-            json_place(err, out->text, text, length, origin);
-    } else {
-        error_remedy(err, "metalgap list suites shows the ones that come with the program");
-    }
+    *tree = NULL;
+    if (!text)
+        return error_remedy(err, "metalgap list suites shows the ones that come with the program");
+    SHA256Update(&r->hash, (const uint8_t *)text, length);
+    cJSON *root = json_parse(text, length, origin, err);
+    int result = root ? read_suite(r, root, err) : -1;
+    if (result && root)
+        json_place(err, root, text, length, origin);
     free(text);
+    if (result)
+        cJSON_Delete(root);
+    else
+        *tree = root;
+    return result;
+}
+
+static void begin(struct reading *r, struct suite *suite, const char *suite_dir, enum bench_size size) {
+    *suite = (struct suite){.reps = DEFAULT_REPS, .size = size, .included = cJSON_CreateArray()};
+    *r = (struct reading){.suite = suite, .suite_dir = suite_dir};
+    SHA256Init(&r->hash);
+}
+
+int suite_load(const char *path_or_name, const char *suite_dir, enum bench_size size, struct suite *out,
+               struct error *err) {
+    struct reading r;
+    begin(&r, out, suite_dir, size);
+    char *path = find_file(path_or_name, suite_dir);
+    int result = read_file(&r, path, &out->text, err);
+    SHA256End(&r.hash, out->sha256);
     free(path);
     return result;
 }
 
 int suite_from_command(const char *name, char *const *argv, struct suite *out, struct error *err) {
-    *out = (struct suite){.reps = DEFAULT_REPS, .size = SIZE_DEFAULT};
+    struct reading r;
+    begin(&r, out, NULL, SIZE_DEFAULT);
     const char *slash = strrchr(argv[0], '/');
     cJSON *root = cJSON_CreateObject();
     cJSON_AddStringToObject(root, "schema", SUITE_SCHEMA);
@@ -237,7 +321,8 @@ int suite_from_command(const char *name, char *const *argv, struct suite *out, s
         cJSON_AddItemToArray(words, cJSON_CreateString(argv[i]));
     out->text = root;
     char *text = json_print_line(root);
-    hash(out, text, strlen(text));
+    SHA256Update(&r.hash, (const uint8_t *)text, strlen(text));
+    SHA256End(&r.hash, out->sha256);
     free(text);
-    return read_suite(out, err);
+    return read_suite(&r, root, err);
 }

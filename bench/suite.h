@@ -22,8 +22,9 @@ struct suite {
     unsigned reps;
     bool interleaved; // one sample of each case in turn; otherwise all samples of a case in a row
     enum bench_size size;
-    char sha256[65]; // of the text
+    char sha256[65]; // of the text, and of those of included suites behind it
     cJSON *text;     // the file's content
+    cJSON *included; // the contents of included files, in the order in which they were read to their ends
     struct suite_case *cases;
     size_t count;
     size_t capacity;
