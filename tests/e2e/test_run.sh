@@ -131,6 +131,22 @@ test_json_summary_and_dry_run() {
     json out "v is not None"
 }
 
+test_two_commands_in_turn() {
+    run_plainly 0 --ab slow='sleep 0.03' --ab fast='sleep 0.01' --reps 5 -o ab
+    local side
+    for side in slow fast; do
+        lines "ab/$side.jsonl" "$ended and v[0]['label'] == '$side'"
+        lines "ab/$side.jsonl" "[s['block'] for s in v if s['t'] == 'sample'] == list(range(5))"
+    done
+    run 0 metalgap report ab/slow.jsonl --baseline ab/fast.jsonl --format json
+    json out "len(v['cases']) == 1 and v['cases'][0]['overhead'] is not None"
+    run_plainly 2 --ab slow='sleep 0.03' -o ab2
+    run_plainly 2 --ab a=x --ab a=y -o ab2
+    run_plainly 2 --ab a=x --ab b=y
+    run_plainly 2 --ab ../a=x --ab b=y -o ab2
+    [ ! -e ab2 ] || fail "a folder was made"
+}
+
 test_a_full_disk_is_told_and_the_journal_ends_on_a_whole_line() {
     [ "$(id -u)" -eq 0 ] || skip "needs root to mount a small file system"
     mkdir small
