@@ -122,7 +122,7 @@ $B/sim-%: tests/sim/%.c $B/libmetalgap.a
 	$(SAY) '  CC   $<'
 	$Q$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $< $B/libmetalgap.a $(LDLIBS)
 
-.PHONY: deps test tests check unit e2e bench lint asan lab lab-fast fuzz quickstart install clean help
+.PHONY: deps test tests check unit e2e bench accuracy lint asan lab lab-fast fuzz quickstart install clean help
 deps: ## install what is missing, through apt (without root: print the command)
 	@ci/deps.sh
 
@@ -142,6 +142,9 @@ e2e: all $(TOOLS) ## end-to-end tests only
 
 bench: all ## measure our own cost and speed, print figures with intervals
 	@B=$B ci/bench.sh
+
+accuracy: all $(TOOLS) ## print what is told against what is true, for injected causes of known size
+	@for test in tests/accuracy/*.sh; do B=$B $$test || status=1; done; exit $${status:-0}
 
 lint: all ## clang-format, clang-tidy, cppcheck, the direction of includes
 	@B=$B ci/lint.sh

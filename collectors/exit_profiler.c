@@ -353,6 +353,11 @@ static double native_part(const struct exit_profiler *p, size_t kind) {
     return cost->mean_s > 0 ? fmin(cost->native_s / cost->mean_s, 1) : 0;
 }
 
+// What a tick costs: the program, and arming the timer again.
+static double tick_s(const struct exit_profiler *p, const struct profile *profile) {
+    return profile->runs ? (double)profile->run_ns * 1e-9 / (double)profile->runs + p->arm_s : 0;
+}
+
 // How many exits that time holds; 0 where the price of one is not known.
 static uint64_t estimated_exits(const struct exit_profiler *p, size_t kind, double seconds) {
     const double unit_s = kinds[kind].trap == TRAP_COUNT ? 0 : p->calibration->traps[kinds[kind].trap].mean_s;
@@ -362,7 +367,7 @@ static uint64_t estimated_exits(const struct exit_profiler *p, size_t kind, doub
 static void report_kind(const struct exit_profiler *p, const struct profile *profile, size_t kind,
                         struct collector_output *out) {
     const struct tick_share share = tick_share(&profile->hits[kind], &profile->all);
-    const double window_s = tick_total(&profile->all) * p->period_s;
+    const double window_s = tick_total(&profile->all) * (p->period_s - tick_s(p, profile)); // less our own time
     const double exit_part = 1 - native_part(p, kind);
     struct observation o = {
         .cause = kinds[kind].cause,
@@ -385,20 +390,20 @@ static void report_kind(const struct exit_profiler *p, const struct profile *pro
 static void report_cost(struct exit_profiler *p, const struct profile *profile, struct collector_output *out) {
     if (profile->runs == 0)
         return;
-    const double tick_s = (double)profile->run_ns * 1e-9 / (double)profile->runs + p->arm_s;
+    const double cost_s = tick_s(p, profile);
     struct observation o = {
         .cause = CAUSE_OBSERVER,
         .scope = SCOPE_CPU,
         .basis = BASIS_CALIBRATED,
         .count = profile->runs,
-        .seconds = tick_s * tick_total(&profile->all),
+        .seconds = cost_s * tick_total(&profile->all),
         .detail = cJSON_CreateObject(),
     };
     json_add_string(o.detail, "source", "exit_profiler");
-    json_add_double(o.detail, "tick_s", tick_s);
+    json_add_double(o.detail, "tick_s", cost_s);
     json_add_double(o.detail, "period_s", p->period_s);
     observations_add(out->obs, o);
-    p->period_s = tick_period(tick_s, BUDGET, PERIOD_S); // of the next sample
+    p->period_s = tick_period(cost_s, BUDGET, PERIOD_S); // of the next sample
 }
 
 static void add_circumstances(const struct exit_profiler *p, const struct profile *profile,

@@ -91,18 +91,29 @@ static __always_inline __u32 bucket(__u64 ns) {
 }
 
 // The kernel moves the timer on by whole periods from when it was due, so ticks are due on a grid. Where the grid lies
-// is learned from the earliest tick, since a tick can be late but not early. `missed`: instants of the grid that passed
-// undelivered before this tick.
+// is learned from the earliest ticks, since a tick can be late but not early; if all of GRID_CHECK ticks are late, the
+// timer was restarted meanwhile and the grid moves. `missed`: instants of the grid that passed undelivered before this
+// tick.
+#define GRID_CHECK 64
 static __always_inline __u64 lateness(struct profiler_cpu *cpu, __u64 now, __u64 period, __u64 *missed) {
     *missed = 0;
     if (!cpu->grid || now < cpu->grid + period || !period) {
         cpu->grid = now;
+        cpu->least_late = 0;
         return 0;
     }
     __u64 periods = (now - cpu->grid) / period;
     *missed = periods - 1;
     cpu->grid += periods * period;
-    return now - cpu->grid;
+    __u64 late = now - cpu->grid;
+    if (late < cpu->least_late)
+        cpu->least_late = late;
+    if (cpu->runs - cpu->checked >= GRID_CHECK) {
+        cpu->grid += cpu->least_late;
+        cpu->least_late = period;
+        cpu->checked = cpu->runs;
+    }
+    return late;
 }
 
 static __always_inline struct profiler_site *site_of(const struct profiler_key *key) {

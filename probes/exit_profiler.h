@@ -32,6 +32,8 @@ struct profiler_site {
 // One for each CPU, written by that CPU alone.
 struct profiler_cpu {
     unsigned long long grid;              // when the latest tick was due, ns of CLOCK_MONOTONIC; 0: none yet
+    unsigned long long least_late;        // ns, of the ticks since the grid was checked
+    unsigned long long checked;           // runs at that time
     unsigned long long runs;              // ticks, whoever they met
     unsigned long long run_ns;            // time inside the program
     unsigned long long overflow;          // ticks of the job for which no site was free

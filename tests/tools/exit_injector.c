@@ -2,11 +2,12 @@
 // Spends a chosen share of its CPU time in VM exits, and tells the true share by its own clock: ground truth for the
 // exit profiler. Usage: exit_injector KIND SHARE SECONDS, where KIND is
 //   cpuid, hypercall   that instruction for SHARE (0..1) of the time, arithmetic for the rest
-//   pause, rdtsc       spins on it all the time (nothing exits, where the hypervisor lets these through)
+//   pause, rdtsc       the same; nothing exits, where the hypervisor lets these through
 //   barrier            OpenMP threads, of which all but one wait at a barrier
 // SECONDS is CPU time of the main thread. Prints {"kind", "share", "cpu_s"}. Exits with 77 where the kind does not
 // exist.
 #include "core/arch.h"
+#include "core/clock.h"
 #include "core/memory.h"
 
 #include <omp.h>
@@ -73,7 +74,7 @@ static const struct {
     void (*run)(unsigned count);
     unsigned burst; // at least; a fraction of a millisecond
 } injected[] = {
-    {"cpuid", cpuid, 16}, {"hypercall", amd_hypercall, 16}, {"pause", spin_pause, 2000}, {"rdtsc", spin_rdtsc, 2000}};
+    {"cpuid", cpuid, 16}, {"hypercall", amd_hypercall, 16}, {"pause", spin_pause, 200}, {"rdtsc", spin_rdtsc, 200}};
 
 static void (*find(const char *name, unsigned *burst))(unsigned) {
     for (size_t i = 0; i < ARRAY_LEN(injected); i++) {
@@ -95,22 +96,63 @@ static void (*find(const char *name, unsigned *burst))(unsigned) {
 }
 #endif
 
+// Did an interrupt come since mark()? Returning from one to user mode clears a selector register that holds one of the
+// null selectors 1 to 3 (Intel SDM vol. 2A, IRET); nothing else uses GS here.
+#if defined(__x86_64__)
+static void mark(void) {
+    __asm__ volatile("mov %w0, %%gs" ::"r"(1));
+}
+static int interrupted(void) {
+    unsigned selector;
+    __asm__ volatile("mov %%gs, %0" : "=r"(selector));
+    return selector != 1;
+}
+#else
+static void mark(void) {}
+static int interrupted(void) {
+    return 0;
+}
+#endif
+
+// Time in an operation without that of interrupts, which is the guest's own: each one is timed by itself, and those
+// that were interrupted count with the mean of the others.
+struct stopwatch {
+    double ticks; // of the clean ones
+    uint64_t clean;
+    uint64_t all;
+};
+
+static void timed(void (*run)(unsigned), unsigned count, struct stopwatch *watch) {
+    for (unsigned i = 0; i < count; i++) {
+        mark();
+        const uint64_t before = arch_ticks();
+        run(1);
+        const uint64_t after = arch_ticks();
+        watch->all++;
+        if (interrupted())
+            continue;
+        watch->clean++;
+        watch->ticks += (double)(after - before);
+    }
+}
+
 static double inject(void (*run)(unsigned), unsigned burst, double share, double seconds, double *used) {
+    struct clock_ticks clock;
+    struct stopwatch watch = {0};
     unsigned random = 1;
     double inside = 0;
+    clock_calibrate(0.05, &clock);
     const double start = cpu_s();
     double now = start;
     while (now - start < seconds) {
         if (inside < share * (now - start)) {
             random = random * 1103515245U + 12345U; // bursts of different lengths: no beat with the profiler's period
-            const double before = cpu_s();
-            run(burst + (random >> 16) % (4 * burst));
-            now = cpu_s();
-            inside += now - before;
+            timed(run, burst + (random >> 16) % (4 * burst), &watch);
+            inside = watch.clean ? watch.ticks / (double)watch.clean * (double)watch.all / clock.hz : 0;
         } else {
             compute();
-            now = cpu_s();
         }
+        now = cpu_s();
     }
     *used = now - start;
     return inside / *used;

@@ -1,0 +1,53 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# The exit profiler against a program that knows how long it was in exits. Prints one row for each injected share: what
+# was true, what was told, the standard error. A row is right if both agree within 1 percentage point or 3 standard
+# errors, and programs in which nothing exits are told less than 0.5 %. Exits with 1 if a row is wrong.
+# Usage: B=BUILDDIR tests/accuracy/exit_profiler.sh [KIND SHARE SECONDS]...     SECONDS of CPU time
+set -eu
+B=${B:-build}
+[ "$(id -u)" -eq 0 ] || { echo "exit profiler: skipped (eBPF needs root)"; exit 0; }
+if [ $# -eq 0 ]; then
+    for share in 0 0.01 0.03 0.1 0.3 0.5; do set -- "$@" cpuid $share 6; done
+    for share in 0.01 0.03 0.1 0.3 0.5; do set -- "$@" hypercall $share 6; done
+    set -- "$@" compute 0 4 pause 1 4 rdtsc 1 4 barrier 1 4
+fi
+out=$(mktemp)
+trap 'rm -f "$out"' EXIT
+echo "exit profiler: share of a program's CPU time in exits, told against true (percent)"
+printf '%-10s %8s %8s %8s %8s\n' kind true told 'std.err.' ''
+status=0
+while [ $# -ge 3 ]; do
+    kind=$1 share=$2 seconds=$3
+    shift 3
+    # "compute" is an injection of nothing.
+    code=0
+    CALIBRATE=1 setsid -w "$B/tests/collect" exit_profiler attribution \
+        "$B/tests/exit_injector" "${kind/compute/cpuid}" "$share" "$seconds" >"$out" </dev/null || code=$?
+    if [ "$code" -eq 77 ]; then
+        printf '%-10s %8s\n' "$kind" "not on this processor"
+        continue
+    fi
+    python3 - "$kind" "$out" <<'PY' || status=1
+import json, sys
+kind = sys.argv[1]
+truth, found = [json.loads(line) for line in open(sys.argv[2], encoding="utf-8")]
+exits = {o["cause"]: o for o in found["obs"] if o["cause"] != "observer"}
+if not exits:
+    print(f"{kind:10} {found['collectors'][0]['reason']}")
+    sys.exit(0)
+# The program's clock holds what CPUID takes natively; so does this.
+whole = lambda o, key: 100 * o[key] / (1 - o["detail"]["native_part"]) / truth["cpu_s"]
+wanted = "exit." + kind
+if wanted in exits:
+    true, told, se = 100 * truth["share"], whole(exits[wanted], "seconds"), whole(exits[wanted], "se")
+    right = abs(told - true) <= max(1, 3 * se)
+else:
+    true, told = 0, sum(whole(o, "seconds") for o in exits.values())
+    se = max(whole(o, "se") for o in exits.values())
+    right = told < 0.5
+print(f"{kind:10} {true:8.2f} {told:8.2f} {se:8.2f} {'ok' if right else 'WRONG':>8}")
+sys.exit(not right)
+PY
+done
+exit $status
