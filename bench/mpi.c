@@ -116,21 +116,6 @@ static int fom(const struct bench_context *context, struct bench_fom *out, struc
     return 0;
 }
 
-// Looks a program up as execvp() does.
-static bool in_path(const char *name) {
-    const char *path = getenv("PATH");
-    char *folders = mem_strdup(path ? path : "/usr/bin:/bin");
-    char *rest = folders;
-    bool found = false;
-    for (char *folder = strsep(&rest, ":"); folder && !found; folder = strsep(&rest, ":")) {
-        char *file = mem_printf("%s/%s", *folder ? folder : ".", name);
-        found = access(file, X_OK) == 0;
-        free(file);
-    }
-    free(folders);
-    return found;
-}
-
 static char *program_path(const struct bench_context *context, enum program program) {
     return mem_printf("%s/%s", context->exec_dir, program_names[program]);
 }
@@ -139,7 +124,7 @@ static const char *unavailable(const struct bench_context *context) {
     struct options o;
     if (read_options(context, &o, NULL) < 0)
         return NULL; // fom() has told what is wrong
-    if (!context->launch && !in_path("mpirun"))
+    if (!context->launch && !command_exists("mpirun"))
         return "mpirun is not in PATH: apt-get install openmpi-bin, or give --launch";
     char *path = program_path(context, o.program);
     bool there = access(path, X_OK) == 0;
