@@ -58,6 +58,7 @@ static void observe(struct run *run, struct planned_case *c, enum sample_mode mo
     worker_go(worker, c->suite_case->timeout_s, &session_stop, outcome);
     window.end_ns = clock_now_ns();
     window.cpu_s = outcome->cpu_s;
+    window.live = outcome->live;
     window.roi_s = outcome->done && outcome->result->roi_s > 0 ? outcome->result->roi_s
                                                                : (double)(window.end_ns - window.start_ns) * 1e-9;
     collector_set_end(run->session->collectors, &window, found);

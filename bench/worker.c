@@ -27,6 +27,7 @@ struct shared {
     struct bench_result result;
     struct error error;
     double cpu_s;
+    struct live_threads live;
     uint64_t start_ns, end_ns, start_tsc, end_tsc;
 };
 
@@ -61,6 +62,7 @@ static void report(int fd, enum step step) {
 }
 
 static void do_work(const struct bench_ops *ops, struct bench_context *context, struct shared *shared, int reports) {
+    struct live_threads before = live_threads_read(getpid());
     double cpu0 = cpu_time_s();
     shared->start_ns = clock_now_ns();
     shared->start_tsc = arch_ticks();
@@ -68,6 +70,8 @@ static void do_work(const struct bench_ops *ops, struct bench_context *context, 
     shared->end_tsc = arch_ticks();
     shared->end_ns = clock_now_ns();
     shared->cpu_s = cpu_time_s() - cpu0;
+    struct live_threads after = live_threads_read(getpid());
+    shared->live = (struct live_threads){after.run_s - before.run_s, after.wait_s - before.wait_s};
     report(reports, failed ? STEP_FAILED : STEP_DONE);
     if (failed)
         _exit(0);
@@ -265,6 +269,7 @@ void worker_go(struct worker *w, double timeout_s, const volatile int *stop, str
     out->done = waited == WAITED_STEP && step == STEP_DONE;
     out->interrupted = waited == WAITED_STOPPED;
     out->cpu_s = w->shared->cpu_s;
+    out->live = w->shared->live;
     out->start_ns = w->shared->start_ns;
     out->end_ns = out->done ? w->shared->end_ns : clock_now_ns();
     out->start_tsc = w->shared->start_tsc;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "bench/bench.h"
+#include "collectors/live_threads.h"
 
 #include <sys/types.h>
 
@@ -12,11 +13,12 @@ struct worker;
 // What came out. `result` stays valid until worker_end().
 struct worker_outcome {
     const struct bench_result *result;
-    bool done;         // the work came to its end (result holds wall_s and so on)
-    bool interrupted;  // the user stopped it
-    char why[512];     // why not done, or not valid
-    double cpu_s;      // user + system CPU-seconds of the work (not of set-up)
-    uint64_t start_ns; // CLOCK_MONOTONIC around the work
+    bool done;                // the work came to its end (result holds wall_s and so on)
+    bool interrupted;         // the user stopped it
+    char why[512];            // why not done, or not valid
+    double cpu_s;             // user + system CPU-seconds of the work (not of set-up)
+    struct live_threads live; // of the work, of the worker's threads: CPU time and waiting for a CPU
+    uint64_t start_ns;        // CLOCK_MONOTONIC around the work
     uint64_t end_ns;
     uint64_t start_tsc; // the cycle counter at the same moments; 0 where there is none
     uint64_t end_tsc;

@@ -4,6 +4,7 @@
 // May include: core, and the skeletons that are built from probes/.
 #pragma once
 
+#include "collectors/live_threads.h"
 #include "core/calibration.h"
 #include "core/journal.h"
 
@@ -36,10 +37,11 @@ struct sample_window {
     pid_t job;             // root process of the job and leader of its session; its children belong to the job, too
     const cpu_set_t *cpus; // CPUs the job may run on
     enum sample_mode mode;
-    uint64_t start_ns; // CLOCK_MONOTONIC: when begin() was called
-    uint64_t end_ns;   // when the work was done; 0 in begin()
-    double roi_s;      // the window that the figure of merit covers; 0 in begin()
-    double cpu_s;      // user + system CPU-seconds of the job inside the window; 0 in begin()
+    uint64_t start_ns;        // CLOCK_MONOTONIC: when begin() was called
+    uint64_t end_ns;          // when the work was done; 0 in begin()
+    double roi_s;             // the window that the figure of merit covers; 0 in begin()
+    double cpu_s;             // user + system CPU-seconds of the job inside the window; 0 in begin()
+    struct live_threads live; // the same of the job's root process alone, with its waiting; 0 in begin()
 };
 
 // Where end() puts what it found.

@@ -7,7 +7,6 @@
 #include "core/memory.h"
 
 #include <ctype.h>
-#include <dirent.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,16 +15,8 @@
 #define MOST         0.9 // share of the job's CPU time that its live threads must account for
 #define CLOCK_SOURCE "/sys/devices/system/clocksource/clocksource0/current_clocksource"
 
-// What the scheduler says of a process' live threads, /proc/PID/task/TID/schedstat (Documentation/scheduler/
-// sched-stats.rst in the kernel tree): time on a CPU, and time on a run queue waiting for one.
-struct live_threads {
-    double run_s;
-    double wait_s;
-};
-
 struct cpu {
     struct proc_stat before;
-    struct live_threads threads_before;
     uint64_t before_ns; // CLOCK_MONOTONIC of that reading
     char *clock_source; // at open; NULL if unknown
 };
@@ -54,33 +45,10 @@ static void *cpu_open(const struct collect_options *options, struct collector_st
     return cpu;
 }
 
-static struct live_threads read_threads(pid_t process) {
-    struct live_threads sum = {0};
-    char path[64];
-    snprintf(path, sizeof path, "/proc/%d/task", (int)process);
-    DIR *folder = opendir(path);
-    const struct dirent *entry;
-    while (folder && (entry = readdir(folder)) != NULL) {
-        unsigned long long run_ns;
-        unsigned long long wait_ns;
-        char *file = mem_printf("%s/%s/schedstat", path, entry->d_name);
-        char *text = entry->d_name[0] == '.' ? NULL : first_line(file);
-        if (text && sscanf(text, "%llu %llu", &run_ns, &wait_ns) == 2) {
-            sum.run_s += (double)run_ns * 1e-9;
-            sum.wait_s += (double)wait_ns * 1e-9;
-        }
-        free(text);
-        free(file);
-    }
-    if (folder)
-        closedir(folder);
-    return sum;
-}
-
 static int cpu_begin(void *state, const struct sample_window *window, struct error *err) {
     struct cpu *cpu = state;
     cpu->before_ns = clock_now_ns();
-    cpu->threads_before = read_threads(window->job);
+    (void)window;
     return proc_stat_read("/proc/stat", &cpu->before, err);
 }
 
@@ -134,16 +102,13 @@ static void add_machine(const struct cpu *cpu, const struct sample_window *windo
 // What the job lost to other threads is the time in which it could have run and waited. The live threads know theirs;
 // of those that ended, the eBPF counters tell (collector guest_exits). Where most of the job's work was done by
 // processes that are gone, the rest is no measure of the whole: then it is not told in seconds here.
-static void add_waiting(const struct cpu *cpu, const struct sample_window *window, struct collector_output *out) {
-    struct live_threads now = read_threads(window->job);
-    double run_s = now.run_s - cpu->threads_before.run_s;
-    double wait_s = now.wait_s - cpu->threads_before.wait_s;
-    bool most = run_s >= MOST * window->cpu_s;
+static void add_waiting(const struct sample_window *window, struct collector_output *out) {
+    bool most = window->live.run_s >= MOST * window->cpu_s;
     observations_add(out->obs, (struct observation){
                                    .cause = CAUSE_GUEST_THREADS,
                                    .scope = SCOPE_CPU,
                                    .basis = most ? BASIS_TIMED : BASIS_COUNTED,
-                                   .seconds = most ? fmax(wait_s, 0) : 0,
+                                   .seconds = most ? window->live.wait_s : 0,
                                });
 }
 
@@ -173,7 +138,7 @@ static int cpu_end(void *state, const struct sample_window *window, struct colle
     double elapsed_s = (double)(clock_now_ns() - cpu->before_ns) * 1e-9;
     int result = proc_stat_read("/proc/stat", &after, err);
     if (result == 0) {
-        add_waiting(cpu, window, out);
+        add_waiting(window, out);
         add_time(cpu, &after, elapsed_s, window, out);
         proc_stat_free(&after);
         add_machine(cpu, window, out);
