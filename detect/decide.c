@@ -11,7 +11,8 @@
 
 enum { HYPERVISORS_MAX = 64 };
 
-static const double SURE_MAX = 0.99; // evidence can be forged
+static const double SURE_MAX = 0.99;  // evidence can be forged
+static const double GUESS_MAX = 0.75; // where a likely default stands in for evidence
 
 static const char *id(const char *word) {
     return name_intern(word, strlen(word));
@@ -167,14 +168,29 @@ static bool hosts(const struct platform *out) {
     return name_is(out->role, "dom0") || name_is(out->role, "root-partition") || name_is(out->role, "service-vm");
 }
 
-// Xen without a word about its mode: the hardware's own CPUID shows through under PV only, and Dom0 nearly always is
-// PV.
+// Xen without a word about its mode. Dom0 nearly always is PV, and only a PV guest sees another's CPUID; Xen's own
+// leaves mean hardware virtualisation, a kernel that knows Xen without seeing them means PV.
 static void settle_xen_mode(const struct evidence_set *set, struct platform *out) {
     if (out->mode || !name_is(out->hypervisor, "xen"))
         return;
-    bool own_cpuid_hidden = cpuid_present(&set->cpuid) && !set->xen_base && has_claim(set, TOPIC_KERNEL);
-    if (name_is(out->role, "dom0") || out->outer_count || own_cpuid_hidden)
+    bool surely_pv = name_is(out->role, "dom0") || out->outer_count;
+    bool kernel_alone = has_claim(set, TOPIC_KERNEL) && !name_is(set->arch, "aarch64");
+    if (set->xen_base && !surely_pv)
+        out->mode = "hvm";
+    else if (surely_pv || kernel_alone)
         out->mode = "pv";
+}
+
+// A PV or PVH guest has no DMI: a kernel on Xen that sees a board sees the machine's, so it is Dom0. Without a board
+// and without Xen's word it may be either, and the verdict is a guess.
+static void settle_xen_role(const struct evidence_set *set, struct platform *out) {
+    char vendor[32];
+    if (out->role || !name_is(out->hypervisor, "xen") || set->xen_base || name_is(out->mode, "hvm"))
+        return;
+    if (sysroot_text(set->root, "sys/class/dmi/id/sys_vendor", vendor, sizeof vendor) && strcmp(vendor, "Xen") != 0)
+        out->role = "dom0";
+    if (out->confidence > GUESS_MAX)
+        out->confidence = GUESS_MAX;
 }
 
 // Hyper-V's leaves say that this partition may create others: nothing that imitates Hyper-V grants that. What the
@@ -304,6 +320,7 @@ void decide(struct evidence_set *set, struct platform *out) {
         add_outer(out, outer);
     settle_nitro(out);
     settle_vmm(out);
+    settle_xen_role(set, out);
     settle_xen_mode(set, out);
     if (!name_is(out->hypervisor, "xen"))
         out->mode = NULL;

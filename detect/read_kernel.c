@@ -17,8 +17,9 @@ static void read_xen_features(struct evidence_set *set) {
     static const char *const source = "/sys/hypervisor/properties/features";
     unsigned long bits = strtoul(text, NULL, 16);
     unsigned long pvh = 1UL << XENFEAT_SUPERVISOR | 1UL << XENFEAT_HVM_CALLBACK;
-    if (bits & 1UL << XENFEAT_DOM0)
-        evidence_add(set, GROUP_KERNEL, source, text, "kernel=xen:0.97 role=dom0:0.98");
+    bool dom0 = bits & 1UL << XENFEAT_DOM0;
+    evidence_add(set, GROUP_KERNEL, source, text,
+                 dom0 ? "kernel=xen:0.97 role=dom0:0.98" : "kernel=xen:0.97 role=guest:0.9");
     if (bits & 1UL << XENFEAT_MMU_PT_UPDATE)
         evidence_add(set, GROUP_KERNEL, source, text, "kernel=xen:0.95 mode=pv:0.95");
     else if ((bits & pvh) == pvh)

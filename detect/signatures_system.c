@@ -26,6 +26,7 @@
 const struct text_rule system_rules[] = {
     // Xen. /proc/xen may be mounted on an HVM guest too; "control_d" is Dom0's.
     KERNEL("proc/xen/capabilities", HAS, "control_d", "kernel=xen:0.98 role=dom0:0.98", "S W K"),
+    KERNEL("proc/xen/capabilities", HAS_NOT, "control_d", "role=guest:0.9", "S W K"),
     KERNEL("proc/xen/capabilities", EXISTS, NULL, "kernel=xen:0.9", "S W K"),
     KERNEL("proc/xen", EXISTS, NULL, "kernel=xen:0.85", "W"),                       // made only on Xen
     KERNEL("proc/xen/xsd_kva", EXISTS, NULL, "kernel=xen:0.9 role=dom0:0.85", "K"), // xenstore runs here
