@@ -34,12 +34,11 @@ class Image:
             raise store.LabError(f"{source}: not a file; it was to be put into the machine as {path}")
         self.add(path, source, 0o755 if os.access(source, os.X_OK) else 0o644)
 
-    def add_program(self, path, source, library_path="", strip=""):
+    def add_program(self, path, source, library_path="", strip="", sysroot=""):
         """A program with the libraries that the dynamic linker would load, at the paths it would find them under."""
         self.add_file(path, source)
-        for library in libraries(source, library_path):
-            inside = library.removeprefix(strip) if strip else library
-            self.add(inside, pathlib.Path(library).resolve(), 0o755)
+        for inside, library in libraries(source, library_path, sysroot).items():
+            self.add(inside.removeprefix(strip), pathlib.Path(library).resolve(), 0o755)
 
     def _entries(self):
         """Every file behind its parent directories, each directory once."""
@@ -84,13 +83,35 @@ def _cpio_entry(out, inode, path, mode, data):
     out.write(data + b"\0" * (-len(data) % 4))
 
 
-def libraries(program, library_path=""):
-    """What ldd says; none for a static program or one for another architecture."""
+def libraries(program, library_path="", sysroot=""):
+    """{path inside: path here} of what the dynamic linker would load; nothing for a static program.
+
+    ldd knows only this machine's architecture: for another one the libraries are looked up in its sysroot.
+    """
+    if sysroot:
+        return _foreign_libraries(program, pathlib.Path(sysroot))
     environment = dict(os.environ, LD_LIBRARY_PATH=library_path)
     result = subprocess.run(["ldd", str(program)], capture_output=True, text=True, env=environment, check=False)
     if "not found" in result.stdout:
         raise store.LabError(f"{program} lacks a library on this machine: {result.stdout.strip()}")
-    return re.findall(r"(?:=> )?(/\S+) \(0x", result.stdout) if result.returncode == 0 else []
+    paths = re.findall(r"(?:=> )?(/\S+) \(0x", result.stdout) if result.returncode == 0 else []
+    return {path: path for path in paths}
+
+
+def _foreign_libraries(program, sysroot):
+    found, left = {}, [pathlib.Path(program)]
+    while left:
+        text = store.run(["readelf", "-ld", left.pop()]).decode()
+        interpreter = re.findall(r"interpreter: (/[^\]]+)", text)
+        for name in interpreter + re.findall(r"\(NEEDED\).*\[([^\]]+)\]", text):
+            places = [name] if name[0] == "/" else [f"/lib/aarch64-linux-gnu/{name}", f"/usr/lib/aarch64-linux-gnu/{name}"]
+            inside = next((path for path in places if (sysroot / path[1:]).exists()), None)
+            if not inside:
+                raise store.LabError(f"{program} needs {name}, which is not in {sysroot}")
+            if inside not in found:
+                found[inside] = str(sysroot / inside[1:])
+                left.append(sysroot / inside[1:])
+    return found
 
 
 def module_files(tree, names):

@@ -16,6 +16,7 @@ class Job:
     commands: list = field(default_factory=list)  # (shell text, limit in seconds)
     files: dict = field(default_factory=dict)     # path inside -> path here
     programs: dict = field(default_factory=dict)  # the same, with their libraries
+    sysroot: str = ""                             # where libraries of another architecture are
     wanted: list = field(default_factory=list)    # paths inside that are to be brought out
     token: str = field(default_factory=lambda: secrets.token_hex(8))
 
@@ -34,7 +35,7 @@ class Job:
         for path, source in self.files.items():
             image.add_file(path, source)
         for path, source in self.programs.items():
-            image.add_program(path, source)
+            image.add_program(path, source, sysroot=self.sysroot)
 
 
 @dataclass

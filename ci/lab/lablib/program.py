@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The program under test, for the architecture of the machine it is to run in."""
+import os
+import pathlib
+import platform
+import subprocess
+
+from . import store
+
+ROOT = store.LAB.parent.parent
+CROSS_BUILD = "build/arm64"
+
+
+def find(arch):
+    """Path of the program; Unavailable says why there is none."""
+    if arch == platform.machine():
+        path = pathlib.Path(os.environ.get("METALGAP") or ROOT / "build/metalgap")
+        if not path.is_file():
+            raise store.Unavailable("metalgap is not built (make)")
+        return path
+    if arch == "aarch64":
+        return _build_arm64()
+    raise store.Unavailable(f"there is no build of metalgap for {arch}")
+
+
+def _build_arm64():
+    """Debian's cross compiler and arm64 libraries, both only unpacked, driven by the project's own Makefile."""
+    cross, sysroot = store.tree("cross-arm64"), store.tree("sysroot-arm64")
+    environment = dict(os.environ, PATH=f"{cross}/usr/aarch64-linux-gnu/bin:{os.environ['PATH']}",
+                       LD_LIBRARY_PATH=f"{cross}/usr/lib/x86_64-linux-gnu")
+    compiler = f"{cross}/usr/bin/aarch64-linux-gnu-gcc-12 --sysroot={sysroot}"
+    target = f"{CROSS_BUILD}/metalgap"
+    for variable in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "METALGAP"):
+        environment.pop(variable, None)
+    with store.lock("build-arm64"):
+        result = subprocess.run(["make", "-s", f"B={CROSS_BUILD}", f"CC={compiler}", "BPF_ARCH=arm64", target], cwd=ROOT,
+                                env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        said = [line for line in result.stderr.splitlines() if "error" in line.lower()][:1] or ["no message"]
+        raise store.LabError(f"metalgap cannot be built for arm64: {said[0]}")
+    return ROOT / target
