@@ -23,6 +23,10 @@ def find(arch):
     raise store.Unavailable(f"there is no build of metalgap for {arch}")
 
 
+def suites():
+    return sorted((ROOT / "suites").glob("*.json"))
+
+
 def _build_arm64():
     """Debian's cross compiler and arm64 libraries, both only unpacked, driven by the project's own Makefile."""
     cross, sysroot = store.tree("cross-arm64"), store.tree("sysroot-arm64")
