@@ -40,7 +40,6 @@ const struct text_rule system_rules[] = {
     KERNEL("sys/hypervisor/version/extra", HAS, "amazon", "cloud=aws:0.95", "C"),
     KERNEL("sys/hypervisor/uuid", STARTS, "ec2", "cloud=aws:0.95", "C"),
     KERNEL("sys/hypervisor/properties/capabilities", HAS, "hvm-", "kernel=xen:0.8", "W"),
-    {GROUP_DEVICES, FILE_("sys/bus/xen/devices", EXISTS, NULL), ONLY, "hypervisor=xen:0.8", "K"},
     {GROUP_DEVICES, FILE_("dev/xen/evtchn", EXISTS, NULL), ONLY, "hypervisor=xen:0.85", "W"},
     {GROUP_DEVICES, FILE_("dev/xen/privcmd", EXISTS, NULL), ONLY, "hypervisor=xen:0.85", "G"},
     // clock sources and kernel names
