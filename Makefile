@@ -74,11 +74,13 @@ $B/version.h: version
 $(LIB_OBJ) $(CLI_OBJ): | $B/version.h
 
 # --- eBPF: CO-RE objects, then skeletons ----------------------------------------------------------------------------
-BPF_ARCH := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(shell uname -m)))
+# MACHINE and SYSROOT are for cross compilers.
+MACHINE  ?= $(shell uname -m)
+BPF_ARCH := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(MACHINE)))
 $B/probes/%.bpf.o: probes/%.bpf.c
 	@mkdir -p $(@D)
 	$(SAY) '  BPF  $<'
-	$Q$(CLANG) -O2 -g -Wall -Werror -target bpf -D__TARGET_ARCH_$(BPF_ARCH) -I. -I/usr/include/$(shell uname -m)-linux-gnu \
+	$Q$(CLANG) -O2 -g -Wall -Werror -target bpf -D__TARGET_ARCH_$(BPF_ARCH) -I. -I$(SYSROOT)/usr/include/$(MACHINE)-linux-gnu \
 	  -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
 
 $B/probes/%.skel.h: $B/probes/%.bpf.o
