@@ -37,8 +37,9 @@ def _build_arm64():
     for variable in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "METALGAP"):
         environment.pop(variable, None)
     with store.lock("build-arm64"):
-        result = subprocess.run(["make", "-s", f"B={CROSS_BUILD}", f"CC={compiler}", "BPF_ARCH=arm64", target], cwd=ROOT,
-                                env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        argv = ["make", "-s", f"B={CROSS_BUILD}", f"CC={compiler}", "MACHINE=aarch64", f"SYSROOT={sysroot}", target]
+        result = subprocess.run(argv, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                                check=False)
     if result.returncode != 0:
         said = [line for line in result.stderr.splitlines() if "error" in line.lower()][:1] or ["no message"]
         raise store.LabError(f"metalgap cannot be built for arm64: {said[0]}")

@@ -153,11 +153,14 @@ def _uncompressed_kernel(target):
 
 
 def tree(name):
-    """The unpacked tree, fetched if it is not in the cache yet."""
+    """The unpacked tree, fetched if it is not in the cache yet or was made of other packages."""
     target = directory("trees") / name
+    made_of = json.dumps(PACKAGES["trees"][name])
+    stamp = target / ".made-of"
     with lock(f"tree-{name}"):
-        if target.is_dir():
+        if stamp.is_file() and stamp.read_text() == made_of:
             return target
+        shutil.rmtree(target, ignore_errors=True)
         with tempfile.TemporaryDirectory(prefix="fetch-", dir=directory("tmp")) as work:
             part = pathlib.Path(work) / name
             part.mkdir()
@@ -165,5 +168,6 @@ def tree(name):
                 _download(name, part)
             except (LabError, OSError) as error:
                 raise Unavailable(f"cannot fetch {name} ({error})") from error
+            (part / stamp.name).write_text(made_of)
             part.rename(target)
     return target

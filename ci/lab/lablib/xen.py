@@ -20,6 +20,7 @@ from . import image, job as jobs, machine as machines, store, vm
 XEN = "xen-4.17"
 MB = 1 << 20
 JOB_DISK_MB = 128
+MONITOR_LIMIT_S = 200  # saving and restoring take two seconds on a quiet machine
 DOM0_SCRIPTS = {"start": "lab/start", "guest-job": "bin/guest-job", "block": "etc/xen/scripts/block",
                 "vif-lab": "etc/xen/scripts/vif-lab"}
 
@@ -157,9 +158,13 @@ def _save(host, guests, work, target):
         monitor = Monitor(work / "qmp", process)
         monitor.ask("stop")
         monitor.ask("migrate-set-parameters", **{"max-bandwidth": 10**10})
-        monitor.ask("migrate", uri=f"exec:lz4 -1 -c > {work}/memory")
-        status = monitor.wait("query-migrate", ("setup", "active", "device"), 120)
-        if status != "completed":
+        # The name tells when the compressor has written its last byte, which is after QEMU has.
+        monitor.ask("migrate", uri=f"exec:lz4 -1 -c > {work}/part && mv {work}/part {work}/memory")
+        status = monitor.wait("query-migrate", ("setup", "active", "device"), MONITOR_LIMIT_S)
+        end = time.monotonic() + MONITOR_LIMIT_S
+        while status == "completed" and not (work / "memory").exists() and time.monotonic() < end:
+            time.sleep(vm.POLL_S)
+        if not (work / "memory").exists():
             raise store.LabError(f"{host.name}: saving its memory: {status}")
     shutil.move(work / "memory", target)
 
@@ -194,7 +199,7 @@ def boot(host, job, guests, all_guests):
         used_mb = _job_disk(work, contents)
         with vm.qemu(_arguments(host, work) + ["-incoming", f"exec:lz4 -dc {memory}"]) as process:
             monitor = Monitor(work / "qmp", process)
-            monitor.wait("query-status", ("inmigrate", "prelaunch"), 60)
+            monitor.wait("query-status", ("inmigrate", "prelaunch"), MONITOR_LIMIT_S)
             monitor.ask("cont")
             with connect(work / "talk", process) as talk:
                 talk.sendall(f"{used_mb}\n".encode())
