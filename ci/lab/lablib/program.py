@@ -41,6 +41,6 @@ def _build_arm64():
         result = subprocess.run(argv, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
                                 check=False)
     if result.returncode != 0:
-        said = [line for line in result.stderr.splitlines() if "error" in line.lower()][:1] or ["no message"]
+        said = [line for line in result.stderr.splitlines() if "error:" in line or "cannot find" in line][:1] or ["no message"]
         raise store.LabError(f"metalgap cannot be built for arm64: {said[0]}")
     return ROOT / target
