@@ -4,6 +4,7 @@
 # Usage: B=BUILDDIR ci/bench.sh [tests/bench/NAME.sh...]
 set -u
 cd "$(dirname "$0")/.." || exit 5
+unset MAKEFLAGS MFLAGS # a make below is one of its own, not part of the one that called this
 export B=${B:-build}
 ci/deps.sh bench || echo "bench: going on without; what needs it says so"
 [ $# -gt 0 ] || set -- tests/bench/*.sh

@@ -5,6 +5,7 @@
 # What libFuzzer finds stays in BUILDDIR/fuzz/NAME.found/ between runs; crashes are named and kept there, too.
 set -u
 cd "$(dirname "$0")/.." || exit 5
+unset MAKEFLAGS MFLAGS # a make below is one of its own, not part of the one that called this
 ci/deps.sh build fuzz || exit
 : "${B:=build}" "${FUZZ_RUNS:=1000000}"
 if [ $# -eq 0 ]; then

@@ -4,6 +4,7 @@
 # Usage: ci/lint.sh [CHECK...]     checks: format includes scripts man cppcheck tidy; all of them without arguments
 set -u
 cd "$(dirname "$0")/.." || exit 5
+unset MAKEFLAGS MFLAGS # a make below is one of its own, not part of the one that called this
 ci/deps.sh build lint || exit
 : "${B:=build}"
 jobs=$(nproc)

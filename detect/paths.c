@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-// NOLINTNEXTLINE(readability-non-const-parameter): it takes `reason` over
 void path_add(struct platform *out, const char *resource, const char *device, enum path_kind path, const char *via,
+              // NOLINTNEXTLINE(readability-non-const-parameter): it takes `reason` over
               const char *driver, char *reason) {
     struct platform_path row = {
         .resource = resource,

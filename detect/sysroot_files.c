@@ -121,7 +121,7 @@ static int folder_list(void *state, const char *path, struct str *names) {
     }
     size_t count = 0;
     for (const struct dirent *entry; count < SYSROOT_LIST_MAX && (entry = readdir(dir)); count++)
-        if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
             str_add_bytes(names, entry->d_name, strlen(entry->d_name) + 1);
     closedir(dir);
     return 0;

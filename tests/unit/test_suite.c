@@ -12,11 +12,11 @@
 #include <string.h>
 #include <unistd.h>
 
-static char path[] = "/tmp/metalgap-test-suite-XXXXXX.json";
+static char path[64];
 
 static int make_path(void **state) {
     (void)state;
-    memcpy(strchr(path, '.') - 6, "XXXXXX", 6);
+    snprintf(path, sizeof path, "/tmp/metalgap-test-suite-XXXXXX.json");
     int fd = mkstemps(path, 5);
     return fd < 0 ? -1 : close(fd);
 }
