@@ -186,9 +186,9 @@ static void *exit_profiler_open(const struct collect_options *options, struct co
         return NULL;
     }
     detach(p);
-    if (p->hypervisor && !(p->calibration && p->calibration->traps[TRAP_CPUID].measured))
-        collector_say(status, COLLECTOR_DEGRADED, "run with calibration",
-                      "exit.cpuid is not measured: what CPUID costs here was not calibrated");
+    if (p->hypervisor && p->calibration && !p->calibration->traps[TRAP_CPUID].measured)
+        collector_say(status, COLLECTOR_DEGRADED, "calibrate again on a quiet machine",
+                      "exit.cpuid is not measured: what CPUID costs here could not be calibrated");
     return p;
 }
 
@@ -387,6 +387,12 @@ static void report_kind(const struct exit_profiler *p, const struct profile *pro
     observations_add(out->obs, o);
 }
 
+// A kind that was calibrated is told in any case: its 0 is a statement. The others are told where they were met, so
+// that no sample is burdened with the uncertainty of what hardly any program does.
+static bool is_told(const struct exit_profiler *p, const struct profile *profile, size_t kind) {
+    return kind_counts(p, kind) && (kinds[kind].trap != TRAP_COUNT || tick_total(&profile->hits[kind]) > 0);
+}
+
 static void report_cost(struct exit_profiler *p, const struct profile *profile, struct collector_output *out) {
     if (profile->runs == 0)
         return;
@@ -434,7 +440,7 @@ static int exit_profiler_end(void *state, const struct sample_window *window, st
     add_circumstances(p, &profile, out);
     if (tick_total(&profile.all) > 0) {
         for (size_t k = 0; k < KINDS; k++) {
-            if (kind_counts(p, k))
+            if (is_told(p, &profile, k))
                 report_kind(p, &profile, k, out);
         }
     }

@@ -274,13 +274,14 @@ static void believes_the_calibration(void **state) {
 static void says_what_it_lacks(void **state) {
     struct setting *s = *state;
     struct collector_status status;
-    const struct collect_options none = {0};
+    static const struct calibration nothing;
+    const struct collect_options options = {.calibration = &nothing};
     if (!s->profiler) {
         assert_int_equal(s->status.state, COLLECTOR_UNAVAILABLE);
         assert_true(s->status.reason[0] && s->status.hint[0]);
         return;
     }
-    void *profiler = collector_exit_profiler.open(&none, &status);
+    void *profiler = collector_exit_profiler.open(&options, &status);
     assert_non_null(profiler);
     collector_exit_profiler.close(profiler);
     if (s->calibration.traps[TRAP_CPUID].exits)
