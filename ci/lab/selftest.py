@@ -28,7 +28,8 @@ def frame(kind, name, status, data):
 class Reports(unittest.TestCase):
     def test_output_and_exit_code_come_back_whatever_is_between_frames(self):
         noise = b"[    1.0] a kernel message\r\n@lab what is this\n"
-        raw = noise + frame("out", "000", 7, b"\0binary\n") + noise + frame("err", "000", 7, b"") + frame("done", "t", 0, b"")
+        raw = noise + frame("out", "000", 7, b"\0binary\n") + noise + frame("err", "000", 7, b"")
+        raw += frame("done", "t", 0, b"")
         report = jobs.parse(raw, "t")
         self.assertEqual(report.outputs["000"], jobs.Output(7, b"\0binary\n", b""))
         self.assertTrue(report.done)
@@ -56,7 +57,8 @@ class Reports(unittest.TestCase):
 
 
 class Checks(unittest.TestCase):
-    document = {"kind": "vm", "cloud": None, "paths": [{"device": "vda", "path": "emulated"}, {"device": "vdb", "n": 2}]}
+    document = {"kind": "vm", "cloud": None,
+                "paths": [{"device": "vda", "path": "emulated"}, {"device": "vdb", "n": 2}]}
 
     def judge(self, out, status=0, **check):
         output = jobs.Output(status, out, b"why")
@@ -69,8 +71,8 @@ class Checks(unittest.TestCase):
             self.assertIs(checks.look_up(self.document, path), checks.MISSING)
 
     def test_expectations(self):
-        for value, expected in ((1, 1), (None, None), ("abc", {"match": "^a"}), (2, {"any": [1, 2]}), (0.95, {"min": 0.9}),
-                                ("x", {"not": "y"}), (checks.MISSING, {"absent": True})):
+        for value, expected in ((1, 1), (None, None), ("abc", {"match": "^a"}), (2, {"any": [1, 2]}),
+                                (0.95, {"min": 0.9}), ("x", {"not": "y"}), (checks.MISSING, {"absent": True})):
             self.assertTrue(checks.fits(value, expected), (value, expected))
         for value, expected in ((1, 2), (True, 1), (checks.MISSING, None), (None, {"match": "a"}), (0.5, {"min": 0.9}),
                                 (checks.MISSING, {"not": "y"}), ("x", {"absent": True}), (None, {"min": 0})):
@@ -95,7 +97,8 @@ class Archives(unittest.TestCase):
         with tempfile.TemporaryDirectory() as work:
             target = pathlib.Path(work) / "archive"
             contents.write_cpio(target)
-            listing = subprocess.run(["cpio", "-t", "--quiet"], input=target.read_bytes(), capture_output=True, check=True)
+            listing = subprocess.run(["cpio", "-t", "--quiet"], input=target.read_bytes(), capture_output=True,
+                                     check=True)
             names = listing.stdout.decode().split()
             self.assertLess(names.index("lab/run/000"), names.index("lab/run/000/cmd"))
             self.assertEqual(len(names), len(set(names)))

@@ -26,7 +26,8 @@ def _start_script(guest, kernel):
     base = f"/lab/guest/{guest.name}"
     argv = machines.arguments(guest, "kvm", kernel, f"{base}/initrd", f"{base}/console", f"{base}/port", base)
     lines = [f"truncate -s {size}M {base}/{name}.img" for name, size in guest.disks.items()]
-    lines += [f"timeout -s KILL {guest.timeout_s} {shlex.join(argv)} >&2", f"cat {base}/console >&2", f"cat {base}/port"]
+    lines += [f"timeout -s KILL {guest.timeout_s} {shlex.join(argv)} >&2", f"cat {base}/console >&2",
+              f"cat {base}/port"]
     return "".join(line + "\n" for line in lines)
 
 

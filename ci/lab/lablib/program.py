@@ -38,9 +38,9 @@ def _build_arm64():
         environment.pop(variable, None)
     with store.lock("build-arm64"):
         argv = ["make", "-s", f"B={CROSS_BUILD}", f"CC={compiler}", "MACHINE=aarch64", f"SYSROOT={sysroot}", target]
-        result = subprocess.run(argv, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                                check=False)
+        result = subprocess.run(argv, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, capture_output=True,
+                                text=True, check=False)
     if result.returncode != 0:
-        said = [line for line in result.stderr.splitlines() if "error:" in line or "cannot find" in line][:1] or ["no message"]
-        raise store.LabError(f"metalgap cannot be built for arm64: {said[0]}")
+        said = [line for line in result.stderr.splitlines() if "error:" in line or "cannot find" in line]
+        raise store.LabError(f"metalgap cannot be built for arm64: {said[0] if said else 'no message'}")
     return ROOT / target

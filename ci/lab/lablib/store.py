@@ -55,7 +55,8 @@ def scratch():
 
 
 def run(argv, **options):
-    result = subprocess.run([str(a) for a in argv], stdin=subprocess.DEVNULL, capture_output=True, check=False, **options)
+    result = subprocess.run([str(a) for a in argv], stdin=subprocess.DEVNULL, capture_output=True, check=False,
+                            **options)
     if result.returncode != 0:
         last = result.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["no message"]
         raise LabError(f"{argv[0]} failed with exit code {result.returncode}: {last[0]}")
@@ -119,11 +120,15 @@ def _download(name, target):
         _uncompressed_kernel(target)
 
 
+def _filter(*argv):
+    return lambda data: subprocess.run(argv, input=data, capture_output=True, check=False).stdout
+
+
 DECOMPRESS = {
     b"\xfd7zXZ\0": lambda data: lzma.LZMADecompressor().decompress(data),
     b"\x1f\x8b": lambda data: zlib.decompressobj(31).decompress(data),
-    b"\x28\xb5\x2f\xfd": lambda data: subprocess.run(["zstd", "-dcq"], input=data, capture_output=True, check=False).stdout,
-    b"\x02!L\x18": lambda data: subprocess.run(["lz4", "-dcq"], input=data, capture_output=True, check=False).stdout,
+    b"\x28\xb5\x2f\xfd": _filter("zstd", "-dcq"),
+    b"\x02!L\x18": _filter("lz4", "-dcq"),
 }
 
 
