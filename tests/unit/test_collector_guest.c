@@ -261,7 +261,7 @@ static void probe_counts_the_jobs_naps(void **state) {
         struct sample_window w = {.job = getpid(), .cpus = &cpus, .mode = mode, .start_ns = 1};
         assert_int_equal(collector_guest_exits.begin(g, &w, &err), 0);
         if (own)
-            nap(600); // on a busy machine many a nap ends before its timer is armed
+            nap(200);
         else
             neighbour_naps(1000);
         w.end_ns = 2;
