@@ -11,14 +11,11 @@
 #include <linux/bpf.h>
 #include <linux/bpf_perf_event.h>
 
-#include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
 #include "probes/exit_profiler.h"
-#include "probes/kernel_types.h"
-
-enum { PIDTYPE_TGID = 1 }; // enum pid_type, Linux 4.19 and later
+#include "probes/task.bpf.h"
 
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
@@ -62,19 +59,6 @@ struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
     __uint(max_entries, PROFILER_RING);
 } new_processes SEC(".maps");
-
-// The number that a task's process or session has in the innermost PID namespace it is in.
-static __always_inline __u32 number_of(struct task_struct *task, int type) {
-    struct pid *pid = BPF_CORE_READ(task, signal, pids[PIDTYPE_SID]);
-    if (type == PIDTYPE_TGID)
-        pid = BPF_CORE_READ(task, signal, pids[PIDTYPE_TGID]);
-    unsigned int level = BPF_CORE_READ(pid, level);
-    int number = 0;
-    bpf_core_read(&number, sizeof number,
-                  (void *)pid + bpf_core_field_offset(struct pid, numbers) + level * bpf_core_type_size(struct upid) +
-                      bpf_core_field_offset(struct upid, nr));
-    return number;
-}
 
 // floor(log2()), the last bucket for all above.
 static __always_inline __u32 bucket(__u64 ns) {
@@ -178,10 +162,10 @@ int on_tick(struct bpf_perf_event_data *ctx) {
     cpu->runs++;
     __u64 late = lateness(cpu, now, j->period_ns, &missed);
     struct task_struct *task = (void *)bpf_get_current_task();
-    if (j->session && j->slot_ns && now >= j->start_ns && number_of(task, PIDTYPE_SID) == j->session) {
+    if (j->session && j->slot_ns && now >= j->start_ns && session_of(task) == j->session) {
         struct profiler_key key = {.ip = PT_REGS_IP(&ctx->regs)};
         if (in_user(ctx)) {
-            key.process = number_of(task, PIDTYPE_TGID);
+            key.process = process_of(task);
             key.image = (__u64)BPF_CORE_READ(task, mm) >> 6; // structures are aligned to cache lines
             tell_process(&key);
         }

@@ -13,12 +13,11 @@
 // that program and the one for ended tasks are the only ones that read kernel structures, and need BTF.
 #include <linux/bpf.h>
 
-#include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
 #include "probes/guest_exits.h"
-#include "probes/kernel_types.h"
+#include "probes/task.bpf.h"
 
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
@@ -109,18 +108,6 @@ COUNT(hyperv_send_ipi_one, EVENT_HYPERV_IPI_ONE)
 COUNT(hyperv_send_ipi_mask, EVENT_HYPERV_IPI_MASK)
 COUNT(page_fault_user, EVENT_FAULT_USER)
 COUNT(page_fault_kernel, EVENT_FAULT_KERNEL)
-
-// The session number that a task has in the innermost PID namespace it is in, which is the one that the job's parent
-// sees, too.
-static __always_inline __u32 session_of(struct task_struct *task) {
-    struct pid *session = BPF_CORE_READ(task, signal, pids[PIDTYPE_SID]);
-    unsigned int level = BPF_CORE_READ(session, level);
-    int number = 0;
-    bpf_core_read(&number, sizeof number,
-                  (void *)session + bpf_core_field_offset(struct pid, numbers) +
-                      level * bpf_core_type_size(struct upid) + bpf_core_field_offset(struct upid, nr));
-    return number;
-}
 
 static __always_inline int is_of_job(struct task_struct *task) {
     __u32 zero = 0;

@@ -6,7 +6,7 @@
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
-enum { PIDTYPE_SID = 3 }; // enum pid_type, Linux 4.19 and later
+enum { PIDTYPE_TGID = 1, PIDTYPE_SID = 3 }; // enum pid_type, Linux 4.19 and later
 
 struct upid {
     int nr;

@@ -423,9 +423,16 @@ static void correct_for_many(struct model *model) {
 static const char *const MACHINE_KEYS[] = {"role",  "platform",      "topology", "kernel",
                                            "clock", "circumstances", "tunables", "tool"};
 // Lists of evidence are long and differ by nature.
-static const char *const SKIPPED_KEYS[] = {"evidence", "unread", "schema", "confidence", "type_reason"};
+static const char *const SKIPPED_KEYS[] = {"evidence", "unread", "schema", "confidence", "type_reason", "tsc_hz_se"};
 
 enum { MAX_DEPTH = 6, MAX_DIFFERENCES = 200 };
+
+// Figures that were measured for the header, such as the rate of the TSC, agree to a few millionths on one machine.
+static bool same_value(const cJSON *a, const cJSON *b) {
+    if (cJSON_IsNumber(a) && cJSON_IsNumber(b))
+        return fabs(a->valuedouble - b->valuedouble) <= 1e-5 * fabs(a->valuedouble);
+    return cJSON_Compare(a, b, 1);
+}
 
 static char *value_text(const cJSON *value) {
     if (!value)
@@ -472,7 +479,7 @@ static void compare_values(struct model *model, const char *key, const cJSON *ba
         compare_objects(model, key, baseline, subject, depth);
         return;
     }
-    if (baseline && subject && cJSON_Compare(baseline, subject, 1))
+    if (baseline && subject && same_value(baseline, subject))
         return;
     struct model_difference d = {mem_strdup(key), value_text(baseline), value_text(subject)};
     ARRAY_PUSH(model->differences, model->difference_count, model->difference_capacity, d);
