@@ -56,7 +56,7 @@ struct exit_profiler {
     bool hypervisor;
     struct process_watch *watch; // in a sample
     double period_s;
-    double arm_s; // what arming the timer costs, by the calibration
+    double interrupt_s; // what a tick costs without the program's own work: measured by measure_interrupt()
 };
 
 // One address, as it comes out of the map.
@@ -166,26 +166,72 @@ static bool kind_counts(const struct exit_profiler *p, size_t kind) {
            p->calibration->traps[kinds[kind].trap].exits;
 }
 
+// A fixed piece of work, some milliseconds.
+static double time_work(void) {
+    const double start = clock_cpu_s();
+    uint64_t x = 88172645463325252U;
+    for (unsigned i = 0; i < 1000000; i++) {
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+    }
+    __asm__ volatile("" ::"r"(x));
+    return clock_cpu_s() - start;
+}
+
+static int ascending(const void *a, const void *b) {
+    const double x = *(const double *)a;
+    const double y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+// What a tick takes from a program, the exits that deliver and arm it included: the same work with and without ticks
+// that come so often that they show. With t = work + c t / period, c = period (1 - work / t); the median of some pairs.
+// 0, or -errno if ticks are refused.
+static int measure_interrupt(struct exit_profiler *p) {
+    enum { PAIRS = 15 };
+    const int cpu = sched_getcpu();
+    double costs[PAIRS];
+    cpu_set_t before;
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    sched_getaffinity(0, sizeof before, &before);
+    sched_setaffinity(0, sizeof one, &one);
+    int result = 0;
+    p->period_s = 1e-4;
+    for (int i = 0; i < PAIRS && result == 0; i++) {
+        const double without_s = time_work();
+        result = attach_cpu(p, cpu);
+        costs[i] = p->period_s * (1 - without_s / time_work());
+        detach(p);
+    }
+    sched_setaffinity(0, sizeof before, &before);
+    if (result)
+        return result;
+    qsort(costs, PAIRS, sizeof costs[0], ascending);
+    p->interrupt_s = fmax(costs[PAIRS / 2], 0);
+    return 0;
+}
+
 static void *exit_profiler_open(const struct collect_options *options, struct collector_status *status) {
     status->state = COLLECTOR_ACTIVE;
     probe_quiet();
     struct exit_profiler *p = mem_alloc(sizeof *p);
     p->calibration = options->calibration;
     p->hypervisor = has_hypervisor();
-    p->arm_s = p->calibration ? p->calibration->traps[TRAP_TIMER_ARM].mean_s : 0;
-    p->period_s = tick_period(p->arm_s, BUDGET, PERIOD_S);
     const char *doing = "loading the eBPF program";
     int result = load(p);
     if (result == 0) {
         doing = "sampling by a timer (perf_event_open, cpu-clock)";
-        result = attach_cpu(p, sched_getcpu());
+        result = measure_interrupt(p);
     }
     if (result) {
         probe_refused(status, doing, -result);
         exit_profiler_close(p);
         return NULL;
     }
-    detach(p);
+    p->period_s = tick_period(p->interrupt_s, BUDGET, PERIOD_S);
     if (p->hypervisor && p->calibration && !p->calibration->traps[TRAP_CPUID].measured)
         collector_say(status, COLLECTOR_DEGRADED, "calibrate again on a quiet machine",
                       "exit.cpuid is not measured: what CPUID costs here could not be calibrated");
@@ -353,9 +399,9 @@ static double native_part(const struct exit_profiler *p, size_t kind) {
     return cost->mean_s > 0 ? fmin(cost->native_s / cost->mean_s, 1) : 0;
 }
 
-// What a tick costs: the program, and arming the timer again.
+// What a tick costs: the program, and the interrupt with its exits.
 static double tick_s(const struct exit_profiler *p, const struct profile *profile) {
-    return profile->runs ? (double)profile->run_ns * 1e-9 / (double)profile->runs + p->arm_s : 0;
+    return profile->runs ? (double)profile->run_ns * 1e-9 / (double)profile->runs + p->interrupt_s : 0;
 }
 
 // How many exits that time holds; 0 where the price of one is not known.
