@@ -59,8 +59,14 @@ static const char *const tests[] = {
 
 static void condition(struct str *out, const struct text_condition *when) {
     str_add(out, tests[when->test]);
-    if (when->text)
-        str_printf(out, "\"%s\"", when->text);
+    if (!when->text)
+        return;
+    str_add(out, "\"");
+    for (const char *at = when->text; *at; at++) {
+        bool line_end = *at == '\n';
+        str_add_bytes(out, line_end ? "\\n" : at, line_end ? 2 : 1);
+    }
+    str_add(out, "\"");
 }
 
 static void each_rule(const struct text_rule *rules, size_t count, each_row row, void *context, enum kind kind) {

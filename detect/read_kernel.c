@@ -31,7 +31,7 @@ static void read_xen_features(struct evidence_set *set) {
 static const struct {
     const char *path, *own, *inside, *outside;
 } namespaces[] = {
-    {"proc/self/ns/pid", "pid:[4026531836]", "container=other:0.75", "container!=any:0.9"},
+    {"proc/self/ns/pid", "pid:[4026531836]", "container=other:0.7", "container!=any:0.9"},
     {"proc/self/ns/cgroup", "cgroup:[4026531835]", "container=other:0.5", ""},
     {"proc/self/ns/uts", "uts:[4026531838]", "container=other:0.4", ""},
 };

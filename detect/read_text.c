@@ -81,7 +81,7 @@ static void describe(const struct evidence_set *set, const struct text_condition
         return;
     }
     if (when->test == TEST_LINE || when->test == TEST_HAS || strstr(path, "uuid")) {
-        snprintf(out, size, "%s", when->text);
+        snprintf(out, size, "%.*s", (int)strcspn(when->text, "\n"), when->text);
         if (!strstr(path, "sys/class/dmi"))
             return;
         if (strstr(path, "uuid"))
