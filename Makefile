@@ -124,9 +124,12 @@ $B/sim-%: tests/sim/%.c $B/libmetalgap.a
 	$(SAY) '  CC   $<'
 	$Q$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $< $B/libmetalgap.a $(LDLIBS)
 
-.PHONY: deps test tests check unit e2e bench accuracy lint asan lab lab-fast fuzz quickstart install clean help
+.PHONY: deps deps-apps test tests check unit e2e bench accuracy lint asan lab lab-fast fuzz quickstart install clean help
 deps: ## install what is missing, through apt (without root: print the command)
 	@ci/deps.sh
+
+deps-apps: ## install the external applications of the suites hpcc, nitro-hpc, io-path and net-path
+	@ci/deps.sh apps
 
 test: deps ## install what is missing, build, run all tests
 	@$(MAKE) --no-print-directory check
@@ -174,10 +177,11 @@ quickstart: deps ## install, build, run the quick suite here, print the report
 
 install: all ## install under PREFIX (and DESTDIR)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/metalgap/mpi $(DESTDIR)$(PREFIX)/share/metalgap/suites \
-	  $(DESTDIR)$(PREFIX)/share/man/man1
+	  $(DESTDIR)$(PREFIX)/share/metalgap/suites/apps $(DESTDIR)$(PREFIX)/share/man/man1
 	install $B/metalgap $(DESTDIR)$(PREFIX)/bin/
 	install $(MPI_BIN) $(DESTDIR)$(PREFIX)/libexec/metalgap/mpi/
 	install -m644 suites/*.json $(DESTDIR)$(PREFIX)/share/metalgap/suites/
+	install -m644 suites/apps/*.json $(DESTDIR)$(PREFIX)/share/metalgap/suites/apps/
 	install -m644 docs/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 
 clean: ## remove build/

@@ -22,8 +22,8 @@ struct bench_param {
 };
 
 struct bench_fom {
-    const char *name; // "bandwidth"
-    const char *unit; // "GB/s"
+    char name[48]; // "bandwidth"
+    char unit[24]; // "GB/s"
     enum fom_better better;
 };
 
@@ -66,6 +66,10 @@ struct bench_ops {
     // NULL if it can run here, otherwise the reason, with what would enable it (static text). May be NULL itself.
     // A case that cannot run is skipped with a note and never fails the run.
     const char *(*unavailable)(const struct bench_context *context);
+
+    // The same for reasons that are only known here and now (a program that a file names): 0, or -1 with `err`. May be
+    // NULL.
+    int (*lacking)(const struct bench_context *context, struct error *err);
 
     // Allocates, touches memory, binds threads, warms up. 0 or -1 with `err`. May be NULL.
     int (*setup)(struct bench_context *context, struct error *err);

@@ -362,8 +362,9 @@ static int fom(const struct bench_context *context, struct bench_fom *out, struc
     bool higher = strcmp(better, "higher") == 0;
     if (!higher && strcmp(better, "lower") != 0)
         return refuse(context, "better", "say lower or higher: a figure without a direction cannot be compared", err);
-    *out = (struct bench_fom){bench_param_text(context, "fom"), bench_param_text(context, "unit"),
-                              higher ? FOM_HIGHER : FOM_LOWER};
+    out->better = higher ? FOM_HIGHER : FOM_LOWER;
+    snprintf(out->name, sizeof out->name, "%s", bench_param_text(context, "fom"));
+    snprintf(out->unit, sizeof out->unit, "%s", bench_param_text(context, "unit"));
     return 0;
 }
 

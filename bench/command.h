@@ -8,8 +8,9 @@
 
 #include <regex.h>
 
-extern const struct bench_ops bench_command; // command.c
-extern const struct bench_ops bench_mpi;     // mpi.c
+extern const struct bench_ops bench_command;     // command.c
+extern const struct bench_ops bench_mpi;         // mpi.c
+extern const struct bench_ops bench_application; // application.c
 
 struct command {
     const char *const *argv;        // NULL-terminated; argv[0] is looked up in PATH

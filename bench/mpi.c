@@ -2,6 +2,7 @@
 // The bench "mpi": launches our MPI programs (bench/mpi/, output format: bench/mpi/common.h) with mpirun, or with the
 // words of --launch, and reads the line they print. metalgap itself does not use libmpi.
 #include "bench/command.h"
+#include "bench/launch.h"
 
 #include "core/memory.h"
 #include "core/str.h"
@@ -54,29 +55,8 @@ static int choice(const struct bench_context *context, const char *name, const c
     return -1;
 }
 
-// Cores that the CPUs of a set belong to: mpirun gives one rank to each, not one to each hardware thread.
-static unsigned core_count(const cpu_set_t *cpus) {
-    cpu_set_t cores; // each by its first hardware thread
-    CPU_ZERO(&cores);
-    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
-        if (!CPU_ISSET(cpu, cpus))
-            continue;
-        int first = cpu;
-        char *path = mem_printf("/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", cpu);
-        FILE *f = fopen(path, "re");
-        if (f) {
-            if (fscanf(f, "%d", &first) != 1 || first < 0 || first >= CPU_SETSIZE)
-                first = cpu;
-            fclose(f);
-        }
-        free(path);
-        CPU_SET(first, &cores);
-    }
-    return (unsigned)CPU_COUNT(&cores);
-}
-
 static int read_ranks(const struct bench_context *context, struct options *o, struct error *err) {
-    unsigned cores = core_count(context->cpus);
+    unsigned cores = launch_cores(context->cpus);
     o->ranks = o->program == PINGPONG ? 2 : context->threads < cores ? context->threads : cores;
     if (strcmp(bench_param_text(context, "ranks"), "auto") != 0 &&
         bench_param_u64(context, "ranks", &o->ranks, err) < 0)
@@ -131,60 +111,20 @@ static const char *unavailable(const struct bench_context *context) {
     free(path);
     if (!there)
         return "the MPI programs were not built: apt-get install libopenmpi-dev, then make";
-    if (!context->launch && !o.oversubscribe && o.ranks > core_count(context->cpus))
+    if (!context->launch && !o.oversubscribe && o.ranks > launch_cores(context->cpus))
         return "it has more ranks than there are cores: set \"oversubscribe\" to \"yes\" if that is meant";
     return NULL;
 }
 
-// "0,1,4": Open MPI does not look at the affinity it inherits when it binds ranks.
-static char *cpu_list(const cpu_set_t *cpus) {
-    struct str list = {0};
-    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
-        if (CPU_ISSET(cpu, cpus))
-            str_printf(&list, "%s%d", list.length ? "," : "", cpu);
-    return list.text;
-}
-
-// An argument vector that owns its words.
-struct words {
-    char **items;
-    size_t count;
-    size_t capacity;
-};
-
-static void add(struct words *words, char *owned) {
-    ARRAY_PUSH(words->items, words->count, words->capacity, owned);
-}
-
-static void free_words(struct words *words) {
-    for (size_t i = 0; i < words->count; i++)
-        free(words->items[i]);
-    free(words->items);
-}
-
 static struct words argument_vector(const struct bench_context *context, const struct options *o) {
     struct words argv = {0};
-    for (const char *const *word = context->launch; word && *word; word++)
-        add(&argv, mem_strdup(*word));
-    if (!context->launch) {
-        add(&argv, mem_strdup("mpirun"));
-        add(&argv, mem_strdup("-np"));
-        add(&argv, mem_printf("%llu", (unsigned long long)o->ranks));
-        add(&argv, mem_strdup("--bind-to"));
-        add(&argv, mem_strdup(o->oversubscribe ? "none" : "core"));
-        if (o->oversubscribe)
-            add(&argv, mem_strdup("--oversubscribe"));
-        else if (CPU_COUNT(context->cpus) < sysconf(_SC_NPROCESSORS_ONLN)) {
-            add(&argv, mem_strdup("--cpu-set"));
-            add(&argv, cpu_list(context->cpus));
-        }
-    }
-    add(&argv, program_path(context, o->program));
-    add(&argv, mem_strdup("--bytes"));
-    add(&argv, mem_printf("%llu", (unsigned long long)o->bytes));
-    add(&argv, mem_strdup("--seconds"));
-    add(&argv, mem_printf("%.9g", o->seconds));
-    add(&argv, NULL);
+    launch_add(&argv, context, o->ranks, o->oversubscribe);
+    words_add(&argv, program_path(context, o->program));
+    words_add(&argv, mem_strdup("--bytes"));
+    words_add(&argv, mem_printf("%llu", (unsigned long long)o->bytes));
+    words_add(&argv, mem_strdup("--seconds"));
+    words_add(&argv, mem_printf("%.9g", o->seconds));
+    words_add(&argv, NULL);
     return argv;
 }
 
@@ -244,7 +184,6 @@ static int read_result(const cJSON *line, const struct options *o, struct bench_
 }
 
 static int run(struct bench_context *context, struct bench_result *result, struct error *err) {
-    static const char *const environment[] = {"OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1", NULL};
     struct options o;
     struct command_outcome outcome;
     char *line = NULL;
@@ -252,12 +191,12 @@ static int run(struct bench_context *context, struct bench_result *result, struc
         return -1;
     struct words argv = argument_vector(context, &o);
     struct command command = {.argv = (const char *const *)argv.items,
-                              .environment = geteuid() == 0 ? environment : NULL,
+                              .environment = launch_environment(),
                               .timeout_s = 60 + 20 * o.seconds,
                               .line = look,
                               .closure = &line};
     int status = command_run(&command, &outcome, err);
-    free_words(&argv);
+    words_free(&argv);
     result->fom = NAN;
     result->wall_s = outcome.wall_s;
     if (status == 0 && command_succeeded(&outcome, result->why, sizeof result->why)) {

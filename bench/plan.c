@@ -84,6 +84,9 @@ static int prepare_case(const struct run_options *o, struct planned_case *c, str
     if (unavailable) {
         c->skipped = true;
         snprintf(c->why, sizeof c->why, "%s", unavailable);
+    } else if (c->suite_case->ops->lacking && c->suite_case->ops->lacking(&c->context, &why)) {
+        c->skipped = true;
+        error_line(&why, c->why, sizeof c->why);
     }
     return 0;
 }

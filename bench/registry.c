@@ -4,5 +4,6 @@
 #include "bench/kernels/kernels.h"
 
 const struct bench_ops *const bench_registry[] = {
-    &bench_null, &bench_fwq, &bench_stream, &bench_gups, &bench_chase, &bench_traps, &bench_mpi, &bench_command, NULL,
+    &bench_null,  &bench_fwq, &bench_stream,  &bench_gups,        &bench_chase,
+    &bench_traps, &bench_mpi, &bench_command, &bench_application, NULL,
 };

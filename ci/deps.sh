@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Installs what is missing to build and test, through apt. Says nothing and takes no time when all is there.
-# Usage: ci/deps.sh [GROUP...]     groups: build test (the default), lint, bench, fuzz
+# Usage: ci/deps.sh [GROUP...]     groups: build test (the default), lint, bench, fuzz, apps
 set -u
 
 # group, package, what it is for
@@ -34,6 +34,14 @@ lint  cppcheck        static checks
 lint  shellcheck      checks of the scripts
 lint  groff-base      checks of the man pages
 bench hpcc            the same kernels as ours, to compare with
+apps  hpcc            HPL and the other kernels of HPC Challenge
+apps  gromacs         molecular dynamics
+apps  gromacs-data    its force fields
+apps  openfoam        computational fluid dynamics
+apps  openfoam-examples    its tutorials
+apps  fio             disk latency and throughput
+apps  iperf3          network throughput
+apps  openmpi-bin     launches them
 fuzz  libclang-rt-14-dev   libFuzzer and the sanitizers of clang
 END
 }
@@ -41,7 +49,7 @@ END
 groups="${*:-build test}"
 for group in $groups; do
     if ! table | grep -q "^$group "; then
-        echo "deps: there is no group \"$group\"; known: build test lint bench fuzz" >&2
+        echo "deps: there is no group \"$group\"; known: build test lint bench fuzz apps" >&2
         exit 2
     fi
 done

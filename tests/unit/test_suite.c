@@ -226,7 +226,7 @@ static void bad_sweeps_have_a_place(void **state) {
 static char other_path[] = "/tmp/metalgap-test-other-XXXXXX.json";
 
 static int make_both(void **state) {
-    memcpy(strchr(other_path, '.') - 6, "XXXXXX", 6);
+    memset(strchr(other_path, '.') - 6, 'X', 6);
     int fd = mkstemps(other_path, 5);
     return fd < 0 || close(fd) ? -1 : make_path(state);
 }

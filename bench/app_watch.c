@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads what an application writes. See app.h.
+#include "bench/app.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static void keep_number(struct app_rule *rule, double value, struct bench_result *result) {
+    rule->numbers++;
+    if (rule->kind == RULE_STEP && result->step_count < BENCH_MAX_STEPS)
+        result->steps_s[result->step_count++] = value;
+    rule->first = rule->numbers == 1 ? value : rule->first;
+    rule->last = value;
+    rule->min = fmin(rule->min, value);
+    rule->max = fmax(rule->max, value);
+    rule->sum += value;
+    rule->above |= !(fabs(value) < rule->below);
+}
+
+static void keep_fact(struct app_rule *rule, const char *line, const regmatch_t *match) {
+    const regmatch_t *found = match[1].rm_so >= 0 ? &match[1] : &match[0];
+    if (!rule->fact[0])
+        snprintf(rule->fact, sizeof rule->fact, "%.*s", (int)(found->rm_eo - found->rm_so), line + found->rm_so);
+}
+
+// A step is the number in the line; where the pattern has no group, the time since the line before.
+static bool step_length(struct app_rule *rule, const char *line, uint64_t now_ns, double *out) {
+    if (rule->regex.re_nsub)
+        return command_number(&rule->regex, line, out);
+    uint64_t last_ns = rule->last_ns;
+    rule->last_ns = now_ns;
+    *out = (double)(now_ns - last_ns) * 1e-9;
+    return last_ns && now_ns;
+}
+
+static void meet(struct app_rule *rule, const char *line, uint64_t now_ns, struct bench_result *result) {
+    regmatch_t match[2] = {{-1, -1}, {-1, -1}};
+    double value;
+    if (regexec(&rule->regex, line, 2, match, 0) != 0)
+        return;
+    rule->lines++;
+    if (rule->kind == RULE_FACT)
+        keep_fact(rule, line, match);
+    bool found =
+        rule->kind == RULE_STEP ? step_length(rule, line, now_ns, &value) : command_number(&rule->regex, line, &value);
+    if (found && rule->skip)
+        rule->skip--;
+    else if (found)
+        keep_number(rule, value, result);
+}
+
+void app_line(struct app *app, const char *line, uint64_t now_ns, struct bench_result *result) {
+    for (size_t i = 0; i < app->count; i++)
+        meet(&app->rules[i], line, now_ns, result);
+}
+
+static double take(const struct app_rule *rule) {
+    switch (rule->take) {
+    case TAKE_FIRST:
+        return rule->first;
+    case TAKE_MAX:
+        return rule->max;
+    case TAKE_MIN:
+        return rule->min;
+    case TAKE_MEAN:
+        return rule->sum / (double)rule->numbers;
+    case TAKE_LAST:
+    case TAKE_COUNT:
+        break;
+    }
+    return rule->last;
+}
+
+static void invalid(struct bench_result *result, const char *what, const struct app_rule *rule) {
+    if (result->valid)
+        snprintf(result->why, sizeof result->why, "%s: %s", what, rule->text);
+    result->valid = false;
+}
+
+static void judge(const struct app_rule *rule, struct bench_result *result) {
+    if (!result->valid)
+        return;
+    if (rule->count >= 0 ? rule->lines != (uint64_t)rule->count : !rule->lines) {
+        result->valid = false;
+        int used = snprintf(result->why, sizeof result->why, "%s: %llu lines match %s", rule->name,
+                            (unsigned long long)rule->lines, rule->text);
+        if (rule->count > 0 && used > 0 && (size_t)used < sizeof result->why)
+            snprintf(result->why + used, sizeof result->why - (size_t)used, " instead of %lld", (long long)rule->count);
+    }
+    if (isfinite(rule->below) && (rule->above || !rule->numbers)) {
+        result->valid = false;
+        snprintf(result->why, sizeof result->why, "%s: %s %s %g", rule->name, rule->text,
+                 rule->numbers ? "met a number that is not below" : "met no number, which should be below",
+                 rule->below);
+    }
+}
+
+static void add_fact(const struct app_rule *rule, struct bench_result *result) {
+    size_t used = strlen(result->info);
+    if (rule->fact[0])
+        snprintf(result->info + used, sizeof result->info - used, "; %s: %s", rule->name, rule->fact);
+}
+
+static void conclude_fom(const struct app *app, struct bench_result *result) {
+    bool mean_step = app->fom && !cJSON_HasObjectItem(app->fom, "pattern");
+    for (size_t i = 0; i < app->count; i++) {
+        const struct app_rule *rule = &app->rules[i];
+        if (rule->kind != RULE_FOM && !(mean_step && rule->kind == RULE_STEP))
+            continue;
+        if (rule->numbers)
+            result->fom = mean_step ? rule->sum / (double)rule->numbers : take(rule);
+        else
+            invalid(result, "no number for the figure of merit was found by", rule);
+    }
+}
+
+void app_conclude(const struct app *app, struct bench_result *result) {
+    for (size_t i = 0; i < app->count; i++) {
+        if (app->rules[i].kind == RULE_VALID)
+            judge(&app->rules[i], result);
+        else if (app->rules[i].kind == RULE_FACT)
+            add_fact(&app->rules[i], result);
+    }
+    conclude_fom(app, result);
+}

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+// The bench "application": an external program as a JSON file describes it. See app.h and docs/suites.md.
+#include "bench/app.h"
+
+#include "core/clock.h"
+#include "core/memory.h"
+#include "core/parse.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LOG_NAME "output.log" // in the folder of the sample: what the program wrote
+
+static const struct bench_param params[] = {
+    {"app", {NULL}, "the application: the name of a description that comes with the program, or its path"},
+    {"fom", {""}, "which of its figures of merit; empty: the first"},
+    {"set", {""}, "its parameters that differ from their defaults, as an object"},
+    {"ranks", {"auto"}, "number of ranks; auto: one a core"},
+    {"oversubscribe", {"no"}, "no | yes: allow more ranks than cores, and don't bind them"},
+    {NULL, {NULL}, NULL},
+};
+
+// Between setup and teardown.
+struct state {
+    struct app app;
+    struct app_deck deck;
+    struct bench_result *result; // of the run
+    FILE *log;
+};
+
+static int check_timeout(const struct app *app, double *out, struct error *err) {
+    const char *text = NULL;
+    int found = json_get_string(app->doc, "timeout", JSON_OPTIONAL, &text, err);
+    if (found <= 0)
+        return found;
+    if (parse_duration_s("timeout", text, out, err) == 0)
+        return 0;
+    if (err)
+        err->code = EXIT_CODE_INPUT;
+    return -1;
+}
+
+static int fom(const struct bench_context *context, struct bench_fom *out, struct error *err) {
+    struct app app;
+    double timeout_s = 0;
+    int result = app_load(context, &app, err) || check_timeout(&app, &timeout_s, err) ? -1 : 0;
+    if (!result && app.fom) {
+        out->better = strcmp(app.better, "higher") == 0 ? FOM_HIGHER : FOM_LOWER;
+        snprintf(out->name, sizeof out->name, "%s", app.fom->string);
+        snprintf(out->unit, sizeof out->unit, "%s",
+                 cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(app.fom, "unit")));
+    }
+    if (!result && !app.fom)
+        result = 1;
+    app_free(&app);
+    return result;
+}
+
+// --- can it run here?
+// ---------------------------------------------------------------------------------------------------
+
+static bool has_word(const cJSON *argv, const char *wanted) {
+    const cJSON *word;
+    cJSON_ArrayForEach(word, argv) {
+        if (strcmp(word->valuestring, wanted) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int missing(const cJSON *item, struct error *err) {
+    error_set(err, EXIT_CODE_LACKS, "%s is not here", item->string);
+    return *item->valuestring ? error_remedy(err, "apt-get install %s", item->valuestring)
+                              : error_remedy(err, "see the application's description for where to get it");
+}
+
+static int check_programs(const struct app *app, struct error *err) {
+    const cJSON *item;
+    cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(app->doc, "prerequisites")) {
+        char *name = app_fill(item->string, app->values);
+        bool there = strchr(name, '/') ? access(name, R_OK) == 0 : command_exists(name);
+        free(name);
+        if (!there)
+            return missing(item, err);
+    }
+    return 0;
+}
+
+static int check_launch(const struct app *app, const struct bench_context *context, struct error *err) {
+    if (context->launch || !has_word(cJSON_GetObjectItemCaseSensitive(app->doc, "run"), "${launcher}"))
+        return 0;
+    if (!command_exists("mpirun")) {
+        error_set(err, EXIT_CODE_LACKS, "mpirun is not in PATH");
+        return error_remedy(err, "apt-get install openmpi-bin, or give --launch");
+    }
+    if (app->oversubscribe || app->ranks <= launch_cores(context->cpus))
+        return 0;
+    error_set(err, EXIT_CODE_LACKS, "it has more ranks than there are cores");
+    return error_remedy(err, "set \"oversubscribe\" to \"yes\" if that is meant");
+}
+
+static int lacking(const struct bench_context *context, struct error *err) {
+    struct app app;
+    int result = app_load(context, &app, err);
+    if (!result && app.lacks) {
+        error_set(err, EXIT_CODE_LACKS, "the application needs the environment variable %s", app.lacks);
+        result = error_remedy(err, "set it, or the parameter that stands for it");
+    }
+    if (!result)
+        result = check_programs(&app, err) || check_launch(&app, context, err) ? -1 : 0;
+    app_free(&app);
+    return result;
+}
+
+// --- a sample
+// -----------------------------------------------------------------------------------------------------------
+
+static int setup(struct bench_context *context, struct error *err) {
+    struct state *state = mem_alloc(sizeof *state);
+    context->state = state; // the process ends after a failure
+    if (app_load(context, &state->app, err) || app_deck_open(&state->app, &state->deck, err))
+        return -1;
+    char *folder = mem_printf("%s/run", state->deck.folder);
+    json_add_string(state->app.values, "dir", folder);
+    free(folder);
+    state->log = fopen(LOG_NAME, "we");
+    return state->log ? 0 : error_set(err, EXIT_CODE_LACKS, "writing %s in %s", LOG_NAME, state->deck.folder);
+}
+
+static void look(void *closure, const char *line) {
+    struct state *state = closure;
+    uint64_t now_ns = clock_raw_ns();
+    app_line(&state->app, line, now_ns, state->result);
+    fprintf(state->log, "%s\n", line);
+}
+
+static struct words make_argv(const struct app *app, const struct bench_context *context) {
+    struct words argv = {0};
+    const cJSON *word;
+    cJSON_ArrayForEach(word, cJSON_GetObjectItemCaseSensitive(app->doc, "run")) {
+        if (strcmp(word->valuestring, "${launcher}") == 0)
+            launch_add(&argv, context, app->ranks, app->oversubscribe);
+        else
+            words_add(&argv, app_fill(word->valuestring, app->values));
+    }
+    words_add(&argv, NULL);
+    return argv;
+}
+
+static int run(struct bench_context *context, struct bench_result *result, struct error *err) {
+    struct state *state = context->state;
+    struct command_outcome outcome;
+    struct words environment = {0};
+    struct words argv = make_argv(&state->app, context);
+    double timeout_s = 0;
+    check_timeout(&state->app, &timeout_s, NULL);
+    app_environment(&state->app, &environment);
+    for (char **item = environment.items; *item; item++) {
+        char *filled = app_fill(*item, state->app.values);
+        free(*item);
+        *item = filled;
+    }
+    struct command command = {.argv = (const char *const *)argv.items,
+                              .environment = (const char *const *)environment.items,
+                              .timeout_s = timeout_s,
+                              .line = look,
+                              .closure = state};
+    state->result = result;
+    result->fom = NAN;
+    int status = command_run(&command, &outcome, err);
+    words_free(&argv);
+    words_free(&environment);
+    if (status < 0)
+        return -1;
+    result->wall_s = outcome.wall_s;
+    result->valid = command_succeeded(&outcome, result->why, sizeof result->why);
+    return 0;
+}
+
+// Reads a file that the program wrote, as far as it is there: the rules say whether something is missing.
+static void read_output(struct state *state, const char *path, struct bench_result *result) {
+    FILE *f = fopen(path, "re");
+    char *line = NULL;
+    size_t size = 0;
+    ssize_t length;
+    while (f && (length = getline(&line, &size, f)) >= 0) {
+        if (length && line[length - 1] == '\n')
+            line[length - 1] = '\0';
+        app_line(&state->app, line, 0, result);
+    }
+    free(line);
+    if (f)
+        fclose(f);
+}
+
+static void verify(struct bench_context *context, struct bench_result *result) {
+    struct state *state = context->state;
+    const cJSON *item;
+    cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(state->app.doc, "output"))
+        read_output(state, item->valuestring, result);
+    snprintf(result->info, sizeof result->info, "input %.12s", state->deck.hash);
+    app_conclude(&state->app, result);
+    size_t used = strlen(result->info);
+    if (!result->valid)
+        snprintf(result->info + used, sizeof result->info - used, "; its files: %s/failed", state->deck.folder);
+}
+
+static void teardown(struct bench_context *context) {
+    struct state *state = context->state;
+    fclose(state->log);
+    app_deck_finish(&state->deck, !state->result->valid);
+    app_deck_close(&state->deck);
+    app_free(&state->app);
+    free(state);
+    context->state = NULL;
+}
+
+const struct bench_ops bench_application = {
+    .abi = BENCH_ABI,
+    .name = "application",
+    .summary = "an external program with its input, as a JSON file describes it: HPL, GROMACS, fio, your own",
+    .params = params,
+    .fom = fom,
+    .lacking = lacking,
+    .setup = setup,
+    .run = run,
+    .verify = verify,
+    .teardown = teardown,
+};

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// How a program is started on several cores: the words of --launch if there are any, mpirun otherwise.
+// May include: bench/bench.h, core.
+#pragma once
+
+#include "bench/bench.h"
+
+// An argument vector that owns its words; start with {0}.
+struct words {
+    char **items;
+    size_t count;
+    size_t capacity;
+};
+
+void words_add(struct words *words, char *owned); // NULL ends the vector
+void words_free(struct words *words);
+
+// Cores that the CPUs of a set belong to: mpirun gives one rank to each, not one to each hardware thread.
+unsigned launch_cores(const cpu_set_t *cpus);
+
+// Adds the words before the program's: --launch, or mpirun with `ranks` bound to the cores of the case. More ranks than
+// cores are not bound (`oversubscribe`).
+void launch_add(struct words *words, const struct bench_context *context, uint64_t ranks, bool oversubscribe);
+
+// "NAME=value" that mpirun wants in the environment when it is run by root; NULL-terminated, NULL for other users.
+const char *const *launch_environment(void);
