@@ -193,6 +193,22 @@ static size_t ip_address(const char *text, size_t size) {
     return (size_t)end;
 }
 
+static size_t name_length(const char *text, size_t size) {
+    size_t length = 0;
+    while (length < size && (isalnum((unsigned char)text[length]) || strchr("._-", text[length])) && text[length])
+        length++;
+    return length;
+}
+
+// "user@host" at `text`: its length, else 0. Microsoft's is what tells WSL.
+static size_t user_at_host(const char *text, size_t size) {
+    size_t user = name_length(text, size);
+    if (!user || user == size || text[user] != '@' || !strncmp(text, "Microsoft@", 10))
+        return 0;
+    size_t host = name_length(text + user + 1, size - user - 1);
+    return host ? user + 1 + host : 0;
+}
+
 // Free text of the system, in which anything may stand.
 static bool is_free_text(const char *path) {
     return ends_with(path, "/mountinfo") || ends_with(path, "/cgroup") || ends_with(path, "/version") ||
@@ -216,6 +232,11 @@ static void clean(struct cleaner *cleaner, const char *data, size_t size, bool f
         }
         if (free_text && fresh && (length = ip_address(data + at, size - at)) != 0) {
             str_add(out, "0.0.0.0");
+            at += length;
+            continue;
+        }
+        if (free_text && fresh && (length = user_at_host(data + at, size - at)) != 0) {
+            str_add(out, "user@host");
             at += length;
             continue;
         }

@@ -77,6 +77,7 @@ PY
         ! grep -rqiF -- "$secret" evidence || fail "the capture holds $secret"
     done
     ! grep -rqE '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]*[1-9a-f][0-9a-f]{7}' evidence || fail "the capture holds a UUID"
+    ! grep -rhE '[A-Za-z0-9]@[A-Za-z0-9]' evidence | grep -qvE 'user@host|Microsoft@' || fail "the capture names who built the kernel"
     ! grep -rqE '([0-9a-f]{2}:){5}[0-9a-f]{2}' evidence || fail "the capture holds a MAC address"
 }
 
