@@ -110,7 +110,8 @@ static char *name_of(const struct sweep *sweep, const char *name) {
         char *value = cJSON_IsString(axis->value) ? mem_strdup(axis->value->valuestring) : json_print_line(axis->value);
         for (char *comma; (comma = strchr(value, ','));) // it separates names in --only
             *comma = '+';
-        str_printf(&text, "[%s=%s]", axis->name, value);
+        const char *dot = strchr(axis->name, '.'); // "set.depth": what is set
+        str_printf(&text, "[%s=%s]", dot ? dot + 1 : axis->name, value);
         free(value);
     }
     return text.text;
@@ -121,9 +122,25 @@ static bool is_case_key(const char *name) {
     return strcmp(name, "threads") == 0 || strcmp(name, "cpus") == 0;
 }
 
+// The object in `parent` that has this name; made if it is not there.
+static cJSON *object_in(cJSON *parent, const char *name) {
+    cJSON *object = cJSON_GetObjectItemCaseSensitive(parent, name);
+    return object ? object : cJSON_AddObjectToObject(parent, name);
+}
+
+static void set_value(cJSON *made, const struct sweep_axis *axis) {
+    cJSON *parent = is_case_key(axis->name) ? made : object_in(made, "params");
+    const char *dot = strchr(axis->name, '.');
+    if (dot) {
+        char *outer = mem_printf("%.*s", (int)(dot - axis->name), axis->name);
+        parent = object_in(parent, outer);
+        free(outer);
+    }
+    cJSON_AddItemToObject(parent, dot ? dot + 1 : axis->name, cJSON_Duplicate(axis->value, true));
+}
+
 cJSON *sweep_case(const struct sweep *sweep) {
     cJSON *made = cJSON_Duplicate(sweep->object, true);
-    cJSON *params = cJSON_GetObjectItemCaseSensitive(made, "params");
     cJSON *name = cJSON_GetObjectItemCaseSensitive(made, "case");
     cJSON_DeleteItemFromObjectCaseSensitive(made, "sweep");
     if (cJSON_IsString(name)) {
@@ -131,13 +148,8 @@ cJSON *sweep_case(const struct sweep *sweep) {
         cJSON_SetValuestring(name, full);
         free(full);
     }
-    for (size_t i = 0; i < sweep->count; i++) {
-        const struct sweep_axis *axis = &sweep->axes[i];
-        bool of_case = is_case_key(axis->name);
-        if (!of_case && !params)
-            params = cJSON_AddObjectToObject(made, "params");
-        cJSON_AddItemToObject(of_case ? made : params, axis->name, cJSON_Duplicate(axis->value, true));
-    }
+    for (size_t i = 0; i < sweep->count; i++)
+        set_value(made, &sweep->axes[i]);
     return made;
 }
 

@@ -9,7 +9,7 @@
 #define SWEEP_MAX_CASES 1000 // combinations of one case
 
 struct sweep_axis {
-    const char *name;    // a parameter of the bench, or "threads" or "cpus" of the case
+    const char *name;    // a parameter of the bench, "OUTER.INNER" for one inside, or "threads" or "cpus" of the case
     const cJSON *values; // array, at least one
     const cJSON *value;  // the current one
 };

@@ -41,6 +41,7 @@ apps  openfoam        computational fluid dynamics
 apps  openfoam-examples    its tutorials
 apps  fio             disk latency and throughput
 apps  iperf3          network throughput
+apps  iputils-ping    round trips
 apps  openmpi-bin     launches them
 fuzz  libclang-rt-14-dev   libFuzzer and the sanitizers of clang
 END

@@ -173,6 +173,22 @@ static void a_sweep_reaches_threads_and_cpus_of_the_case(void **state) {
     suite_free(&suite);
 }
 
+static void a_sweep_reaches_into_a_parameter(void **state) {
+    (void)state;
+    struct suite suite;
+    struct error err;
+    assert_int_equal(load(HEAD "\"cases\":[{\"case\":\"c\",\"bench\":\"application\",\"params\":{\"app\":\"x\","
+                               "\"set\":{\"n\":5}},\"sweep\":{\"set.depth\":[1,32]}}]}",
+                          &suite, &err),
+                     0);
+    assert_int_equal(suite.count, 2);
+    assert_string_equal(suite.cases[1].name, "c[depth=32]");
+    const cJSON *set = cJSON_GetObjectItem(suite.cases[1].params, "set");
+    assert_true(cJSON_GetObjectItem(set, "depth")->valuedouble == 32);
+    assert_true(cJSON_GetObjectItem(set, "n")->valuedouble == 5);
+    suite_free(&suite);
+}
+
 static void values_by_size_hold_for_larger_sizes_too(void **state) {
     (void)state;
     static const size_t counts[SIZE_COUNT] = {1, 2, 2};
@@ -302,6 +318,7 @@ int main(void) {
         cmocka_unit_test(a_command_is_a_suite_of_one_case),
         cmocka_unit_test_setup_teardown(a_sweep_is_a_case_for_each_combination, make_path, remove_path),
         cmocka_unit_test_setup_teardown(a_sweep_reaches_threads_and_cpus_of_the_case, make_path, remove_path),
+        cmocka_unit_test_setup_teardown(a_sweep_reaches_into_a_parameter, make_path, remove_path),
         cmocka_unit_test_setup_teardown(values_by_size_hold_for_larger_sizes_too, make_path, remove_path),
         cmocka_unit_test_setup_teardown(bad_sweeps_have_a_place, make_path, remove_path),
         cmocka_unit_test_setup_teardown(includes_bring_their_cases, make_both, remove_both),
