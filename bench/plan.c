@@ -18,10 +18,15 @@
 
 // --- planning -----------------------------------------------------------------------------------------------------
 
+// A name in --only is a case's, or that of all cases of a sweep: what stands before the first '['.
+static bool names(const char *text, size_t length, const char *name) {
+    return strncmp(text, name, length) == 0 && (name[length] == '\0' || name[length] == '[');
+}
+
 static bool in_list(const char *list, const char *name) {
-    size_t length = strlen(name);
     for (const char *at = list; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
-        if (strncmp(at, name, length) == 0 && (at[length] == ',' || at[length] == '\0'))
+        size_t length = strcspn(at, ",");
+        if (length && names(at, length, name))
             return true;
     }
     return false;
@@ -32,8 +37,7 @@ static int check_only(const struct run_options *o, struct error *err) {
     for (const char *at = o->only; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
         size_t length = strcspn(at, ",");
         size_t i = 0;
-        while (i < o->suite->count &&
-               (strlen(o->suite->cases[i].name) != length || strncmp(o->suite->cases[i].name, at, length) != 0))
+        while (i < o->suite->count && (!length || !names(at, length, o->suite->cases[i].name)))
             i++;
         if (i < o->suite->count)
             continue;

@@ -58,6 +58,15 @@ test_the_users_own_program() {
     lines j.jsonl "all(s['fom'] > 0 and len(s['steps_s']) > 1 for s in v if s['t'] == 'sample')"
 }
 
+test_only_takes_one_case_of_a_sweep_or_all() {
+    suite '{"case":"n","bench":"null","sweep":{"seconds":[0.01,0.02]}},{"case":"nn","bench":"null"}'
+    run_plainly 0 ./s.json -o j.jsonl --only n
+    lines j.jsonl "{s['case'] for s in v if s['t'] == 'sample'} == {'n[seconds=0.01]', 'n[seconds=0.02]'}"
+    run_plainly 0 ./s.json -o k.jsonl --only 'n[seconds=0.02]'
+    lines k.jsonl "{s['case'] for s in v if s['t'] == 'sample'} == {'n[seconds=0.02]'}"
+    run_plainly 2 ./s.json -o l.jsonl --only 'n[seconds'
+}
+
 test_errors_name_the_place_in_the_description() {
     # shellcheck disable=SC2016 # the description's
     printf '{"schema":"metalgap.app/1","name":"x",\n"run":["true","${oops}"]}' >mine.json
