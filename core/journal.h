@@ -75,7 +75,8 @@ int journal_write_sample(struct journal_writer *writer, const struct journal_sam
 int journal_write_note(struct journal_writer *writer, bool warn, const char *text, struct error *err);
 int journal_write_end(struct journal_writer *writer, bool complete, uint64_t samples, double wall_s, struct error *err);
 
-void journal_close(struct journal_writer *writer); // NULL is fine
+// Closes it; a file that this writer made and into which nothing was written is removed again. NULL is fine.
+void journal_close(struct journal_writer *writer);
 
 // --- reading ------------------------------------------------------------------------------------------------------
 

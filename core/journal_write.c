@@ -15,6 +15,7 @@
 struct journal_writer {
     int fd;
     bool owns_fd; // not for standard output
+    bool created; // by us: removed again if nothing came of it
     bool regular; // a regular file: can be synced and cut
     off_t size;   // end of the last whole line, for regular files
     char *path;
@@ -92,11 +93,18 @@ static int prepare_file(struct journal_writer *w, bool resume, struct error *err
     return check_is_journal(w->path, err) || mend_tail(w, err) ? -1 : 0;
 }
 
+static int open_file(struct journal_writer *w) {
+    int flags = O_WRONLY | O_APPEND | O_CLOEXEC;
+    int fd = open(w->path, flags | O_CREAT | O_EXCL, 0644);
+    w->created = fd >= 0;
+    return fd < 0 && errno == EEXIST ? open(w->path, flags) : fd;
+}
+
 struct journal_writer *journal_open(const char *path, bool resume, struct error *err) {
     struct journal_writer *w = mem_alloc(sizeof *w);
     w->path = mem_strdup(path);
     w->owns_fd = strcmp(path, "-") != 0;
-    w->fd = w->owns_fd ? open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644) : STDOUT_FILENO;
+    w->fd = w->owns_fd ? open_file(w) : STDOUT_FILENO;
     int failed = w->fd < 0 ? io_error(w, "opening", err) : w->owns_fd ? prepare_file(w, resume, err) : 0;
     if (!failed)
         return w;
@@ -109,6 +117,8 @@ void journal_close(struct journal_writer *w) {
         return;
     if (w->owns_fd && w->fd >= 0)
         close(w->fd);
+    if (w->created && w->size == 0)
+        unlink(w->path);
     free(w->path);
     free(w);
 }

@@ -184,6 +184,17 @@ static void cut_line_is_dropped_and_resume_continues(void **state) {
     assert_false(truncated);
 }
 
+static void an_empty_journal_is_not_left_behind(void **state) {
+    (void)state;
+    struct error err;
+    unlink(path);
+    journal_close(journal_open(path, false, &err));
+    assert_int_equal(access(path, F_OK), -1);
+    put(""); // this one was there before
+    journal_close(journal_open(path, false, &err));
+    assert_int_equal(access(path, F_OK), 0);
+}
+
 static void whole_last_line_without_newline_is_kept(void **state) {
     (void)state;
     struct error err;
@@ -272,6 +283,7 @@ int main(void) {
         FILE_TEST(defaults_of_the_contract),
         FILE_TEST(malformed_lines_name_their_place),
         FILE_TEST(cut_line_is_dropped_and_resume_continues),
+        FILE_TEST(an_empty_journal_is_not_left_behind),
         FILE_TEST(whole_last_line_without_newline_is_kept),
         FILE_TEST(a_header_cut_by_a_kill_is_written_again),
         FILE_TEST(endless_line_is_refused),
