@@ -237,6 +237,7 @@ static void watch_job(struct guest_exits *g, pid_t job) {
     for (size_t cpu = 0; cpu < g->cpus; cpu++)
         g->counters[cpu].current = WHOSE_OTHERS;
     pid_t session = getsid(job);
+    g->job->leader = 0;
     g->job->session = session > 0 ? (unsigned)session : 0;
 }
 

@@ -109,10 +109,20 @@ COUNT(hyperv_send_ipi_mask, EVENT_HYPERV_IPI_MASK)
 COUNT(page_fault_user, EVENT_FAULT_USER)
 COUNT(page_fault_kernel, EVENT_FAULT_KERNEL)
 
+// The number is looked up until it is found once; from then on the kernel's pid itself is compared, which is what keeps
+// context switches cheap. The session's leader lives as long as the sample, so its pid is not given away meanwhile.
 static __always_inline int is_of_job(struct task_struct *task) {
     __u32 zero = 0;
     struct guest_exits_job *j = bpf_map_lookup_elem(&job, &zero);
-    return j && j->session && session_of(task) == j->session;
+    if (!j || !j->session)
+        return 0;
+    struct pid *session = task->signal->pids[PIDTYPE_SID];
+    if (j->leader)
+        return j->leader == (__u64)session;
+    if (pid_number(session) != j->session)
+        return 0;
+    j->leader = (__u64)session;
+    return 1;
 }
 
 SEC("tp_btf/sched_switch")

@@ -60,4 +60,6 @@ struct guest_exits_cpu {
 // What user space tells the programs.
 struct guest_exits_job {
     unsigned int session; // session number of the job's tasks; 0: no sample is running
+    unsigned int unused;
+    unsigned long long leader; // the kernel's pid of that session, once a program has seen it; 0 before
 };
