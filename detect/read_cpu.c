@@ -176,19 +176,27 @@ static void read_cpuid(struct evidence_set *set) {
     read_confidential(set);
 }
 
+// What follows the key at the start of a line, or NULL if the line starts otherwise.
+static const char *behind(const char *line, const char *key) {
+    while (*key && *line == *key) {
+        line++;
+        key++;
+    }
+    return *key ? NULL : line;
+}
+
 // Copies the value of the first "key : value" line. False if there is none.
 static bool cpuinfo_value(const char *text, const char *key, char *out, size_t size) {
     for (const char *line = text; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
-        size_t length = strlen(key);
-        if (strncmp(line, key, length) != 0)
+        const char *at = behind(line, key);
+        if (!at)
             continue;
-        const char *at = line + length;
         at += strspn(at, " \t");
         if (*at != ':')
             continue;
         at++;
         at += strspn(at, " \t");
-        length = strcspn(at, "\n");
+        size_t length = strcspn(at, "\n");
         if (length >= size)
             length = size - 1;
         memcpy(out, at, length);
