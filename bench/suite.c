@@ -104,7 +104,7 @@ static int read_bench(const cJSON *object, struct suite_case *c, struct error *e
         return -1;
     c->ops = bench_find(name);
     if (c->ops)
-        return 0;
+        return bench_check(c->ops, err);
     refuse(cJSON_GetObjectItemCaseSensitive(object, "bench"), err, "reading a suite");
     error_why(err, "there is no bench \"%s\"", name);
     return error_remedy(err, "metalgap list benches");

@@ -55,11 +55,6 @@ static int fom(const struct bench_context *context, struct bench_fom *out, struc
     return 0;
 }
 
-static const char *unavailable(const struct bench_context *context) {
-    enum kernel_pages pages = PAGES_SYSTEM;
-    return kernel_pages_param(context, &pages, NULL) < 0 ? NULL : kernel_pages_unavailable(pages);
-}
-
 static char *line_at(const struct chase *c, size_t position) {
     return (char *)c->memory.base + (size_t)c->order[position % c->lines] * LINE;
 }
@@ -170,7 +165,7 @@ const struct bench_ops bench_chase = {
     .summary = "memory latency: dependent loads over a working set",
     .params = params,
     .fom = fom,
-    .unavailable = unavailable,
+    .unavailable = kernel_pages_unavailable,
     .setup = setup,
     .run = run,
     .verify = verify,

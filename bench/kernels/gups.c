@@ -92,11 +92,6 @@ static int fom(const struct bench_context *context, struct bench_fom *out, struc
     return 0;
 }
 
-static const char *unavailable(const struct bench_context *context) {
-    enum kernel_pages pages = PAGES_SYSTEM;
-    return kernel_pages_param(context, &pages, NULL) < 0 ? NULL : kernel_pages_unavailable(pages);
-}
-
 static int setup(struct bench_context *context, struct error *err) {
     struct gups *g = mem_alloc(sizeof *g);
     enum kernel_pages pages;
@@ -200,7 +195,7 @@ const struct bench_ops bench_gups = {
     .summary = "random memory updates: HPC Challenge's RandomAccess",
     .params = params,
     .fom = fom,
-    .unavailable = unavailable,
+    .unavailable = kernel_pages_unavailable,
     .setup = setup,
     .run = run,
     .verify = verify,

@@ -20,8 +20,9 @@ enum kernel_pages { PAGES_SYSTEM, PAGES_4K, PAGES_THP, PAGES_HUGE, PAGES_COUNT }
 // Reads the parameter "pages". 0, or -1 with `err` (code 3).
 int kernel_pages_param(const struct bench_context *context, enum kernel_pages *out, struct error *err);
 
-// NULL if such pages can be had here, otherwise the reason and the remedy (static text).
-const char *kernel_pages_unavailable(enum kernel_pages pages);
+// The `unavailable` of a bench with the parameter "pages": NULL if such pages can be had here, or if the parameter is
+// wrong, which others tell; otherwise the reason and the remedy (static text).
+const char *kernel_pages_unavailable(const struct bench_context *context);
 
 struct kernel_memory {
     void *base; // aligned to 2 MiB; not touched yet: the first thread to write a page decides its NUMA node

@@ -106,7 +106,10 @@ size_t kernel_memory_available(void) {
     return group < machine ? group : machine;
 }
 
-const char *kernel_pages_unavailable(enum kernel_pages pages) {
+const char *kernel_pages_unavailable(const struct bench_context *context) {
+    enum kernel_pages pages = PAGES_SYSTEM;
+    if (kernel_pages_param(context, &pages, NULL) < 0)
+        return NULL;
     if (pages == PAGES_HUGE && proc_bytes("/proc/meminfo", "Hugetlb:") == 0)
         return "no huge pages are reserved: sysctl vm.nr_hugepages=N";
     if (pages != PAGES_THP)

@@ -85,11 +85,6 @@ static int fom(const struct bench_context *context, struct bench_fom *out, struc
     return 0;
 }
 
-static const char *unavailable(const struct bench_context *context) {
-    enum kernel_pages pages = PAGES_SYSTEM;
-    return kernel_pages_param(context, &pages, NULL) < 0 ? NULL : kernel_pages_unavailable(pages);
-}
-
 static const struct values first = {.a = 1, .b = 2, .c = 0.5};
 
 // One element after one pass, by the arithmetic of the kernel.
@@ -242,7 +237,7 @@ const struct bench_ops bench_stream = {
     .summary = "memory bandwidth: STREAM's copy, scale, add, triad",
     .params = params,
     .fom = fom,
-    .unavailable = unavailable,
+    .unavailable = kernel_pages_unavailable,
     .setup = setup,
     .run = run,
     .verify = verify,
