@@ -93,7 +93,7 @@ $B/probes/%.skel.h: $B/probes/%.bpf.o
 $B/mpi/%: bench/mpi/%.c
 	@mkdir -p $(@D)
 	$(SAY) '  MPI  $<'
-	$QOMPI_CC=$(CC) $(MPICC) $(CPPFLAGS) -std=c17 $(WARN) -O3 -MMD -MP -MF $@.d -o $@ $< -lm
+	$QOMPI_CC="$(CC)" $(MPICC) $(CPPFLAGS) -std=c17 $(WARN) -O3 -MMD -MP -MF $@.d -o $@ $< -lm
 
 # --- tests ----------------------------------------------------------------------------------------------------------
 $B/tests/%: tests/unit/%.c $B/libmetalgap.a
