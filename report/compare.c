@@ -102,8 +102,7 @@ static bool all_have_blocks(const struct series *series, struct span *span) {
     return counted > 0;
 }
 
-// Both sides number their blocks, and nothing says that they were different runs: other hosts, or other times.
-static bool interleaved(const struct side *subject, const struct side *baseline) {
+bool sides_interleaved(const struct side *subject, const struct side *baseline) {
     if (subject->count != 1 || baseline->count != 1)
         return false;
     const char *host_s = subject->run[0].set->host;
@@ -228,7 +227,7 @@ struct comparison compare_sides(const struct side *subject, const struct side *b
     struct stats_side stats_b = side_values_stats(&log_b);
 
     c.has_baseline = log_s.count > 0 && log_b.count > 0;
-    c.paired = c.has_baseline && interleaved(subject, baseline);
+    c.paired = c.has_baseline && sides_interleaved(subject, baseline);
     if (c.paired) {
         double *difference = pair_differences(subject, baseline, SIDE_LOG_COST, &c.pairs);
         c.paired = c.pairs > 0;

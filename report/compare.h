@@ -21,6 +21,9 @@ struct side {
 // Collects the journals of a side that have this case. free(out.run) releases it.
 struct side side_collect(const struct dataset *sets, size_t count, const char *case_name);
 
+// Both sides are one run, number their blocks, and nothing says that they ran apart: other hosts, or other times.
+bool sides_interleaved(const struct side *subject, const struct side *baseline);
+
 // Values of a side's observations of one mode, those that count (point_counts), run by run in order.
 struct side_values {
     struct stats_run *run; // as many as the side has runs; `value` may be NULL where a run has none

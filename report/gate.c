@@ -47,7 +47,7 @@ static char *explain(const struct gate_case *c, double limit_pct, bool identifie
     if (c->verdict == GATE_EXCEEDS)
         return mem_printf("%s overhead: over %g %%", pct, limit_pct);
     if (!identified)
-        return mem_printf("%s overhead: drift, correlation or too few samples leave no interval to trust", pct);
+        return mem_printf("%s overhead: too few samples for a 95 %% interval", pct);
     if (isnan(c->more_samples))
         return mem_printf("%s overhead: too close to %g %% to say how many samples would tell", pct, limit_pct);
     return mem_printf("%s overhead: about %.0f more samples a side would tell whether it is over %g %%", pct,

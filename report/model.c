@@ -251,8 +251,10 @@ static bool same_measure(const struct dataset_case *a, const struct dataset_case
     return a->better == b->better && strcmp(unit_a, unit_b) == 0 && !a->fom_name == !b->fom_name;
 }
 
-// Runs whose case is another measurement or has other parameters are told; the former are left out.
+// Runs whose case is another measurement or has other parameters are told; the former are left out. Two commands that
+// took turns are meant to be different work.
 static void check_sameness(struct model_case *c, struct side *side, const struct dataset_case *reference) {
+    bool meant_to_differ = sides_interleaved(&c->subject, &c->baseline);
     size_t kept = 0;
     for (size_t r = 0; r < side->count; r++) {
         const struct dataset_case *d = side->run[r].c;
@@ -261,7 +263,7 @@ static void check_sameness(struct model_case *c, struct side *side, const struct
                         side->run[r].set->name);
             continue;
         }
-        if (reference->params && d->params && !cJSON_Compare(reference->params, d->params, 1))
+        if (!meant_to_differ && reference->params && d->params && !cJSON_Compare(reference->params, d->params, 1))
             strings_add(&c->warnings, "the parameters differ between %s and %s: not the same work",
                         c->subject.run[0].set->name, side->run[r].set->name);
         side->run[kept++] = side->run[r];
@@ -279,10 +281,7 @@ static const char *units_word(const struct stats_shift *shift, bool paired) {
 
 static void refusal_words(const struct model_case *c, char *out, size_t size) {
     const struct stats_shift *shift = &c->cmp.shift;
-    if (shift->refusal == STATS_TOO_CORRELATED)
-        snprintf(out, size, "the samples depend on each other so much that they count for %.1f independent ones",
-                 shift->effective);
-    else if (c->cmp.paired)
+    if (c->cmp.paired)
         snprintf(out, size, "%zu pairs are too few for a 95 %% interval (6 are needed)", c->cmp.pairs);
     else
         snprintf(out, size, "%zu against %zu samples are too few for a 95 %% interval (4 a side are needed)",
@@ -513,10 +512,13 @@ static void warn_journal(struct model *model, const struct dataset *set) {
             strings_add(&model->warnings, "%s: %s", set->name, set->notes[i].text);
 }
 
+// "" where the journal does not tell, or is of a command, which has no suite file.
 static const char *suite_hash(const struct dataset *set) {
     const cJSON *suite = cJSON_GetObjectItemCaseSensitive(set->header, "suite");
+    const cJSON *name = cJSON_GetObjectItemCaseSensitive(suite, "name");
     const cJSON *hash = cJSON_GetObjectItemCaseSensitive(suite, "sha256");
-    return cJSON_IsString(hash) ? hash->valuestring : "";
+    bool file = cJSON_IsString(hash) && !(cJSON_IsString(name) && strcmp(name->valuestring, "command") == 0);
+    return file ? hash->valuestring : "";
 }
 
 static void warn_sides(struct model *model) {

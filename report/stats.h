@@ -14,8 +14,8 @@
 //   With several machines (else several runs) on a side, whole machines (runs) are resampled (Efron 1979), since what
 //   is below the top level is already in the spread of the top; the standard error is scaled by sqrt(G/(G-1)) and used
 //   with Student's t, because a percentile interval from two or three units is far too narrow.
-// - Autocorrelated samples count for fewer: n / tau, tau the integrated autocorrelation time. Fewer than
-//   STATS_MIN_EFFECTIVE a side identify nothing.
+// - Autocorrelated samples count for fewer: n / tau, tau the integrated autocorrelation time. The interval grows by the
+//   square root and by Student's t for so few; where hardly two independent samples are left, to six times and more.
 // - A level that drifts is uncertain by as much as it moved: the drift is added to both ends of an unpaired interval.
 #pragma once
 
@@ -28,8 +28,8 @@
 #define STATS_CONFIDENCE 0.95
 #define STATS_POWER      0.80
 
-// Independent observations a side below which no verdict is given.
-enum { STATS_MIN_EFFECTIVE = 4 };
+// Samples a side below which no verdict is given.
+enum { STATS_MIN_SAMPLES = 4 };
 
 struct stats_interval {
     double low; // NaN where there is no interval of this confidence
@@ -60,8 +60,7 @@ enum stats_method {
 // Why nothing can be concluded from a shift.
 enum stats_refusal {
     STATS_IDENTIFIED,
-    STATS_TOO_FEW,        // no interval of 95 % exists for so few samples
-    STATS_TOO_CORRELATED, // fewer than STATS_MIN_EFFECTIVE independent samples a side
+    STATS_TOO_FEW, // no interval of 95 % exists for so few samples
 };
 
 struct stats_shift {
@@ -77,7 +76,7 @@ struct stats_shift {
     size_t subject_units; // machines or runs that the interval rests on; 1: one run of one machine
     size_t baseline_units;
     bool units_are_machines;
-    double effective;            // the smaller side's number of independent samples
+    double effective;            // the smaller side's number of independent samples; 2 at least
     double autocorrelation;      // pooled, lag 1
     double planning_se;          // standard error for planning: known from two samples a side on, even without interval
     double drift_allowance;      // what was added to each end of the interval for drift

@@ -159,7 +159,7 @@ static void test_verdicts(void **state) {
     assert_int_equal(stats_verdict(&shift, 0.005), STATS_NOT_SLOWER);
     shift.ci = (struct stats_interval){-0.001, 0.006};
     assert_int_equal(stats_verdict(&shift, 0.005), STATS_CANNOT_TELL);
-    shift.refusal = STATS_TOO_CORRELATED;
+    shift.refusal = STATS_TOO_FEW;
     shift.ci = (struct stats_interval){0.001, 0.003};
     assert_int_equal(stats_verdict(&shift, 0.005), STATS_CANNOT_TELL);
     assert_string_equal(stats_verdict_name(STATS_NOT_SLOWER), "not-slower");
@@ -198,6 +198,36 @@ static void test_autocorrelation_is_paid_for(void **state) {
     // Twenty such samples are a handful of independent ones: nothing can be told.
     struct stats_shift shift = compare_two(dependent, 20, dependent + 40, 20);
     assert_int_equal(stats_verdict(&shift, 0.005), STATS_CANNOT_TELL);
+}
+
+// Six pairs that differ by a factor of nine, in every one of many noises: widened, never without an interval.
+static void test_a_large_shift_is_found_in_dependent_samples(void **state) {
+    (void)state;
+    static const struct noise_shape noises[] = {
+        {"independent", noise_bursts, 0, 0, true},
+        {"dependent", noise_gauss, 0.9, 0, true},
+        {"drifting 10 %", noise_gauss, 0, 0.1, false},
+    };
+    enum { TRIALS = 300, N = 6 };
+    for (size_t k = 0; k < ARRAY_LEN(noises); k++) {
+        struct dist_rng rng;
+        dist_rng_seed(&rng, 90 + k);
+        size_t found = 0;
+        for (size_t t = 0; t < TRIALS; t++) {
+            double x[N];
+            double y[N];
+            double difference[N];
+            noise_pair(&noises[k], N, log(9), &rng, x, y);
+            for (size_t i = 0; i < N; i++)
+                difference[i] = x[i] - y[i];
+            struct stats_shift paired = stats_compare_paired(difference, N);
+            struct stats_shift apart = compare_two(x, N, y, N);
+            assert_int_equal(paired.refusal, STATS_IDENTIFIED);
+            assert_int_equal(apart.refusal, STATS_IDENTIFIED);
+            found += stats_verdict(&paired, 0.005) == STATS_SLOWER && stats_verdict(&apart, 0.005) == STATS_SLOWER;
+        }
+        assert_true(found * 100 >= TRIALS * 98);
+    }
 }
 
 static void test_drift_is_found_and_allowed_for(void **state) {
@@ -527,6 +557,7 @@ int main(void) {
         cmocka_unit_test(test_verdicts),
         cmocka_unit_test(test_identical_constant_samples),
         cmocka_unit_test(test_autocorrelation_is_paid_for),
+        cmocka_unit_test(test_a_large_shift_is_found_in_dependent_samples),
         cmocka_unit_test(test_drift_is_found_and_allowed_for),
         cmocka_unit_test(test_a_drift_does_not_hide_a_larger_shift),
         cmocka_unit_test(test_modes),
