@@ -13,7 +13,7 @@
 
 #define UNTIL_MIN_SAMPLES 6     // fewer give no interval by ranks
 #define UNTIL_MAX_SAMPLES 10000 // a bound for a suite without --budget
-#define ATTRIBUTION_SHARE 5     // one attribution sample for so many timing samples,
+#define ATTRIBUTION_SHARE 5     // one attribution sample a pass for so many timing samples,
 #define ATTRIBUTION_MIN   2     // but enough to see their spread
 
 // --- planning -----------------------------------------------------------------------------------------------------
@@ -121,12 +121,18 @@ void plan_free(struct plan *plan) {
     *plan = (struct plan){0};
 }
 
-void plan_attribution(struct plan *plan) {
+void plan_attribution(struct plan *plan, size_t passes) {
+    plan->passes = passes;
     for (size_t i = 0; i < plan->count; i++) {
         struct planned_case *c = &plan->cases[i];
         unsigned wanted = c->planned[MODE_TIMING] / ATTRIBUTION_SHARE;
-        c->planned[MODE_ATTRIBUTION] = c->skipped ? 0 : wanted > ATTRIBUTION_MIN ? wanted : ATTRIBUTION_MIN;
+        unsigned each = wanted > ATTRIBUTION_MIN ? wanted : ATTRIBUTION_MIN;
+        c->planned[MODE_ATTRIBUTION] = c->skipped ? 0 : each * (unsigned)passes;
     }
+}
+
+size_t plan_next_pass(const struct plan *plan, const struct planned_case *c) {
+    return plan->passes ? c->done[MODE_ATTRIBUTION] % plan->passes : 0;
 }
 
 struct planned_case *plan_find(struct plan *plan, const char *name) {

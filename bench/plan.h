@@ -13,8 +13,8 @@ struct planned_case {
     struct bench_fom fom;
     bool has_fom;
     bool skipped;
-    char why[512]; // skipped
-    unsigned planned[MODE_COUNT];
+    char why[512];                // skipped
+    unsigned planned[MODE_COUNT]; // attribution: of all passes together
     unsigned done[MODE_COUNT];
     unsigned invalid;
     double spent_s; // wall time of all its samples, set-up included
@@ -29,6 +29,7 @@ struct plan {
     struct planned_case *cases;
     size_t count;
     cpu_set_t all_cpus; // that cases may use
+    size_t passes;      // of attribution samples, in turn; 0: there are none
 };
 
 // Chooses the cases, their CPUs and figures of merit, and decides which cannot run here. 0, or -1 with `err` (code 2
@@ -36,8 +37,11 @@ struct plan {
 int plan_make(const struct run_options *options, struct plan *out, struct error *err);
 void plan_free(struct plan *plan);
 
-// Adds attribution samples to each case: one for so many timing samples, at least two.
-void plan_attribution(struct plan *plan);
+// Adds attribution samples to each case, for each of `passes` passes: one for so many timing samples, at least two.
+void plan_attribution(struct plan *plan, size_t passes);
+
+// The pass of the case's next attribution sample: they take turns.
+size_t plan_next_pass(const struct plan *plan, const struct planned_case *c);
 
 struct planned_case *plan_find(struct plan *plan, const char *name); // NULL if there is none
 

@@ -26,6 +26,9 @@ static int record_sample(struct run *run, struct planned_case *c, enum sample_mo
         .block = run->paired ? (int64_t)c->done[mode] : -1,
         .rank = -1,
         .mode = mode,
+        .pass = mode == MODE_ATTRIBUTION
+                    ? collector_set_pass_name(run->session->collectors, plan_next_pass(&run->plan, c))
+                    : NULL,
         .start_ns = outcome->start_ns,
         .start_tsc = outcome->start_tsc,
         .end_tsc = outcome->end_tsc,
@@ -53,6 +56,7 @@ static int record_sample(struct run *run, struct planned_case *c, enum sample_mo
 static void observe(struct run *run, struct planned_case *c, enum sample_mode mode, struct worker *worker,
                     struct worker_outcome *outcome, struct collector_output *found) {
     struct sample_window window = {.job = worker_pid(worker), .cpus = &c->cpus, .mode = mode};
+    window.pass = mode == MODE_ATTRIBUTION ? plan_next_pass(&run->plan, c) : 0;
     window.start_ns = clock_now_ns();
     collector_set_begin(run->session->collectors, &window);
     worker_go(worker, c->suite_case->timeout_s, &session_stop, outcome);

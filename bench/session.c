@@ -69,9 +69,7 @@ int session_open(struct session *session, struct run *runs, size_t count, struct
     if (!session->collectors)
         return -1;
     for (size_t i = 0; i < count; i++) {
-        // Attribution samples are of use only if a collector works that stays off in timing samples.
-        if (collector_set_wants_attribution(session->collectors))
-            plan_attribution(&runs[i].plan);
+        plan_attribution(&runs[i].plan, collector_set_passes(session->collectors));
         if (run_begin(&runs[i], err))
             return -1;
     }

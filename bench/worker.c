@@ -34,7 +34,7 @@ struct shared {
 struct worker {
     pid_t pid;
     int reports; // worker -> runner: one byte a step
-    int orders;  // runner -> worker: one byte: go
+    int orders;  // runner -> worker: one byte: go, one: verify
     struct shared *shared;
     bool finished; // verified: it is about to end by itself
 };
@@ -61,7 +61,15 @@ static void report(int fd, enum step step) {
         _exit(1); // the runner is gone
 }
 
-static void do_work(const struct bench_ops *ops, struct bench_context *context, struct shared *shared, int reports) {
+// Returns when the runner says so; does not if it is gone.
+static void await_order(int orders) {
+    char order;
+    if (read(orders, &order, 1) != 1)
+        _exit(0);
+}
+
+static void do_work(const struct bench_ops *ops, struct bench_context *context, struct shared *shared, int reports,
+                    int orders) {
     struct live_threads before = live_threads_read(getpid());
     double cpu0 = cpu_time_s();
     shared->start_ns = clock_now_ns();
@@ -73,6 +81,7 @@ static void do_work(const struct bench_ops *ops, struct bench_context *context, 
     struct live_threads after = live_threads_read(getpid());
     shared->live = (struct live_threads){after.run_s - before.run_s, after.wait_s - before.wait_s};
     report(reports, failed ? STEP_FAILED : STEP_DONE);
+    await_order(orders); // collectors read what they need of this process
     if (failed)
         _exit(0);
     if (ops->verify)
@@ -95,10 +104,8 @@ static void work(const struct bench_ops *ops, struct bench_context *context, str
         _exit(0);
     }
     report(reports, STEP_READY);
-    char go;
-    if (read(orders, &go, 1) == 1)
-        do_work(ops, context, shared, reports);
-    _exit(0);
+    await_order(orders);
+    do_work(ops, context, shared, reports, orders);
 }
 
 // --- the runner's side --------------------------------------------------------------------------------------------
@@ -282,7 +289,9 @@ void worker_finish(struct worker *w, const volatile int *stop, struct worker_out
     if (!out->done)
         return;
     char step = 0;
-    enum waited waited = wait_step(w, VERIFY_TIMEOUT_S, stop, &step);
+    enum waited waited = WAITED_GONE;
+    if (write(w->orders, "V", 1) == 1)
+        waited = wait_step(w, VERIFY_TIMEOUT_S, stop, &step);
     if (waited == WAITED_STEP) {
         w->finished = true;
         if (!w->shared->result.valid)

@@ -36,11 +36,12 @@ struct collect_options {
 struct sample_window {
     pid_t job;             // root process of the job and leader of its session; its children belong to the job, too
     const cpu_set_t *cpus; // CPUs the job may run on
-    enum sample_mode mode;
-    uint64_t start_ns;        // CLOCK_MONOTONIC: when begin() was called
-    uint64_t end_ns;          // when the work was done; 0 in begin()
-    double roi_s;             // the window that the figure of merit covers; 0 in begin()
-    double cpu_s;             // user + system CPU-seconds of the job inside the window; 0 in begin()
+    enum sample_mode mode; // what a collector sees: MODE_TIMING also in attribution passes that belong to another one
+    size_t pass;           // attribution samples: which pass, below collector_set_passes(); 0 in timing samples
+    uint64_t start_ns;     // CLOCK_MONOTONIC: when begin() was called
+    uint64_t end_ns;       // when the work was done; 0 in begin()
+    double roi_s;          // the window that the figure of merit covers; 0 in begin()
+    double cpu_s;          // user + system CPU-seconds of the job inside the window; 0 in begin()
     struct live_threads live; // the same of the job's root process alone, with its waiting; 0 in begin()
 };
 
@@ -56,6 +57,7 @@ struct collector_ops {
     const char *name;    // lower case, unique
     const char *summary; // one line for `list collectors`
     bool in_timing;      // cheap enough to be on in timing samples; otherwise in attribution samples only
+    bool perturbs;       // changes what other sources see (its own exits, say): gets attribution samples of its own
     bool only_by_name;   // not part of "all": it has to be asked for
 
     // Starts the source. Fills *status in any case. Returns the collector's state, owned by it until close(), or NULL
@@ -88,10 +90,15 @@ struct collector_set *collector_set_open(const char *selection, const struct col
                                          struct error *err);
 void collector_set_close(struct collector_set *set); // NULL is fine
 
-// True if a collector is open that takes part in attribution samples only.
-bool collector_set_wants_attribution(const struct collector_set *set);
+// Attribution samples go round over passes: "common" has all collectors on that are not in timing samples and do not
+// perturb others (there is none without such a collector), and each one that perturbs has a pass of its name. The
+// cheap ones (in_timing) are on in every sample, and do what they do in timing samples while another one's pass runs.
+// 0: no attribution samples are needed.
+size_t collector_set_passes(const struct collector_set *set);
+const char *collector_set_pass_name(const struct collector_set *set, size_t pass); // static text
 
-// Begins and ends all collectors that take part in a sample of this mode. Failures become notes in out->notes.
+// Begins and ends all collectors that take part in a sample of this mode and pass. Failures become notes in
+// out->notes.
 void collector_set_begin(struct collector_set *set, const struct sample_window *window);
 void collector_set_end(struct collector_set *set, const struct sample_window *window, struct collector_output *out);
 

@@ -45,6 +45,8 @@ int collector_check(const struct collector_ops *ops, struct error *err) {
         why = "its name is one of the selections";
     else if (!ops->summary || !ops->summary[0])
         why = "it has no summary";
+    else if (ops->perturbs && ops->in_timing)
+        why = "what perturbs other sources cannot be on in timing samples";
     else if (!ops->open || !ops->begin || !ops->end || !ops->close)
         why = "open, begin, end or close is missing";
     if (!why)
@@ -163,25 +165,71 @@ void collector_set_close(struct collector_set *set) {
 
 // --- samples ------------------------------------------------------------------------------------------------------
 
-static bool takes_part(const struct member *m, enum sample_mode mode) {
-    return m->state && (m->ops->in_timing || mode == MODE_ATTRIBUTION);
+static bool in_common_pass(const struct member *m) {
+    return m->state && !m->ops->in_timing && !m->ops->perturbs;
 }
 
-bool collector_set_wants_attribution(const struct collector_set *set) {
+static bool has_common_pass(const struct collector_set *set) {
     for (size_t i = 0; i < set->count; i++) {
-        if (set->members[i].state && !set->members[i].ops->in_timing)
+        if (in_common_pass(&set->members[i]))
             return true;
     }
     return false;
 }
 
+// The collector whose pass this is, or NULL: the common one.
+static const struct member *pass_owner(const struct collector_set *set, size_t pass) {
+    size_t at = has_common_pass(set) ? 1 : 0;
+    for (size_t i = 0; i < set->count; i++) {
+        const struct member *m = &set->members[i];
+        if (m->state && m->ops->perturbs && at++ == pass)
+            return m;
+    }
+    return NULL;
+}
+
+size_t collector_set_passes(const struct collector_set *set) {
+    size_t passes = has_common_pass(set) ? 1 : 0;
+    for (size_t i = 0; i < set->count; i++)
+        passes += set->members[i].state && set->members[i].ops->perturbs;
+    return passes;
+}
+
+const char *collector_set_pass_name(const struct collector_set *set, size_t pass) {
+    const struct member *owner = pass_owner(set, pass);
+    return owner ? owner->ops->name : "common";
+}
+
+static bool takes_part(const struct member *m, const struct sample_window *window, const struct member *owner) {
+    if (!m->state)
+        return false;
+    if (m->ops->in_timing)
+        return true;
+    return window->mode == MODE_ATTRIBUTION && (owner ? m == owner : in_common_pass(m));
+}
+
+// What this collector gets to see: in another one's pass it is to do no more than in a timing sample.
+static struct sample_window window_for(const struct member *m, const struct sample_window *window,
+                                       const struct member *owner) {
+    struct sample_window seen = *window;
+    if (owner && m != owner)
+        seen.mode = MODE_TIMING;
+    return seen;
+}
+
+static const struct member *owner_of(const struct collector_set *set, const struct sample_window *window) {
+    return window->mode == MODE_ATTRIBUTION ? pass_owner(set, window->pass) : NULL;
+}
+
 void collector_set_begin(struct collector_set *set, const struct sample_window *window) {
+    const struct member *owner = owner_of(set, window);
     for (size_t i = 0; i < set->count; i++) {
         struct member *m = &set->members[i];
         m->begun = m->failed = false;
-        if (!takes_part(m, window->mode))
+        if (!takes_part(m, window, owner))
             continue;
-        m->failed = m->ops->begin(m->state, window, &m->failure) != 0;
+        struct sample_window seen = window_for(m, window, owner);
+        m->failed = m->ops->begin(m->state, &seen, &m->failure) != 0;
         m->begun = !m->failed;
     }
 }
@@ -196,10 +244,12 @@ static void note_failure(const struct member *m, cJSON *notes) {
 
 // The first to begin is the last to end, so that the windows nest.
 void collector_set_end(struct collector_set *set, const struct sample_window *window, struct collector_output *out) {
+    const struct member *owner = owner_of(set, window);
     for (size_t i = set->count; i-- > 0;) {
         struct member *m = &set->members[i];
+        struct sample_window seen = window_for(m, window, owner);
         if (m->begun)
-            m->failed = m->ops->end(m->state, window, out, &m->failure) != 0;
+            m->failed = m->ops->end(m->state, &seen, out, &m->failure) != 0;
         if (m->failed)
             note_failure(m, out->notes);
         m->begun = m->failed = false;

@@ -501,6 +501,7 @@ const struct collector_ops collector_exit_profiler = {
     .name = "exit_profiler",
     .summary = "time behind trapping instructions (cpuid, ports, hypercalls), by a timer's ticks, and where",
     .in_timing = false,
+    .perturbs = true, // its ticks are timer exits
     .open = exit_profiler_open,
     .begin = exit_profiler_begin,
     .end = exit_profiler_end,

@@ -41,6 +41,7 @@ struct journal_sample {
     uint64_t seq;
     int64_t block; // pair of an interleaved run, -1 if absent
     enum sample_mode mode;
+    const char *pass;   // attribution: the sources that were on beside the cheap ones; NULL if absent
     const char *node;   // NULL if absent
     int64_t rank;       // -1 if absent
     uint64_t start_ns;  // CLOCK_MONOTONIC, 0 if absent

@@ -193,6 +193,7 @@ static int parse_sample(struct journal_reader *r, struct journal_record *out, st
         json_get_bool(line, "valid", JSON_REQUIRED, &s->valid, err) < 0 ||
         parse_optional_index(line, "block", &s->block, err) < 0 ||
         parse_optional_index(line, "rank", &s->rank, err) < 0 ||
+        json_get_string(line, "pass", JSON_OPTIONAL, &s->pass, err) < 0 ||
         json_get_string(line, "node", JSON_OPTIONAL, &s->node, err) < 0 ||
         json_get_string(line, "why", JSON_OPTIONAL, &s->why, err) < 0 ||
         json_get_ticks(line, "start_ns", JSON_OPTIONAL, &s->start_ns, err) < 0 ||

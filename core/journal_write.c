@@ -194,6 +194,8 @@ int journal_write_sample(struct journal_writer *w, const struct journal_sample *
     if (s->block >= 0)
         json_add_u64(line, "block", (uint64_t)s->block);
     json_add_string(line, "mode", sample_mode_names[s->mode]);
+    if (s->pass)
+        json_add_string(line, "pass", s->pass);
     if (s->node)
         json_add_string(line, "node", s->node);
     if (s->rank >= 0)

@@ -117,6 +117,20 @@ static void keep_losses(struct series *series, const struct journal_sample *s, s
     }
 }
 
+// The pass's index among the case's; there are as many as sources that perturb each other, a handful.
+static uint16_t pass_index(struct dataset_case *c, const struct journal_sample *s) {
+    if (s->mode != MODE_ATTRIBUTION)
+        return 0;
+    const char *name = s->pass ? s->pass : "";
+    for (size_t i = 0; i < c->pass_count; i++)
+        if (strcmp(c->passes[i], name) == 0)
+            return (uint16_t)i;
+    if (c->pass_count == UINT16_MAX)
+        return 0;
+    ARRAY_PUSH(c->passes, c->pass_count, c->pass_capacity, mem_strdup(name));
+    return (uint16_t)(c->pass_count - 1);
+}
+
 static void keep_sample(struct dataset *set, const struct journal_sample *s) {
     struct dataset_case *c = find_case(set, s->case_name);
     struct series *series = &c->mode[s->mode];
@@ -130,6 +144,7 @@ static void keep_sample(struct dataset *set, const struct journal_sample *s) {
         .roi_s = s->roi_s,
         .cpu_s = optional_number(s->circumstances, "cpu_s"),
         .foreign = optional_number(s->circumstances, "foreign_cpu"),
+        .pass = pass_index(c, s),
         .valid = s->valid,
     };
     keep_losses(series, s, &point);
@@ -265,6 +280,9 @@ static void free_case(struct dataset_case *c) {
         for (int cause = 0; cause < CAUSE_COUNT; cause++)
             free(c->mode[mode].hist[cause]);
     }
+    for (size_t i = 0; i < c->pass_count; i++)
+        free(c->passes[i]);
+    free(c->passes);
     free(c->name);
     free(c->bench);
     free(c->fom_name);

@@ -21,6 +21,7 @@ struct point {
     double cpu_s;      // CPU time of the job summed over the lines; NaN if not told
     double foreign;    // share of the CPUs that others used, worst of the lines; NaN if not told
     double steal_s;    // host.steal told in this observation, for marking outliers
+    uint16_t pass;     // of an attribution sample: index into the case's passes
     bool valid;        // false if any line says so
 };
 
@@ -55,6 +56,9 @@ struct dataset_case {
     enum fom_better better;
     double cpus; // 0 if not told
     cJSON *params;
+    char **passes; // of attribution samples, by name, "" where a line tells none; empty without any
+    size_t pass_count;
+    size_t pass_capacity;
     struct series mode[MODE_COUNT];
     double *step; // per-step seconds of the timing samples, in order
     size_t step_count;

@@ -11,9 +11,9 @@
 // and softirqs, and idle waiting (scope `blocked`).
 //
 // Sources: per cause and scope, the best basis that a side has (timed, sampled, calibrated; `counted` has no seconds);
-// from timing samples where they have that basis, else from attribution samples, whose share of time s / (k roi) is
-// then multiplied with the timing samples' mean cost, since only that one is free of the probes. Counts come from
-// timing samples where these have any. May include: core, report/compare.h.
+// from timing samples where they have that basis, else from the attribution samples of the pass that has it, whose
+// share of time s / (k roi) is then multiplied with the timing samples' mean cost, since only that one is free of the
+// probes. Counts come from timing samples where these have any. May include: core, report/compare.h.
 #pragma once
 
 #include "report/compare.h"
@@ -23,6 +23,7 @@ struct ledger_line {
     enum obs_scope scope;
     enum obs_basis basis;  // of the subject's seconds (of the baseline's, where only that has any)
     enum sample_mode mode; // the samples that the subject's seconds come from
+    const char *pass;      // of attribution samples: their pass; "" where the journal tells none. Borrowed
     bool summed;           // enters the sum: scope cpu or blocked, seconds known
     bool at_most;          // an upper bound: its source's unit cost contains more than the cause
     bool on_subject;       // the subject has observations of it
@@ -37,6 +38,14 @@ struct ledger_line {
     double baseline_count;
 };
 
+// What a pass costs: its attribution samples against the timing samples beside them, on the subject.
+struct ledger_observer {
+    const char *pass; // "" where the journal tells none. Borrowed
+    size_t count;     // attribution samples
+    double pct;       // NaN where there is no timing sample to compare with
+    struct stats_interval ci;
+};
+
 struct ledger {
     struct ledger_line *lines; // summed ones first, largest first; then counted; latency last
     size_t count;
@@ -47,15 +56,18 @@ struct ledger {
     double tail_pct;               // NaN without a baseline
     struct stats_mean unexplained; // the residual; NaN without a baseline
     struct stats_interval unexplained_ci;
-    bool has_observer;
-    double observer_pct; // attribution samples against timing samples of the subject, robust shift
-    struct stats_interval observer_ci;
+    struct ledger_observer *observers; // one for each pass
+    size_t observer_count;
     bool active_cpus_unknown; // neither CPU time nor `cpus`: k was taken as 1
     bool exceeds;             // the parts exceed the whole by more than their interval
 };
 
-// `baseline` may be empty. free(out.lines) releases it.
+// `baseline` may be empty. ledger_free() releases it; it borrows from the sides.
 struct ledger ledger_make(const struct side *subject, const struct side *baseline, const struct comparison *c);
+void ledger_free(struct ledger *ledger);
+
+// The dearest pass, or NULL: there are no attribution samples, or nothing to compare them with.
+const struct ledger_observer *ledger_dearest(const struct ledger *ledger);
 
 // True for a line that tells of time without entering the sum: latencies of requests in flight, and what the probes
 // cost in attribution samples.

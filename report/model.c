@@ -669,7 +669,7 @@ void model_free(struct model *model) {
     for (size_t i = 0; i < model->case_count; i++) {
         free(model->cases[i].subject.run);
         free(model->cases[i].baseline.run);
-        free(model->cases[i].ledger.lines);
+        ledger_free(&model->cases[i].ledger);
         free(model->cases[i].sentence);
         strings_free(&model->cases[i].warnings);
     }

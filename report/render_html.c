@@ -299,9 +299,12 @@ static void case_facts(struct str *out, const struct model_case *c) {
         str_add(out, "; resolves ");
         plain_percent(out, c->mde_pct);
     }
-    if (c->ledger.has_observer) {
-        str_add(out, "; attribution samples, with all probes on, differ by ");
-        percent(out, c->ledger.observer_pct, c->ledger.observer_ci);
+    for (size_t p = 0; p < c->ledger.observer_count; p++) {
+        const struct ledger_observer *o = &c->ledger.observers[p];
+        str_add(out, p ? ", those with " : "; attribution samples with ");
+        escape_html(out, *o->pass ? o->pass : "all probes", 60);
+        str_add(out, " on differ by ");
+        percent(out, o->pct, o->ci);
     }
     str_add(out, ".</p>\n");
 }

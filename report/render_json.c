@@ -67,6 +67,8 @@ static cJSON *line_object(const struct ledger_line *line) {
     json_add_string(object, "basis", obs_basis_names[line->basis]);
     json_add_string(object, "scope", obs_scope_names[line->scope]);
     json_add_string(object, "samples", sample_mode_names[line->mode]);
+    if (*line->pass)
+        json_add_string(object, "pass", line->pass);
     if (line->at_most)
         cJSON_AddTrueToObject(object, "upper_bound");
     if (line->on_baseline) {
@@ -74,6 +76,25 @@ static cJSON *line_object(const struct ledger_line *line) {
         json_add_double(object, "baseline_count", line->baseline_count);
     }
     return object;
+}
+
+static void add_observers(cJSON *object, const struct ledger *ledger) {
+    static const struct ledger_observer none = {.pct = NAN, .ci = {NAN, NAN}};
+    const struct ledger_observer *dearest = ledger_dearest(ledger);
+    if (!dearest)
+        dearest = &none;
+    json_add_double(object, "observer_pct", dearest->pct);
+    add_interval(object, "observer_ci", dearest->ci);
+    cJSON *list = cJSON_AddArrayToObject(object, "observers");
+    for (size_t i = 0; i < ledger->observer_count; i++) {
+        const struct ledger_observer *o = &ledger->observers[i];
+        cJSON *row = cJSON_CreateObject();
+        json_add_string(row, "pass", o->pass);
+        json_add_u64(row, "samples", o->count);
+        json_add_double(row, "pct", o->pct);
+        add_interval(row, "ci", o->ci);
+        cJSON_AddItemToArray(list, row);
+    }
 }
 
 static void add_ledger(cJSON *object, const struct model_case *c) {
@@ -96,8 +117,7 @@ static void add_ledger(cJSON *object, const struct model_case *c) {
         cJSON_AddNullToObject(object, "tail");
         cJSON_AddNullToObject(object, "unexplained");
     }
-    json_add_double(object, "observer_pct", ledger->observer_pct);
-    add_interval(object, "observer_ci", ledger->observer_ci);
+    add_observers(object, ledger);
 }
 
 static cJSON *case_object(const struct model *model, const struct model_case *c) {

@@ -160,6 +160,18 @@ static bool has_lines(const struct ledger *ledger) {
     return ledger->count > 0;
 }
 
+static void ledger_sums(const struct page *page, const struct model_case *c) {
+    const struct ledger *ledger = &c->ledger;
+    struct stats_interval none = {NAN, NAN};
+    if (!c->cmp.has_baseline) {
+        line_row(page, "hypervisor, as seen", ledger->direct.mean, ledger->direct_ci, NAN, "");
+        return;
+    }
+    line_row(page, "unexplained", ledger->unexplained.mean, ledger->unexplained_ci, NAN, "rest");
+    line_row(page, "difference of means", c->cmp.mean_pct.mean, stats_mean_interval(&c->cmp.mean_pct), NAN, "timing");
+    line_row(page, "of it tail", ledger->tail_pct, none, NAN, "");
+}
+
 static void ledger_table(const struct page *page, const struct model_case *c) {
     const struct ledger *ledger = &c->ledger;
     fputc('\n', page->out);
@@ -178,14 +190,13 @@ static void ledger_table(const struct page *page, const struct model_case *c) {
                  line->at_most ? ", at most" : "");
         line_row(page, name, line->pct, line->ci, line->count, obs_basis_names[line->basis]);
     }
-    struct stats_interval none = {NAN, NAN};
-    if (!c->cmp.has_baseline) {
-        line_row(page, "hypervisor, as seen", ledger->direct.mean, ledger->direct_ci, NAN, "");
-        return;
+    ledger_sums(page, c);
+    for (size_t i = 0; i < ledger->observer_count; i++) {
+        const struct ledger_observer *o = &ledger->observers[i];
+        char name[64];
+        snprintf(name, sizeof name, "with %.40s", *o->pass ? o->pass : "all probes");
+        line_row(page, name, o->pct, o->ci, NAN, "observer");
     }
-    line_row(page, "unexplained", ledger->unexplained.mean, ledger->unexplained_ci, NAN, "rest");
-    line_row(page, "difference of means", c->cmp.mean_pct.mean, stats_mean_interval(&c->cmp.mean_pct), NAN, "timing");
-    line_row(page, "of it tail", ledger->tail_pct, none, NAN, "");
 }
 
 static void ledgers(const struct page *page, const struct model *model) {

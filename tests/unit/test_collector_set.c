@@ -58,6 +58,10 @@ static void contract(void **state) {
     ops.summary = "";
     assert_int_equal(collector_check(&ops, &err), -1);
     ops = whole;
+    ops.in_timing = ops.perturbs = true;
+    assert_int_equal(collector_check(&ops, &err), -1);
+    assert_non_null(strstr(err.why, "timing"));
+    ops = whole;
     ops.end = NULL;
     assert_int_equal(collector_check(&ops, &err), -1);
     assert_non_null(strstr(err.why, "missing"));
@@ -103,6 +107,47 @@ static void selection(void **state) {
     assert_null(collector_set_open("", &options, &err));
     assert_null(collector_set_open("null,", &options, &err));
     assert_int_equal(err.code, EXIT_CODE_USAGE);
+}
+
+static const struct collector_ops *registered(const char *name) {
+    for (size_t i = 0; collector_registry[i]; i++) {
+        if (strcmp(collector_registry[i]->name, name) == 0)
+            return collector_registry[i];
+    }
+    return NULL;
+}
+
+// One pass for all that perturb nothing, one for each that does; which of them work here is the machine's affair.
+static void passes(void **state) {
+    (void)state;
+    struct error err;
+    const struct collect_options options = {0};
+    struct collector_set *set = collector_set_open("null", &options, &err);
+    assert_int_equal(collector_set_passes(set), 0);
+    collector_set_close(set);
+    set = collector_set_open("all", &options, &err);
+    size_t common = 0;
+    size_t own = 0;
+    cJSON *json = collector_set_to_json(set);
+    const cJSON *row;
+    cJSON_ArrayForEach(row, json) {
+        const char *name = cJSON_GetObjectItem(row, "name")->valuestring;
+        const struct collector_ops *ops = registered(name);
+        if (strcmp(cJSON_GetObjectItem(row, "state")->valuestring, "unavailable") == 0 || ops->in_timing)
+            continue;
+        common |= !ops->perturbs;
+        own += ops->perturbs;
+    }
+    assert_int_equal(collector_set_passes(set), common + own);
+    for (size_t i = 0; i < common + own; i++) {
+        const char *name = collector_set_pass_name(set, i);
+        if (i < common)
+            assert_string_equal(name, "common");
+        else
+            assert_true(registered(name)->perturbs);
+    }
+    cJSON_Delete(json);
+    collector_set_close(set);
 }
 
 struct sample {
@@ -175,6 +220,7 @@ int main(void) {
         cmocka_unit_test(contract),
         cmocka_unit_test(registry_keeps_the_contract),
         cmocka_unit_test(selection),
+        cmocka_unit_test(passes),
         cmocka_unit_test(null_collector_counts_samples),
         cmocka_unit_test(failure_becomes_a_note),
     };

@@ -71,6 +71,7 @@ static void write_then_read(void **state) {
                                .seq = 3,
                                .block = -1,
                                .mode = MODE_ATTRIBUTION,
+                               .pass = "exit_profiler",
                                .rank = 7,
                                .start_ns = 12,
                                .start_tsc = 18000000000000000001U,
@@ -104,6 +105,7 @@ static void write_then_read(void **state) {
     assert_int_equal(journal_next(r, &rec, &err), 1);
     assert_int_equal(rec.type, JOURNAL_SAMPLE);
     assert_int_equal(rec.sample.mode, MODE_ATTRIBUTION);
+    assert_string_equal(rec.sample.pass, "exit_profiler");
     assert_int_equal(rec.sample.rank, 7);
     assert_int_equal(rec.sample.block, -1);
     assert_true(rec.sample.fom == 12.25 && rec.sample.roi_s == 1.25);

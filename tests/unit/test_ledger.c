@@ -280,9 +280,66 @@ static void attribution_lends_its_share_of_time_only(void **state) {
     assert_int_equal(line->mode, MODE_ATTRIBUTION);
     // What the probes cost in attribution samples is not in the headline, so not in the balance either.
     assert_false(find_line(c, CAUSE_OBSERVER, SCOPE_CPU)->summed);
-    assert_true(c->ledger.has_observer);
-    assert_close(c->ledger.observer_pct, 100, 1e-9);
+    assert_int_equal(c->ledger.observer_count, 1);
+    assert_close(c->ledger.observers[0].pct, 100, 1e-9);
     assert_close(c->ledger.unexplained.mean, 10 - 2.2, 1e-9);
+    end(&b);
+}
+
+static void a_cause_is_averaged_over_its_own_pass(void **state) {
+    (void)state;
+    struct bench b;
+    begin(&b, false);
+    // Of four samples of the profiler's pass two met the cause, 0.08 of 2 CPU-seconds each: 2 %. The other pass's
+    // samples could not have seen it and count for nothing.
+    for (int i = 0; i < 6; i++)
+        sample(&b, 0, i, "timing", 10, "");
+    for (int i = 0; i < 8; i++)
+        sample(&b, 0, i, "attribution", 10,
+               i % 2 ? ",\"pass\":\"common\",\"obs\":[{\"cause\":\"guest.fault\",\"count\":7,\"basis\":\"counted\"}]"
+               : i % 4 == 0
+                   ? ",\"pass\":\"exit_profiler\",\"obs\":[{\"cause\":\"exit.pio\",\"count\":30,\"seconds\":0.08,"
+                     "\"basis\":\"sampled\"}]"
+                   : ",\"pass\":\"exit_profiler\"");
+    const struct model_case *c = finish(&b);
+    const struct ledger_line *line = find_line(c, CAUSE_EXIT_PIO, SCOPE_CPU);
+    assert_close(line->pct, 2, 1e-9);
+    assert_close(line->count, 15, 1e-9);
+    assert_string_equal(line->pass, "exit_profiler");
+    assert_close(find_line(c, CAUSE_GUEST_FAULT, SCOPE_CPU)->count, 7, 1e-9);
+    assert_int_equal(c->ledger.observer_count, 2);
+    assert_string_equal(c->ledger.observers[0].pass, "exit_profiler");
+    assert_int_equal(c->ledger.observers[0].count, 4);
+    end(&b);
+}
+
+static void timed_sample(struct bench *b, int seq, const char *mode, double at_s, double log_cost, const char *pass) {
+    char rest[120];
+    snprintf(rest, sizeof rest, ",\"start_ns\":%.0f%s", at_s * 1e9, pass);
+    sample(b, 0, seq, mode, exp(log_cost), rest);
+}
+
+static void the_observer_is_told_against_neighbours(void **state) {
+    (void)state;
+    struct bench b;
+    begin(&b, false);
+    // The machine slows down by 1 % a second, and a timing sample starts each second. Two samples of one pass cost 2
+    // and 4 % more than the level halfway between their neighbours: 3 % on average, spread 1.41 % each. Six interior
+    // timing samples have no spread about theirs and count for 6 / (1 + 2 (4/9 + 1/36)) = 3.0857 independent ones, so
+    // the variance of one difference is 2 * 1 / (1 + 3.0857) = 0.48951 %^2, the mean's standard error sqrt(0.48951 /
+    // 2).
+    for (int i = 0; i < 8; i++)
+        timed_sample(&b, i, "timing", 1 + i, 0.01 * i, "");
+    timed_sample(&b, 0, "attribution", 3.5, 0.025 + 0.02, ",\"pass\":\"exit_profiler\"");
+    timed_sample(&b, 1, "attribution", 6.2, 0.055 + 0.04, ",\"pass\":\"exit_profiler\"");
+    const struct model_case *c = finish(&b);
+    assert_int_equal(c->ledger.observer_count, 1);
+    const struct ledger_observer *o = &c->ledger.observers[0];
+    assert_close(o->pct, 100 * expm1(0.03), 1e-6);
+    struct stats_mean mean = {.mean = 0.03, .se = 0.01 * sqrt(2 / 4.085714286 / 2), .df = 4.085714286};
+    struct stats_interval ci = stats_mean_interval(&mean);
+    assert_close(o->ci.low, 100 * expm1(ci.low), 1e-6);
+    assert_close(o->ci.high, 100 * expm1(ci.high), 1e-6);
     end(&b);
 }
 
@@ -442,6 +499,8 @@ int main(void) {
         cmocka_unit_test(ranks_are_one_observation),
         cmocka_unit_test(an_invalid_rank_makes_the_observation_invalid),
         cmocka_unit_test(attribution_lends_its_share_of_time_only),
+        cmocka_unit_test(a_cause_is_averaged_over_its_own_pass),
+        cmocka_unit_test(the_observer_is_told_against_neighbours),
         cmocka_unit_test(the_best_basis_is_taken_and_never_two),
         cmocka_unit_test(parts_that_exceed_the_whole_are_told),
         cmocka_unit_test(intervals_hold_the_sources_error),

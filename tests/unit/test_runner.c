@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The runner, with the null bench: what a sample that fails, crashes, hangs or is not verified leaves in the journal,
 // and that a resumed run makes exactly what is missing.
-#include "bench/runner.h"
+#include "bench/plan.h"
+#include "bench/worker.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -269,6 +270,56 @@ static void only_takes_names_that_exist(void **state) {
     suite_free(&suite);
 }
 
+// Timing and attribution samples alternate over the whole run, the passes in turn.
+static void attribution_samples_take_turns(void **state) {
+    (void)state;
+    struct planned_case c = {.planned = {6, 0}};
+    struct plan plan = {.cases = &c, .count = 1};
+    char order[32] = "";
+    plan_attribution(&plan, 2);
+    while (plan_total(c.done) < plan_total(c.planned)) {
+        enum sample_mode mode = plan_next_mode(&c);
+        char pass = mode == MODE_TIMING ? 't' : (char)('0' + plan_next_pass(&plan, &c));
+        strncat(order, &pass, 1);
+        plan_count(&c, mode, true, NAN, 1);
+    }
+    assert_string_equal(order, "t0t1tt0t1t");
+    free(c.costs);
+    c = (struct planned_case){.planned = {20, 0}};
+    plan_attribution(&plan, 0);
+    assert_int_equal(c.planned[MODE_ATTRIBUTION], 0);
+    plan_attribution(&plan, 3);
+    assert_int_equal(c.planned[MODE_ATTRIBUTION], 12);
+}
+
+// Collectors read /proc of the job after its work.
+static void the_process_lives_until_it_may_verify(void **state) {
+    (void)state;
+    struct error err;
+    struct worker_outcome outcome;
+    const struct bench_ops *ops = bench_find("null");
+    cpu_set_t cpus;
+    int stop = 0;
+    sched_getaffinity(0, sizeof cpus, &cpus);
+    cJSON *params = bench_params(ops, NULL, SIZE_SMALL, &err);
+    struct bench_context context = {.params = params, .cpus = &cpus, .threads = 1};
+    struct worker *worker = worker_start(ops, &context, 60, &stop, &err);
+    assert_non_null(worker);
+    worker_go(worker, 60, &stop, &outcome);
+    assert_true(outcome.done);
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/maps", (int)worker_pid(worker));
+    usleep(20000); // enough to end by itself
+    FILE *maps = fopen(path, "re");
+    assert_non_null(maps);
+    assert_int_not_equal(fgetc(maps), EOF); // a process that has ended has no mappings
+    fclose(maps);
+    worker_finish(worker, &stop, &outcome);
+    assert_true(outcome.done);
+    worker_end(worker);
+    cJSON_Delete(params);
+}
+
 #define FOLDER_TEST(f) cmocka_unit_test_setup_teardown(f, make_folder, remove_folder)
 
 int main(void) {
@@ -280,6 +331,8 @@ int main(void) {
         FOLDER_TEST(until_goes_on_as_long_as_the_interval_is_wide),
         FOLDER_TEST(the_budget_ends_a_run),
         FOLDER_TEST(only_takes_names_that_exist),
+        cmocka_unit_test(attribution_samples_take_turns),
+        cmocka_unit_test(the_process_lives_until_it_may_verify),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// One side of a ledger: which groups of samples it has, which of them says what of a cause, and what that cause costs.
+// A group is the timing samples, or the attribution samples of one pass: only in its samples the pass's sources were
+// on, so only over those a cause is averaged. Inside the ledger's room. May include: core, report/compare.h.
+#pragma once
+
+#include "report/compare.h"
+
+struct ledger_group {
+    enum sample_mode mode;
+    const char *pass;        // attribution: its name, "" where the journal tells none; timing: ""
+    struct side_values cost; // of the observations that count
+    double *cpu_seconds;     // k * roi of each of them
+    bool has[CAUSE_COUNT][SCOPE_COUNT][BASIS_COUNT];
+};
+
+struct ledger_side {
+    const struct side *side;
+    struct ledger_group *groups; // [0]: timing samples; then the passes in the order of their first samples
+    size_t count;
+    size_t capacity;
+    double time; // autocorrelation time of the timing samples' cost
+    bool cpus_unknown;
+};
+
+struct ledger_side ledger_side_make(const struct side *side, double time);
+void ledger_side_free(struct ledger_side *a);
+
+// True if the point counts and belongs to the group; `c` is the case that holds it.
+bool ledger_group_has(const struct ledger_group *group, const struct dataset_case *c, const struct point *point);
+
+// True if any source says something of it.
+bool ledger_side_knows(const struct ledger_side *a, enum cause cause, enum obs_scope scope);
+
+// Where a number was taken from.
+struct ledger_source {
+    const struct ledger_group *group; // NULL: there is none
+    enum obs_basis basis;
+};
+
+// One cause on one side.
+struct ledger_entry {
+    struct ledger_source source; // of the seconds
+    struct stats_mean cost;      // mean of s C / (k roi), or of s / (k roi); zero where the side does not have it
+    double seconds;              // per observation; NaN if not known
+    double count;                // per observation; NaN if not known
+    bool at_most;
+};
+
+// `shares`: means are of s / (k roi), the share of time, not of cost. `residual` (may be NULL): costs of the timing
+// samples, from which the cause's is taken away where timing samples know it.
+struct ledger_entry ledger_side_entry(const struct ledger_side *a, enum cause cause, enum obs_scope scope, bool shares,
+                                      struct side_values *residual);
