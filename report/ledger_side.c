@@ -146,10 +146,14 @@ void ledger_side_free(struct ledger_side *a) {
     *a = (struct ledger_side){0};
 }
 
+static const struct ledger_group *groups_end(const struct ledger_side *a) {
+    return a->groups + a->count;
+}
+
 bool ledger_side_knows(const struct ledger_side *a, enum cause cause, enum obs_scope scope) {
-    for (size_t i = 0; i < a->count; i++)
+    for (const struct ledger_group *group = a->groups; group < groups_end(a); group++)
         for (int basis = 0; basis < BASIS_COUNT; basis++)
-            if (a->groups[i].has[cause][scope][basis])
+            if (group->has[cause][scope][basis])
                 return true;
     return false;
 }
@@ -159,18 +163,18 @@ bool ledger_side_knows(const struct ledger_side *a, enum cause cause, enum obs_s
 // The best basis; where several groups have it, timing samples before attribution samples.
 static struct ledger_source seconds_source(const struct ledger_side *a, enum cause cause, enum obs_scope scope) {
     for (size_t i = 0; i < ARRAY_LEN(SECONDS_ORDER); i++)
-        for (size_t g = 0; g < a->count; g++)
-            if (a->groups[g].has[cause][scope][SECONDS_ORDER[i]])
-                return (struct ledger_source){&a->groups[g], SECONDS_ORDER[i]};
+        for (const struct ledger_group *group = a->groups; group < groups_end(a); group++)
+            if (group->has[cause][scope][SECONDS_ORDER[i]])
+                return (struct ledger_source){group, SECONDS_ORDER[i]};
     return (struct ledger_source){NULL, BASIS_COUNTED};
 }
 
 // Timing samples first: what perturbs them is off there.
 static struct ledger_source count_source(const struct ledger_side *a, enum cause cause, enum obs_scope scope) {
-    for (size_t g = 0; g < a->count; g++)
+    for (const struct ledger_group *group = a->groups; group < groups_end(a); group++)
         for (size_t i = 0; i < ARRAY_LEN(COUNT_ORDER); i++)
-            if (a->groups[g].has[cause][scope][COUNT_ORDER[i]])
-                return (struct ledger_source){&a->groups[g], COUNT_ORDER[i]};
+            if (group->has[cause][scope][COUNT_ORDER[i]])
+                return (struct ledger_source){group, COUNT_ORDER[i]};
     return (struct ledger_source){NULL, BASIS_COUNTED};
 }
 
