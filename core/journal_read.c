@@ -2,6 +2,7 @@
 // Reads journals line by line, strictly. See journal.h.
 #include "core/journal.h"
 
+#include "core/json_quick.h"
 #include "core/memory.h"
 #include "core/str.h"
 
@@ -12,13 +13,20 @@
 
 const char *const sample_mode_names[MODE_COUNT] = {"timing", "attribution"};
 
+enum { CHUNK = 1 << 16 };
+
 struct journal_reader {
     FILE *file;
     char *path;
+    char *chunk; // what was read ahead of the line: [at, end) is still to come
+    size_t at;
+    size_t end;
     struct str text; // the line
     size_t line;
-    cJSON *json;
-    struct observations obs; // of the current record
+    struct json_quick *quick;
+    cJSON *tree;             // the line where `quick` declined it, else NULL
+    const cJSON *json;       // the line either way
+    struct observations obs; // of the current record; their details are parts of `json`
     size_t unknown_lines;
     bool truncated;
     bool has_header;
@@ -42,13 +50,16 @@ struct journal_reader *journal_read_stream(FILE *file, const char *name) {
     struct journal_reader *r = mem_alloc(sizeof *r);
     r->file = file;
     r->path = mem_strdup(name);
+    r->chunk = mem_alloc(CHUNK);
+    r->quick = json_quick_new();
     return r;
 }
 
 static void forget_record(struct journal_reader *r) {
-    cJSON_Delete(r->json);
+    cJSON_Delete(r->tree);
+    r->tree = NULL;
     r->json = NULL;
-    observations_free(&r->obs);
+    r->obs.count = 0;
 }
 
 void journal_end_reading(struct journal_reader *r) {
@@ -60,7 +71,10 @@ void journal_end_reading(struct journal_reader *r) {
     for (size_t i = 0; i < r->case_count; i++)
         free(r->cases[i]);
     free(r->cases);
+    free(r->obs.items);
+    json_quick_free(r->quick);
     str_free(&r->text);
+    free(r->chunk);
     free(r->path);
     free(r);
 }
@@ -274,14 +288,29 @@ static int parse_record(struct journal_reader *r, struct journal_record *out, st
     return 0;
 }
 
+// Makes sure that something is read ahead; false at the end of the file or where the stream failed.
+static bool read_ahead(struct journal_reader *r) {
+    if (r->at == r->end) {
+        r->at = 0;
+        r->end = fread(r->chunk, 1, CHUNK, r->file);
+    }
+    return r->end > 0;
+}
+
 // Reads up to and with the newline. 0, or -1 if the stream failed or the line is too long.
 static int read_line(struct journal_reader *r, struct error *err) {
-    int c = 0;
+    bool ended = false;
     r->text.length = 0;
-    while (c != '\n' && r->text.length <= JOURNAL_LINE_MAX && (c = getc_unlocked(r->file)) != EOF)
-        str_add_bytes(&r->text, &(char){(char)c}, 1);
+    while (!ended && r->text.length <= JOURNAL_LINE_MAX && read_ahead(r)) {
+        const char *from = r->chunk + r->at;
+        const char *newline = memchr(from, '\n', r->end - r->at);
+        size_t count = newline ? (size_t)(newline - from) + 1 : r->end - r->at;
+        str_add_bytes(&r->text, from, count);
+        r->at += count;
+        ended = newline;
+    }
     bool too_long = r->text.length > JOURNAL_LINE_MAX;
-    if (!too_long && !ferror(r->file))
+    if (!too_long && (ended || !ferror(r->file)))
         return 0;
     error_set(err, EXIT_CODE_INPUT, "reading the journal %s", r->path);
     error_at(err, r->path, r->line + 1, 0);
@@ -297,7 +326,9 @@ static int next_line(struct journal_reader *r, struct error *err) {
         return 0;
     r->line++;
     bool whole = r->text.text[r->text.length - 1] == '\n';
-    r->json = json_parse(r->text.text, r->text.length, (struct json_origin){r->path, r->line}, err);
+    r->json = json_quick_parse(r->quick, r->text.text, r->text.length);
+    if (!r->json)
+        r->json = r->tree = json_parse(r->text.text, r->text.length, (struct json_origin){r->path, r->line}, err);
     if (r->json)
         return 1;
     if (whole || !r->has_header)

@@ -96,8 +96,7 @@ void json_place(struct error *err, const cJSON *root, const char *text, size_t l
 
 // --- parsing ------------------------------------------------------------------------------------------------------
 
-// Length of the UTF-8 sequence that starts here, or 0 if it is not valid (overlong forms, surrogates, too large).
-static size_t utf8_sequence(const unsigned char *s, size_t left) {
+size_t json_utf8_sequence(const unsigned char *s, size_t left) {
     if (s[0] < 0x80)
         return 1;
     size_t size = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
@@ -112,14 +111,14 @@ static size_t utf8_sequence(const unsigned char *s, size_t left) {
     return overlong || outside ? 0 : size;
 }
 
-struct member {
+struct entry {
     const cJSON *node;
     size_t index;
 };
 
 static int by_key_then_place(const void *a, const void *b) {
-    const struct member *x = a;
-    const struct member *y = b;
+    const struct entry *x = a;
+    const struct entry *y = b;
     int order = strcmp(x->node->string, y->node->string);
     return order ? order : (x->index > y->index) - (x->index < y->index);
 }
@@ -130,12 +129,12 @@ static const cJSON *duplicate_member(const cJSON *object) {
     size_t count = (size_t)cJSON_GetArraySize(object);
     if (count < 2)
         return NULL;
-    struct member *members = mem_alloc(count * sizeof *members);
+    struct entry *members = mem_alloc(count * sizeof *members);
     size_t i = 0;
     for (const cJSON *child = object->child; child; child = child->next, i++)
-        members[i] = (struct member){child, i};
+        members[i] = (struct entry){child, i};
     qsort(members, count, sizeof *members, by_key_then_place);
-    const struct member *first = NULL;
+    const struct entry *first = NULL;
     for (i = 1; i < count; i++) {
         bool twice = strcmp(members[i].node->string, members[i - 1].node->string) == 0;
         if (twice && (!first || members[i].index < first->index))
@@ -189,7 +188,8 @@ static void scan_escape(struct scan *s) {
 static void scan_string(struct scan *s) {
     s->at++;
     while (!s->why && s->at < s->length && s->text[s->at] != '"') {
-        size_t size = peek(s) < 0x20 ? 0 : utf8_sequence((const unsigned char *)s->text + s->at, s->length - s->at);
+        size_t size =
+            peek(s) < 0x20 ? 0 : json_utf8_sequence((const unsigned char *)s->text + s->at, s->length - s->at);
         if (size == 0) {
             s->why = peek(s) == 0     ? "there is a NUL byte"
                      : peek(s) < 0x20 ? "there is a control character inside a string"
@@ -349,9 +349,17 @@ static int wrong_type(struct error *err, const cJSON *item, const char *key, con
     return error_why(err, "expected %s, found %s", expected, type_name(item));
 }
 
+// As cJSON_GetObjectItemCaseSensitive(); most keys differ in their first character.
+static cJSON *member(const cJSON *object, const char *key) {
+    cJSON *item = object ? object->child : NULL;
+    while (item && item->string && (item->string[0] != key[0] || strcmp(item->string, key) != 0))
+        item = item->next;
+    return item && item->string ? item : NULL;
+}
+
 // 1: found; 0: missing and optional; -1: missing and required.
 static int find(const cJSON *object, const char *key, enum json_need need, const cJSON **item, struct error *err) {
-    *item = cJSON_GetObjectItemCaseSensitive(object, key);
+    *item = member(object, key);
     if (*item && !cJSON_IsNull(*item))
         return 1;
     if (need == JSON_OPTIONAL)
@@ -396,7 +404,7 @@ static int get_whole(const cJSON *object, const char *key, enum json_need need, 
         *out = (uint64_t)value;
         return 1;
     }
-    fail_at(err, cJSON_GetObjectItemCaseSensitive(object, key), key);
+    fail_at(err, member(object, key), key);
     return error_why(err, "%.17g is not a whole number between 0 and %.0f", value, limit);
 }
 
@@ -457,7 +465,7 @@ void json_add_string(cJSON *object, const char *key, const char *value) {
     struct str clean = {0};
     size_t left = strlen(value);
     for (const char *at = value; left > 0;) {
-        size_t size = utf8_sequence((const unsigned char *)at, left);
+        size_t size = json_utf8_sequence((const unsigned char *)at, left);
         str_add_bytes(&clean, size ? at : "\xef\xbf\xbd", size ? size : 3);
         at += size ? size : 1;
         left -= size ? size : 1;

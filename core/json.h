@@ -22,6 +22,10 @@ struct json_origin {
 // failure. The caller owns the result: cJSON_Delete().
 cJSON *json_parse(const char *text, size_t length, struct json_origin origin, struct error *err);
 
+// Length of the UTF-8 sequence that starts here, or 0 if it is not valid (overlong forms, surrogates, too large) or
+// longer than `left` bytes.
+size_t json_utf8_sequence(const unsigned char *s, size_t left);
+
 // Reads a whole file of at most `limit` bytes into a terminated buffer; free() it. NULL on failure (code 3).
 char *json_read_file(const char *path, size_t limit, size_t *length, struct error *err);
 

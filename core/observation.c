@@ -95,7 +95,6 @@ int observation_from_json(const cJSON *object, struct observation *out, struct e
     out->scope = (enum obs_scope)scope;
     out->basis = (enum obs_basis)basis;
     out->has_hist = has_hist;
-    const cJSON *detail = cJSON_GetObjectItemCaseSensitive(object, "detail");
-    out->detail = detail ? cJSON_Duplicate(detail, 1) : NULL;
+    out->detail = cJSON_GetObjectItemCaseSensitive(object, "detail");
     return 1;
 }

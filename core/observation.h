@@ -34,10 +34,10 @@ struct observation {
     double se; // standard error of seconds
     bool has_hist;
     struct hist hist; // durations, valid if has_hist
-    cJSON *detail;    // whatever else the source knows (per MSR, per CPU ...); owned, may be NULL
+    cJSON *detail;    // whatever else the source knows (per MSR, per CPU ...); may be NULL; see who owns it below
 };
 
-// A growable list. Start with {0}.
+// A growable list, which owns its observations' details. Start with {0}.
 struct observations {
     struct observation *items;
     size_t count;
@@ -51,6 +51,6 @@ void observations_free(struct observations *list); // also makes it empty again
 // The journal's form. The caller owns the result.
 cJSON *observation_to_json(const struct observation *o);
 
-// Reads that form. 1: read (observations_free() or cJSON_Delete(out->detail) releases it). 0: the cause is unknown to
-// this version (a newer program wrote the journal): nothing is stored and the caller tells it. -1: malformed, `err`.
+// Reads that form. 1: read; its `detail` is a part of `object` and stays that. 0: the cause is unknown to this version
+// (a newer program wrote the journal): nothing is stored and the caller tells it. -1: malformed, `err`.
 int observation_from_json(const cJSON *object, struct observation *out, struct error *err);

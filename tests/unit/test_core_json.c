@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // JSON: what is refused and where, typed reads, numbers and strings that survive writing.
-#include "core/json.h"
+#include "core/json_quick.h"
+#include "core/memory.h"
 #include "core/str.h"
+#include "tests/fuzz/json_same.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -215,6 +217,111 @@ static void files(void **state) {
     assert_non_null(strstr(err.why, "larger than 100 bytes"));
 }
 
+// --- the quick parser ----------------------------------------------------------------------------------------------
+
+static const char SAMPLE[] =
+    "{\"t\":\"sample\",\"case\":\"stream.copy\",\"seq\":17,\"mode\":\"timing\",\"start_ns\":3816716592694,"
+    "\"wall_s\":0.982077191,\"fom\":5.46668751621582,\"valid\":true,\"why\":null,\"steps_s\":[0.036913031,1e-05,-0],"
+    "\"circumstances\":{\"cpu_s\":0.508434,\"info\":\"3 arrays of 128.0 MiB \xc2\xb5\"},\"obs\":[{\"cause\":"
+    "\"exit.timer\",\"count\":807,\"seconds\":0.0086326756570707566,\"hist_ns\":[[9,800],[10,7]],\"detail\":{}},[]]}\n";
+
+static void the_quick_parser_makes_the_same_tree(void **state) {
+    (void)state;
+    static const char *const texts[] = {
+        SAMPLE,
+        " { \"a\" : [ 1 , 2 ] , \"b\" : { } } \r\n",
+        "[]",
+        "-0.0",
+        "[2147483648,-2147483649,9007199254740993,1e22,1e23,123456789012345678,1e-22,4.9e-324,1e308,0.1e1,5E+3]",
+        "\"\"",
+        "{\"\":1,\"ab\":2,\"ba\":3,\"b\":4,\"a\":5}",
+        "[[[[[[[[1]]]]]]]]",
+        "true",
+    };
+    struct json_quick *quick = json_quick_new();
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        struct error err;
+        cJSON *tree = parse(texts[i], &err);
+        const cJSON *same = json_quick_parse(quick, texts[i], strlen(texts[i]));
+        if (!tree || !same || !json_same(tree, same))
+            fail_msg("not so: %s", texts[i]);
+        cJSON_Delete(tree);
+    }
+    json_quick_free(quick);
+}
+
+// What it may leave to json_parse() it has to leave to it.
+static void the_quick_parser_declines(void **state) {
+    (void)state;
+    static const char *const texts[] = {
+        "",           " ",
+        "[1,]",       "{\"a\":1,\"a\":2}",
+        "[\"\\n\"]",  "[01]",
+        "[1.]",       "[.5]",
+        "[-]",        "[1e]",
+        "nul",        "[1 2]",
+        "{} {}",      "{\"a\" 1}",
+        "{1:2}",      "[\"\t\"]",
+        "[\"\xff\"]", "[\"\xe2\x82\"]",
+        "\"open",     "[1e99999]",
+    };
+    struct json_quick *quick = json_quick_new();
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        if (json_quick_parse(quick, texts[i], strlen(texts[i])))
+            fail_msg("taken: %s", texts[i]);
+    assert_null(json_quick_parse(quick, "[1]\0", 4));
+    struct str long_one = {0};
+    for (int i = 0; i < 300; i++)
+        str_printf(&long_one, "%c\"key%d\":1", i ? ',' : '{', i);
+    str_add(&long_one, "}");
+    assert_null(json_quick_parse(quick, long_one.text, long_one.length)); // too many members to look for equal ones
+    long_one.length = 0;
+    for (int i = 0; i < 2 << 20; i++)
+        str_add_bytes(&long_one, "[", 1);
+    assert_null(json_quick_parse(quick, long_one.text, 1000));
+    assert_null(json_quick_parse(quick, long_one.text, long_one.length));
+    str_free(&long_one);
+    json_quick_free(quick);
+}
+
+static uint64_t random_below(uint64_t *state, uint64_t bound) { // Knuth's linear congruential generator
+    *state = *state * 6364136223846793005U + 1442695040888963407U;
+    return (*state >> 33) % bound;
+}
+
+// A line with bytes changed, left out or doubled: taken only if the strict parser takes it, and read alike.
+static void the_quick_parser_takes_nothing_that_is_wrong(void **state) {
+    (void)state;
+    enum { MUTATIONS = 30000 };
+    struct json_quick *quick = json_quick_new();
+    uint64_t random = 7;
+    size_t taken = 0;
+    char text[2 * sizeof SAMPLE];
+    for (int i = 0; i < MUTATIONS; i++) {
+        size_t length = sizeof SAMPLE - 1;
+        memcpy(text, SAMPLE, sizeof SAMPLE);
+        for (uint64_t k = 1 + random_below(&random, 2); k > 0; k--) {
+            size_t at = random_below(&random, length);
+            size_t from = random_below(&random, length);
+            size_t count = 1 + random_below(&random, 8);
+            count = from + count > length ? length - from : count;
+            count = at + count > length ? length - at : count;
+            memmove(text + at, SAMPLE + from, count);
+            if (random_below(&random, 4) == 0)
+                text[at] = (char)random_below(&random, 256);
+        }
+        struct error err;
+        cJSON *tree = json_parse(text, length, ORIGIN, &err);
+        const cJSON *same = json_quick_parse(quick, text, length);
+        if (same && (!tree || !json_same(same, tree)))
+            fail_msg("not alike: %s", text);
+        taken += same != NULL;
+        cJSON_Delete(tree);
+    }
+    assert_true(taken > MUTATIONS / 100 && taken < MUTATIONS / 2);
+    json_quick_free(quick);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(valid_texts_are_taken),
@@ -225,6 +332,9 @@ int main(void) {
         cmocka_unit_test(typed_reads),
         cmocka_unit_test(what_is_written_is_read_back),
         cmocka_unit_test(files),
+        cmocka_unit_test(the_quick_parser_makes_the_same_tree),
+        cmocka_unit_test(the_quick_parser_declines),
+        cmocka_unit_test(the_quick_parser_takes_nothing_that_is_wrong),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
