@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Autocorrelation, drift and modes of a series; see the header. May include: core, report/distribution.h.
+// Autocorrelation, drift and modes of a series; see the header. May include: core, report/distribution.h,
+// report/sort.h.
 #include "report/series.h"
 
 #include "core/memory.h"
 #include "report/distribution.h"
+#include "report/sort.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -23,39 +25,20 @@ static const double MODE_SEPARATION = 4.5;
 // ... and the smaller holds at least this share, and at least three samples.
 static const double MODE_SHARE = 0.1;
 
-struct ranked {
-    double value;
-    size_t place;
-};
-
-static int compare_ranked(const void *a, const void *b) {
-    double x = ((const struct ranked *)a)->value;
-    double y = ((const struct ranked *)b)->value;
-    return (x > y) - (x < y);
-}
-
-static int compare_double(const void *a, const void *b) {
-    double x = *(const double *)a;
-    double y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 // Centred mid-ranks of the values, in their order. free() the result.
 static double *centred_ranks(const double *value, size_t count) {
-    struct ranked *sorted = mem_alloc(count * sizeof *sorted);
+    size_t *place = mem_alloc(count * sizeof *place);
     double *rank = mem_alloc(count * sizeof *rank);
-    for (size_t i = 0; i < count; i++)
-        sorted[i] = (struct ranked){value[i], i};
-    qsort(sorted, count, sizeof *sorted, compare_ranked);
+    sort_places(value, count, place);
     for (size_t i = 0; i < count;) {
         size_t end = i + 1;
-        while (end < count && sorted[end].value <= sorted[i].value)
+        while (end < count && value[place[end]] <= value[place[i]])
             end++;
         double middle = 0.5 * ((double)i + (double)(end - 1)) - 0.5 * (double)(count - 1);
         for (; i < end; i++)
-            rank[sorted[i].place] = middle;
+            rank[place[i]] = middle;
     }
-    free(sorted);
+    free(place);
     return rank;
 }
 
@@ -120,7 +103,7 @@ static double integrated_time(const double *rank, size_t count, double squares) 
 }
 
 static double median_in_place(double *value, size_t count) {
-    qsort(value, count, sizeof *value, compare_double);
+    sort_doubles(value, count);
     return count % 2 ? value[count / 2] : 0.5 * (value[count / 2 - 1] + value[count / 2]);
 }
 
@@ -171,7 +154,7 @@ static void check_modes(const double *value, size_t count, struct series_check *
         return;
     double *sorted = mem_alloc(count * sizeof *sorted);
     memcpy(sorted, value, count * sizeof *sorted);
-    qsort(sorted, count, sizeof *sorted, compare_double);
+    sort_doubles(sorted, count);
 
     double origin = sorted[count / 2];
     double all = 0;

@@ -4,6 +4,7 @@
 
 #include "core/memory.h"
 #include "report/distribution.h"
+#include "report/sort.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -13,15 +14,8 @@ static const double ALPHA = 1 - STATS_CONFIDENCE;
 
 // --- sorted arrays and their pairwise differences -------------------------------------------------------------------
 
-static int compare_double(const void *a, const void *b) {
-    double x = *(const double *)a;
-    double y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 void stats_sort(double *value, size_t count) {
-    if (count > 1)
-        qsort(value, count, sizeof *value, compare_double);
+    sort_doubles(value, count);
 }
 
 static double *sorted_copy(const double *value, size_t count) {
