@@ -415,86 +415,6 @@ static void correct_for_many(struct model *model) {
     free(q);
 }
 
-// --- what differs between the machines
-// --------------------------------------------------------------------------------
-
-// Parts of a header that describe the machine, not the run.
-static const char *const MACHINE_KEYS[] = {"role",  "platform",      "topology", "kernel",
-                                           "clock", "circumstances", "tunables", "tool"};
-// Lists of evidence are long and differ by nature.
-static const char *const SKIPPED_KEYS[] = {"evidence", "unread", "schema", "confidence", "type_reason", "tsc_hz_se"};
-
-enum { MAX_DEPTH = 6, MAX_DIFFERENCES = 200 };
-
-// Figures that were measured for the header, such as the rate of the TSC, agree to a few millionths on one machine.
-static bool same_value(const cJSON *a, const cJSON *b) {
-    if (cJSON_IsNumber(a) && cJSON_IsNumber(b))
-        return fabs(a->valuedouble - b->valuedouble) <= 1e-5 * fabs(a->valuedouble);
-    return cJSON_Compare(a, b, 1);
-}
-
-static char *value_text(const cJSON *value) {
-    if (!value)
-        return mem_strdup("not told");
-    if (cJSON_IsString(value))
-        return mem_strdup(value->valuestring);
-    return json_print_line(value);
-}
-
-static bool skipped(const char *key) {
-    for (size_t i = 0; i < ARRAY_LEN(SKIPPED_KEYS); i++)
-        if (key && strcmp(key, SKIPPED_KEYS[i]) == 0)
-            return true;
-    return false;
-}
-
-static void compare_values(struct model *model, const char *key, const cJSON *baseline, const cJSON *subject,
-                           int depth);
-
-static void compare_objects(struct model *model, const char *key, const cJSON *baseline, const cJSON *subject,
-                            int depth) {
-    const cJSON *item;
-    cJSON_ArrayForEach(item, subject) {
-        if (skipped(item->string))
-            continue;
-        char *path = mem_printf("%s.%s", key, item->string);
-        compare_values(model, path, cJSON_GetObjectItemCaseSensitive(baseline, item->string), item, depth + 1);
-        free(path);
-    }
-    cJSON_ArrayForEach(item, baseline) {
-        if (skipped(item->string) || cJSON_GetObjectItemCaseSensitive(subject, item->string))
-            continue;
-        char *path = mem_printf("%s.%s", key, item->string);
-        compare_values(model, path, item, NULL, depth + 1);
-        free(path);
-    }
-}
-
-static void compare_values(struct model *model, const char *key, const cJSON *baseline, const cJSON *subject,
-                           int depth) {
-    if (model->difference_count >= MAX_DIFFERENCES)
-        return;
-    if (depth < MAX_DEPTH && cJSON_IsObject(baseline) && cJSON_IsObject(subject)) {
-        compare_objects(model, key, baseline, subject, depth);
-        return;
-    }
-    if (baseline && subject && same_value(baseline, subject))
-        return;
-    struct model_difference d = {mem_strdup(key), value_text(baseline), value_text(subject)};
-    ARRAY_PUSH(model->differences, model->difference_count, model->difference_capacity, d);
-}
-
-static void find_differences(struct model *model) {
-    if (!model->baseline_count || !model->subject_count)
-        return;
-    for (size_t i = 0; i < ARRAY_LEN(MACHINE_KEYS); i++) {
-        const cJSON *b = cJSON_GetObjectItemCaseSensitive(model->baselines[0].header, MACHINE_KEYS[i]);
-        const cJSON *s = cJSON_GetObjectItemCaseSensitive(model->subjects[0].header, MACHINE_KEYS[i]);
-        if (b || s)
-            compare_values(model, MACHINE_KEYS[i], b, s, 0);
-    }
-}
-
 // --- the whole report
 // ----------------------------------------------------------------------------------------------------
 
@@ -660,7 +580,8 @@ void model_make(struct model *model, const struct dataset *subjects, size_t subj
     warn_sides(model);
     add_cases(model);
     correct_for_many(model);
-    find_differences(model);
+    if (subject_count && baseline_count)
+        model->differences = differences_find(baselines[0].header, subjects[0].header);
     model->sentence = overall_sentence(model);
     model->scope = scope_sentence(model);
 }
@@ -673,13 +594,8 @@ void model_free(struct model *model) {
         free(model->cases[i].sentence);
         strings_free(&model->cases[i].warnings);
     }
-    for (size_t i = 0; i < model->difference_count; i++) {
-        free(model->differences[i].key);
-        free(model->differences[i].baseline);
-        free(model->differences[i].subject);
-    }
     free(model->cases);
-    free(model->differences);
+    differences_free(&model->differences);
     free(model->sentence);
     free(model->scope);
     strings_free(&model->warnings);

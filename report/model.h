@@ -3,19 +3,13 @@
 // Every string in it may come from a journal: renderers escape. May include: core, report (not the renderers).
 #pragma once
 
+#include "report/differences.h"
 #include "report/ledger.h"
 
 struct strings {
     char **items;
     size_t count;
     size_t capacity;
-};
-
-// One row of what differs between the two sides' machines.
-struct model_difference {
-    char *key; // "kernel.release"
-    char *baseline;
-    char *subject;
 };
 
 struct model_case {
@@ -54,10 +48,8 @@ struct model {
     char *sentence; // the report in one sentence
     char *scope;    // what the samples can and cannot speak for ("these two machines")
     struct strings warnings;
-    struct model_difference *differences; // NULL without a baseline
-    size_t difference_count;
-    size_t difference_capacity;
-    const char *command; // the command line that made the report, may be NULL
+    struct differences differences; // between the first baseline and the first subject
+    const char *command;            // the command line that made the report, may be NULL
 };
 
 // Builds the model. The data sets stay the caller's and must outlive it. Never fails: what cannot be said is said.

@@ -345,13 +345,13 @@ static void machines(struct str *out, const struct model *model) {
 }
 
 static void differences(struct str *out, const struct model *model) {
-    if (model->difference_count == 0)
+    if (model->differences.count == 0)
         return;
     str_add(out, "<section><h2>What differs between the two sides besides</h2>\n");
     open_table(out, "differences");
     str_add(out, "<tr><th>key<th>baseline<th>subject</tr>\n");
-    for (size_t i = 0; i < model->difference_count; i++) {
-        const struct model_difference *d = &model->differences[i];
+    for (size_t i = 0; i < model->differences.count; i++) {
+        const struct difference *d = &model->differences.items[i];
         const char *cells[] = {d->key, d->baseline, d->subject};
         str_add(out, "<tr>");
         for (size_t k = 0; k < ARRAY_LEN(cells); k++) {

@@ -176,11 +176,11 @@ cJSON *render_to_json(const struct model *model) {
     for (size_t i = 0; i < model->case_count; i++)
         cJSON_AddItemToArray(cases, case_object(model, &model->cases[i]));
     cJSON *differences = cJSON_AddArrayToObject(root, "differences");
-    for (size_t i = 0; i < model->difference_count; i++) {
+    for (size_t i = 0; i < model->differences.count; i++) {
         cJSON *row = cJSON_CreateObject();
-        json_add_string(row, "key", model->differences[i].key);
-        json_add_string(row, "baseline", model->differences[i].baseline);
-        json_add_string(row, "subject", model->differences[i].subject);
+        json_add_string(row, "key", model->differences.items[i].key);
+        json_add_string(row, "baseline", model->differences.items[i].baseline);
+        json_add_string(row, "subject", model->differences.items[i].subject);
         cJSON_AddItemToArray(differences, row);
     }
     add_strings(root, "warnings", &model->warnings);

@@ -260,18 +260,18 @@ static void sides(const struct page *page, const struct dataset *sets, size_t co
 }
 
 static void differences(const struct page *page, const struct model *model) {
-    if (model->difference_count == 0)
+    if (model->differences.count == 0)
         return;
     fputc('\n', page->out);
     styled(page, STYLE_BOLD, "What differs besides");
     fprintf(page->out, "\n  %-30s%-24s%-24s\n", "", "baseline", "subject");
-    for (size_t i = 0; i < model->difference_count; i++) {
+    for (size_t i = 0; i < model->differences.count; i++) {
         fputs("  ", page->out);
-        cell(page, model->differences[i].key, 29);
+        cell(page, model->differences.items[i].key, 29);
         fputc(' ', page->out);
-        cell(page, model->differences[i].baseline, 23);
+        cell(page, model->differences.items[i].baseline, 23);
         fputc(' ', page->out);
-        cell(page, model->differences[i].subject, 23);
+        cell(page, model->differences.items[i].subject, 23);
         fputc('\n', page->out);
     }
 }
