@@ -5,8 +5,10 @@
 # errors, and programs in which nothing exits are told less than 0.5 %. Exits with 1 if a row is wrong.
 # Usage: B=BUILDDIR tests/accuracy/exit_profiler.sh [KIND SHARE SECONDS]...     SECONDS of CPU time
 set -eu
-B=${B:-build}
-[ "$(id -u)" -eq 0 ] || { echo "exit profiler: skipped (eBPF needs root)"; exit 0; }
+# shellcheck source=tests/accuracy/lib.sh
+. "$(dirname "$0")/lib.sh"
+table "The exit profiler against programs that know how long they were in exits"
+[ "$(id -u)" -eq 0 ] || { not_here "exits in user code" "eBPF needs root"; exit 0; }
 if [ $# -eq 0 ]; then
     for share in 0 0.01 0.03 0.1 0.3 0.5; do set -- "$@" cpuid $share 6; done
     for share in 0.01 0.03 0.1 0.3 0.5; do set -- "$@" hypercall $share 6; done
@@ -14,8 +16,6 @@ if [ $# -eq 0 ]; then
 fi
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
-echo "exit profiler: share of a program's CPU time in exits, told against true (percent)"
-printf '%-10s %8s %8s %8s %8s\n' kind true told 'std.err.' ''
 status=0
 while [ $# -ge 3 ]; do
     kind=$1 share=$2 seconds=$3
@@ -25,16 +25,17 @@ while [ $# -ge 3 ]; do
     CALIBRATE=1 setsid -w "$B/tests/collect" exit_profiler attribution \
         "$B/tests/exit_injector" "${kind/compute/cpuid}" "$share" "$seconds" >"$out" </dev/null || code=$?
     if [ "$code" -eq 77 ]; then
-        printf '%-10s %8s\n' "$kind" "not on this processor"
+        not_here "$kind" "this processor does not have that instruction"
         continue
     fi
-    python3 - "$kind" "$out" <<'PY' || status=1
+    python3 - "$kind" "$out" <<'PY' | rows || status=1
 import json, sys
 kind = sys.argv[1]
 truth, found = [json.loads(line) for line in open(sys.argv[2], encoding="utf-8")]
 exits = {o["cause"]: o for o in found["obs"] if o["cause"] != "observer"}
 if "exit.cpuid" not in exits:
-    print(f"{kind:10} not told here: {found['collectors'][0]['reason'] or 'CPUID does not leave the guest'}")
+    why = found["collectors"][0]["reason"] or "CPUID does not leave the guest"
+    print(f"{kind}: not told here: {why}", file=sys.stderr)
     sys.exit(0)
 # The program's clock holds what CPUID takes natively; so does this.
 whole = lambda o, key: 100 * o[key] / (1 - o["detail"]["native_part"]) / truth["cpu_s"]
@@ -46,8 +47,9 @@ else:
     true, told = 0, sum(whole(o, "seconds") for o in exits.values())
     se = max(whole(o, "se") for o in exits.values())
     right = told < 0.5
-print(f"{kind:10} {true:8.2f} {told:8.2f} {se:8.2f} {'ok' if right else 'WRONG':>8}")
-sys.exit(not right)
+names = {"cpuid": "CPUID exits", "hypercall": "hypercall exits", "compute": "arithmetic only", "pause": "PAUSE spin",
+         "rdtsc": "RDTSC spin", "barrier": "OpenMP barrier"}
+print(names[kind], "% of CPU time", f"{true:.2f}", f"{told:.2f}", f"{se:.2f}", "ok" if right else "WRONG", sep="\t")
 PY
 done
 exit $status
