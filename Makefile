@@ -177,11 +177,12 @@ quickstart: deps ## install, build, run the quick suite here, print the report
 
 install: all ## install under PREFIX (and DESTDIR)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/metalgap/mpi $(DESTDIR)$(PREFIX)/share/metalgap/suites \
-	  $(DESTDIR)$(PREFIX)/share/metalgap/suites/apps $(DESTDIR)$(PREFIX)/share/man/man1
+	  $(DESTDIR)$(PREFIX)/share/metalgap/suites/apps $(DESTDIR)$(PREFIX)/share/metalgap/pmu_metrics $(DESTDIR)$(PREFIX)/share/man/man1
 	install $B/metalgap $(DESTDIR)$(PREFIX)/bin/
 	install $(MPI_BIN) $(DESTDIR)$(PREFIX)/libexec/metalgap/mpi/
 	install -m644 suites/*.json $(DESTDIR)$(PREFIX)/share/metalgap/suites/
 	install -m644 suites/apps/*.json $(DESTDIR)$(PREFIX)/share/metalgap/suites/apps/
+	install -m644 collectors/pmu_metrics/*.json $(DESTDIR)$(PREFIX)/share/metalgap/pmu_metrics/
 	install -m644 docs/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 
 clean: ## remove build/

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// `metalgap list`: the suites, benches, collectors and causes there are.
+// `metalgap list`: the suites, benches, collectors, causes and PMU metrics there are.
 #include "bench/suite.h"
 #include "cli/command.h"
 #include "cli/wrap.h"
 #include "collectors/collector.h"
+#include "collectors/pmu_events.h"
+#include "collectors/pmu_file.h"
 #include "core/cause.h"
 #include "core/json.h"
 #include "core/memory.h"
@@ -18,12 +20,13 @@
 enum { NAME_WIDTH = 18 };
 
 static const char usage[] =
-    "Usage: metalgap list suites|benches|collectors|causes [--json]\n"
+    "Usage: metalgap list suites|benches|collectors|causes|metrics [--json]\n"
     "\n"
     "  suites       what `metalgap run NAME` can run\n"
     "  benches      the workloads that a suite can use, with their parameters\n"
     "  collectors   the sources that watch a run (what works here: metalgap doctor)\n"
     "  causes       the reasons for lost time that a report can name, and remedies\n"
+    "  metrics      what the PMU is asked for, by processor, and its formulas\n"
     "\n"
     "  --json       the same as JSON\n"
     "  -h, --help   this text\n"
@@ -229,6 +232,84 @@ static int suites_json(cJSON *list, struct error *err) {
     return each_suite(suite_item, list, err);
 }
 
+// --- PMU metrics --------------------------------------------------------------------------------------------------
+
+static bool encodes(const struct pmu_file *file) {
+    for (size_t i = 0; i < file->event_count; i++) {
+        if (!pmu_can_encode(file->events[i].full))
+            return false;
+    }
+    return true;
+}
+
+static int each_metric_file(void (*each)(const char *name, struct pmu_file *file, const char *why, void *to), void *to,
+                            struct error *err) {
+    struct paths paths;
+    int failed = paths_find(&paths, err);
+    if (!failed)
+        failed = pmu_files_each(paths.pmu_metrics, each, to, err);
+    paths_free(&paths);
+    return failed;
+}
+
+static void metrics_row(const char *name, struct pmu_file *file, const char *why, void *to) {
+    char cpu[64];
+    (void)to;
+    pmu_cpu_id(cpu, sizeof cpu);
+    char *text = !file ? mem_printf("cannot be read: %s", why)
+                       : mem_printf("%s%s", file->title, pmu_file_fits(file, cpu) > 1 ? " (this processor)" : "");
+    print_row(name, text);
+    free(text);
+    for (size_t i = 0; file && i < file->metric_count; i++) {
+        const struct pmu_metric *m = &file->metrics[i];
+        char *line = mem_printf("%s = %s", m->name, m->formula_text);
+        print_detail(line);
+        free(line);
+    }
+}
+
+static int metrics_text(struct error *err) {
+    return each_metric_file(metrics_row, NULL, err);
+}
+
+static cJSON *metric_json(const struct pmu_metric *m) {
+    cJSON *item = cJSON_CreateObject();
+    json_add_string(item, "metric", m->name);
+    json_add_string(item, "unit", m->unit);
+    json_add_string(item, "formula", m->formula_text);
+    json_add_string(item, "text", m->text);
+    json_add_string(item, "cause", m->cause == CAUSE_COUNT ? NULL : cause_info(m->cause)->id);
+    json_add_string(item, "as", pmu_metric_use_names[m->use]);
+    return item;
+}
+
+static void metrics_item(const char *name, struct pmu_file *file, const char *why, void *to) {
+    char cpu[64];
+    cJSON *item = cJSON_CreateObject();
+    cJSON_AddItemToArray(to, item);
+    json_add_string(item, "name", name);
+    if (!file) {
+        json_add_string(item, "error", why);
+        return;
+    }
+    pmu_cpu_id(cpu, sizeof cpu);
+    json_add_string(item, "title", file->title);
+    json_add_string(item, "pmu", file->pmu);
+    json_add_string(item, "source", file->source);
+    cJSON_AddBoolToObject(item, "this_cpu", pmu_file_fits(file, cpu) > 1);
+    cJSON_AddBoolToObject(item, "encodes", encodes(file));
+    cJSON *events = cJSON_AddObjectToObject(item, "events");
+    for (size_t i = 0; i < file->event_count; i++)
+        json_add_string(events, file->events[i].name, file->events[i].full);
+    cJSON *metrics = cJSON_AddArrayToObject(item, "metrics");
+    for (size_t i = 0; i < file->metric_count; i++)
+        cJSON_AddItemToArray(metrics, metric_json(&file->metrics[i]));
+}
+
+static int metrics_json(cJSON *list, struct error *err) {
+    return each_metric_file(metrics_item, list, err);
+}
+
 // --- the command --------------------------------------------------------------------------------------------------
 
 static const struct topic {
@@ -240,6 +321,7 @@ static const struct topic {
     {"benches", benches_text, benches_json},
     {"collectors", collectors_text, collectors_json},
     {"causes", causes_text, causes_json},
+    {"metrics", metrics_text, metrics_json},
 };
 
 static const struct topic *find_topic(int count, char *const *words, struct error *err) {
@@ -252,7 +334,7 @@ static const struct topic *find_topic(int count, char *const *words, struct erro
         error_why(err, "there is no list of \"%s\"", words[0]);
     else
         error_why(err, count ? "more than one is named" : "nothing is named");
-    error_remedy(err, "metalgap list suites, benches, collectors or causes");
+    error_remedy(err, "metalgap list suites, benches, collectors, causes or metrics");
     return NULL;
 }
 

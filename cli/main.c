@@ -20,7 +20,7 @@ static const struct command {
     {"report", cmd_report, "say what a run found, alone or beside a baseline"},
     {"gate", cmd_gate, "pass or fail for CI: is a case slower than the baseline by too much?"},
     {"doctor", cmd_doctor, "what can be measured on this machine, and how to enable the rest"},
-    {"list", cmd_list, "the suites, benches, collectors and causes there are"},
+    {"list", cmd_list, "the suites, benches, collectors, causes and PMU metrics there are"},
 };
 
 static const char examples[] =

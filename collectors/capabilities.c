@@ -193,7 +193,8 @@ static void try_bpf_stats(struct capability *c) {
 // --- counters -----------------------------------------------------------------------------------------------------
 
 static void try_perf_software(struct capability *c) {
-    int fd = pmu_open(&pmu_events[PMU_EVENT_COUNT - 1], 0, -1, -1);
+    int fd =
+        pmu_open(pmu_software[PMU_PAGE_FAULTS].name, &(struct pmu_target){.pid = 0, .cpu = -1, .user_only = true}, -1);
     if (fd < 0) {
         refused(c, "perf_event_open", -fd, "sysctl kernel.perf_event_paranoid=2, or run as root");
         return;
@@ -213,7 +214,7 @@ static void try_pmu(struct capability *c) {
 
 static void try_perf_cpus(struct capability *c) {
     char why[96];
-    int fd = pmu_open(&pmu_events[PMU_EVENT_COUNT - 1], -1, 0, -1);
+    int fd = pmu_open(pmu_software[PMU_PAGE_FAULTS].name, &(struct pmu_target){.pid = -1, .cpu = 0}, -1);
     if (fd >= 0) {
         close(fd);
         works(c, "");

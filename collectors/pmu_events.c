@@ -2,30 +2,78 @@
 // perf_event_open by name, and the self-test. See pmu_events.h.
 #include "collectors/pmu_events.h"
 
+#include "core/arch.h"
 #include "core/memory.h"
 
+#include <ctype.h>
 #include <errno.h>
+#include <glob.h>
 #include <linux/perf_event.h>
 #include <math.h>
 #include <perfmon/pfmlib_perf_event.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-// The first of each kind leads its group.
-const struct pmu_event pmu_events[] = {
-    {"PERF_COUNT_HW_CPU_CYCLES", "pmu_cycles", 1, true},
-    {"PERF_COUNT_HW_INSTRUCTIONS", "pmu_instructions", 1, true},
-    {"PERF_COUNT_HW_REF_CPU_CYCLES", "pmu_ref_cycles", 1, true},
-    {"PERF_COUNT_HW_CACHE_MISSES", "pmu_llc_misses", 1, true},
-    {"PERF_COUNT_SW_TASK_CLOCK", "pmu_task_clock_s", 1e-9, false},
-    {"PERF_COUNT_SW_CONTEXT_SWITCHES", "pmu_context_switches", 1, false},
-    {"PERF_COUNT_SW_CPU_MIGRATIONS", "pmu_cpu_migrations", 1, false},
-    {"PERF_COUNT_SW_PAGE_FAULTS", "pmu_page_faults", 1, false},
+const struct pmu_software_event pmu_software[] = {
+    {"perf::PERF_COUNT_SW_TASK_CLOCK", "pmu_task_clock_s", 1e-9},
+    {"perf::PERF_COUNT_SW_CONTEXT_SWITCHES", "pmu_context_switches", 1},
+    {"perf::PERF_COUNT_SW_CPU_MIGRATIONS", "pmu_cpu_migrations", 1},
+    {"perf::PERF_COUNT_SW_PAGE_FAULTS", "pmu_page_faults", 1},
 };
-_Static_assert(ARRAY_LEN(pmu_events) == PMU_EVENT_COUNT, "PMU_EVENT_COUNT is wrong");
+_Static_assert(ARRAY_LEN(pmu_software) == PMU_SOFTWARE_COUNT, "PMU_SOFTWARE_COUNT is wrong");
+
+// --- encoding -----------------------------------------------------------------------------------------------------
+
+// libpfm4 encodes for PMUs other than this machine's if it is told so by its environment. The programs that we start
+// shall not inherit that.
+static bool start_libpfm(void) {
+    const char *before = getenv("LIBPFM_ENCODE_INACTIVE");
+    if (!before)
+        setenv("LIBPFM_ENCODE_INACTIVE", "1", 1);
+    bool started = pfm_initialize() == PFM_SUCCESS; // does nothing from the second time on
+    if (!before)
+        unsetenv("LIBPFM_ENCODE_INACTIVE");
+    return started;
+}
+
+static int encode(const char *name, bool user_only, struct perf_event_attr *attr) {
+    pfm_perf_encode_arg_t arg = {.attr = attr, .size = sizeof arg};
+    const int privileges = user_only ? PFM_PLM3 : PFM_PLM0 | PFM_PLM3;
+    *attr = (struct perf_event_attr){.size = 0};
+    if (!start_libpfm() || pfm_get_os_event_encoding(name, privileges, PFM_OS_PERF_EVENT, &arg) != PFM_SUCCESS)
+        return -1;
+    return 0;
+}
+
+bool pmu_can_encode(const char *name) {
+    struct perf_event_attr attr;
+    return encode(name, false, &attr) == 0;
+}
+
+// An arm64 PMU counts nothing for an event that it does not have, and says so: the kernel shows those that it has
+// (PMCEID) under their architectural names, which are libpfm4's in lower case. Where it shows none, nothing is known.
+static bool is_missing(const char *name) {
+    const char *event = strstr(name, "::");
+    if (strcmp(arch_name, "aarch64") != 0 || !event || strncmp(name, "perf", 4) == 0)
+        return false;
+    glob_t all = {0};
+    glob_t found = {0};
+    char *path = mem_printf("/sys/bus/event_source/devices/armv8_*/events/%s", event + 2);
+    for (char *c = strrchr(path, '/'); *c; c++)
+        *c = (char)tolower((unsigned char)*c);
+    bool shows_events = glob("/sys/bus/event_source/devices/armv8_*/events/cpu_cycles", 0, NULL, &all) == 0;
+    bool has = glob(path, 0, NULL, &found) == 0;
+    globfree(&all);
+    globfree(&found);
+    free(path);
+    return shows_events && !has;
+}
+
+// --- counting -----------------------------------------------------------------------------------------------------
 
 // A leader waits for pmu_enable(): members that join a group that is counting already would never count.
 static int open_attr(struct perf_event_attr *attr, pid_t pid, int cpu, int leader) {
@@ -36,25 +84,15 @@ static int open_attr(struct perf_event_attr *attr, pid_t pid, int cpu, int leade
     return fd < 0 ? -errno : fd;
 }
 
-static int encode(const char *name, int privileges, struct perf_event_attr *attr) {
-    pfm_perf_encode_arg_t arg = {.attr = attr, .size = sizeof arg};
-    if (pfm_initialize() != PFM_SUCCESS)
-        return -1;
-    *attr = (struct perf_event_attr){0};
-    return pfm_get_os_event_encoding(name, privileges, PFM_OS_PERF_EVENT, &arg) == PFM_SUCCESS ? 0 : -1;
-}
-
-int pmu_open(const struct pmu_event *event, pid_t pid, int cpu, int leader) {
+int pmu_open(const char *name, const struct pmu_target *target, int leader) {
     struct perf_event_attr attr;
-    if (encode(event->name, PFM_PLM0 | PFM_PLM3, &attr))
+    if (encode(name, target->user_only, &attr))
         return -ENOSYS;
-    attr.inherit = pid > 0;
-    int fd = open_attr(&attr, pid, cpu, leader);
-    if (fd != -EACCES || pid < 0)
-        return fd;
-    attr.exclude_kernel = 1; // perf_event_paranoid 2: user mode only
-    attr.exclude_hv = 1;
-    return open_attr(&attr, pid, cpu, leader);
+    if (is_missing(name))
+        return -ENOENT;
+    attr.inherit = target->pid > 0;
+    attr.exclude_hv = target->user_only;
+    return open_attr(&attr, target->pid, target->cpu, leader);
 }
 
 int pmu_enable(int leader) {
@@ -108,11 +146,12 @@ static void run_chain(uint64_t rounds) {
 
 // 1: counted. 0: no such counters, error in *error.
 static int count_chain(uint64_t rounds, struct pmu_loop *loop, int *error) {
-    struct perf_event_attr attr;
+    static const char *const names[] = {"perf::PERF_COUNT_HW_CPU_CYCLES", "perf::PERF_COUNT_HW_INSTRUCTIONS"};
+    static const struct pmu_target self = {.pid = 0, .cpu = -1, .user_only = true};
     struct pmu_count counts[2] = {{0}};
     int fds[2] = {-1, -1};
     for (int i = 0; i < 2; i++) {
-        fds[i] = encode(pmu_events[i].name, PFM_PLM3, &attr) ? -ENOSYS : open_attr(&attr, 0, -1, i ? fds[0] : -1);
+        fds[i] = pmu_open(names[i], &self, i ? fds[0] : -1);
         if (fds[i] >= 0)
             continue;
         *error = -fds[i];
@@ -151,4 +190,35 @@ bool pmu_self_test(char *why, size_t why_size, char *hint, size_t hint_size) {
     else
         snprintf(hint, hint_size, "a host that gives the guest a virtual PMU (QEMU: -cpu host,pmu=on), or bare metal");
     return false;
+}
+
+// --- the reference clock ------------------------------------------------------------------------------------------
+
+// The rate in one loop of about a millisecond.
+static double rate_once(int fd) {
+    enum { ROUNDS = 20000 };
+    struct pmu_count before = {0};
+    struct pmu_count after = {0};
+    const uint64_t start = arch_ticks();
+    if (pmu_read(fd, &before))
+        return NAN;
+    run_chain(ROUNDS);
+    if (pmu_read(fd, &after))
+        return NAN;
+    const uint64_t ticks = arch_ticks() - start;
+    return ticks ? (after.value - before.value) / (double)ticks : NAN;
+}
+
+double pmu_reference_rate(const char *name) {
+    enum { TIMES = 10 };
+    static const struct pmu_target self = {.pid = 0, .cpu = -1};
+    double most = NAN;
+    int fd = pmu_open(name, &self, -1);
+    if (fd < 0)
+        return NAN;
+    pmu_enable(fd);
+    for (int i = 0; i < TIMES; i++)
+        most = fmax(most, rate_once(fd)); // fmax() prefers a number to NaN
+    close(fd);
+    return most;
 }

@@ -6,17 +6,19 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 static const struct {
-    const char *suites; // both relative to the folder of the program
+    const char *suites; // all relative to the folder of the program
     const char *mpi;
+    const char *pmu_metrics;
 } layouts[] = {
-    {"../share/metalgap/suites", "../libexec/metalgap/mpi"}, // installed
-    {"../suites", "mpi"},                                    // build/metalgap
-    {"../../suites", "mpi"},                                 // build/asan/metalgap
+    {"../share/metalgap/suites", "../libexec/metalgap/mpi", "../share/metalgap/pmu_metrics"}, // installed
+    {"../suites", "mpi", "../collectors/pmu_metrics"},                                        // build/metalgap
+    {"../../suites", "mpi", "../../collectors/pmu_metrics"},                                  // build/asan/metalgap
 };
 
 static char *folder_of_program(struct error *err) {
@@ -33,26 +35,38 @@ static char *folder_of_program(struct error *err) {
     return mem_strdup(path);
 }
 
+// Stores FOLDER/RELATIVE unless the environment gave a path already.
+static void fill(char **path, const char *folder, const char *relative) {
+    if (!*path)
+        *path = mem_printf("%s/%s", folder, relative);
+}
+
 int paths_find(struct paths *out, struct error *err) {
-    *out = (struct paths){mem_strdup(getenv("METALGAP_SUITES")), mem_strdup(getenv("METALGAP_MPI"))};
-    if (out->suites && out->mpi)
+    *out = (struct paths){
+        .suites = mem_strdup(getenv("METALGAP_SUITES")),
+        .mpi = mem_strdup(getenv("METALGAP_MPI")),
+        .pmu_metrics = mem_strdup(getenv("METALGAP_PMU_METRICS")),
+    };
+    if (out->suites && out->mpi && out->pmu_metrics)
         return 0;
     char *folder = folder_of_program(err);
     if (!folder)
         return -1;
     for (size_t i = 0; i < ARRAY_LEN(layouts); i++) {
         char *suites = mem_printf("%s/%s", folder, layouts[i].suites);
-        if (access(suites, R_OK) == 0) {
-            if (!out->mpi)
-                out->mpi = mem_printf("%s/%s", folder, layouts[i].mpi);
-            if (!out->suites)
-                out->suites = mem_strdup(suites);
-        }
+        bool here = access(suites, R_OK) == 0;
         free(suites);
-        if (out->suites && out->mpi)
-            break;
+        if (!here)
+            continue;
+        fill(&out->suites, folder, layouts[i].suites);
+        fill(&out->mpi, folder, layouts[i].mpi);
+        fill(&out->pmu_metrics, folder, layouts[i].pmu_metrics);
+        break;
     }
-    if (out->suites && out->mpi) {
+    // The suites came from the environment and there is no layout: the rest may lie beside the program.
+    if (out->suites) {
+        fill(&out->mpi, folder, "mpi");
+        fill(&out->pmu_metrics, folder, "pmu_metrics");
         free(folder);
         return 0;
     }
@@ -66,5 +80,6 @@ int paths_find(struct paths *out, struct error *err) {
 void paths_free(struct paths *paths) {
     free(paths->suites);
     free(paths->mpi);
+    free(paths->pmu_metrics);
     *paths = (struct paths){0};
 }

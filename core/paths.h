@@ -6,12 +6,14 @@
 #include "core/error.h"
 
 struct paths {
-    char *suites; // folder of the suite files
-    char *mpi;    // folder of our own MPI programs
+    char *suites;      // folder of the suite files
+    char *mpi;         // folder of our own MPI programs
+    char *pmu_metrics; // folder of the PMU metric files
 };
 
-// Looks beside the running program: PREFIX/bin with PREFIX/share/metalgap/suites and PREFIX/libexec/metalgap/mpi, or a
-// build folder inside the source tree. The environment variables METALGAP_SUITES and METALGAP_MPI go first.
+// Looks beside the running program: PREFIX/bin with PREFIX/share/metalgap/ and PREFIX/libexec/metalgap/mpi, or a build
+// folder inside the source tree. The environment variables METALGAP_SUITES, METALGAP_MPI and METALGAP_PMU_METRICS go
+// first.
 // 0, or -1 with `err` (code 4) if the suites are nowhere. paths_free() releases *out in both cases.
 int paths_find(struct paths *out, struct error *err);
 void paths_free(struct paths *paths);

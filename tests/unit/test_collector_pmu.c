@@ -55,9 +55,8 @@ static void touch_pages(void) {
 
 static void software_events_count(void **state) {
     (void)state;
-    const struct pmu_event *faults = &pmu_events[PMU_EVENT_COUNT - 1];
-    assert_false(faults->hardware);
-    int fd = pmu_open(faults, 0, -1, -1);
+    const struct pmu_target self = {.pid = 0, .cpu = -1, .user_only = true};
+    int fd = pmu_open(pmu_software[PMU_PAGE_FAULTS].name, &self, -1);
     if (fd == -EACCES || fd == -EPERM) {
         print_message("skipped: perf_event_open is not permitted\n");
         skip();
@@ -71,8 +70,7 @@ static void software_events_count(void **state) {
     assert_true(count.running_share == 1);
     close(fd);
     assert_true(pmu_read(-1, &count) < 0);
-    const struct pmu_event unknown = {"NO_SUCH_EVENT", "none", 1, false};
-    assert_int_equal(pmu_open(&unknown, 0, -1, -1), -ENOSYS);
+    assert_int_equal(pmu_open("perf::NO_SUCH_EVENT", &self, -1), -ENOSYS);
 }
 
 static void collector_counts_its_job(void **state) {

@@ -39,7 +39,7 @@ def look_up(document, path):
 
 def fits(value, expected):
     """expected is a value, or {"match": regular expression}, {"any": [values]}, {"not": value}, {"min": number},
-    {"absent": true}."""
+    {"max": number}, {"absent": true}."""
     if not isinstance(expected, dict):
         return value is not MISSING and type(value) is type(expected) and value == expected
     rules = {
@@ -48,6 +48,7 @@ def fits(value, expected):
         "not": lambda want: value is not MISSING and value != want,
         "absent": lambda want: (value is MISSING) == want,
         "min": lambda want: isinstance(value, (int, float)) and value >= want,
+        "max": lambda want: isinstance(value, (int, float)) and value <= want,
     }
     return all(rules[rule](want) for rule, want in expected.items())
 

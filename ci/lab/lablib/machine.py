@@ -39,6 +39,7 @@ class Machine:
     options: list = field(default_factory=list)  # any other arguments of QEMU
     modules: list = field(default_factory=list)
     tools: dict = field(default_factory=dict)    # package tree -> programs of it that are put in
+    tests: list = field(default_factory=list)    # programs of tests/tools that are put in
     setup: list = field(default_factory=list)    # shell lines before the job
     hosts: str = ""                              # "kvm" or "xen": it runs the machines that are inside it
     inside: str = ""                             # the machine that this one is a guest of

@@ -11,29 +11,31 @@ ROOT = store.LAB.parent.parent
 CROSS_BUILD = "build/arm64"
 
 
-def find(arch):
-    """Path of the program; Unavailable says why there is none."""
+def find(arch, name="metalgap"):
+    """Path of the program, or of a test program (tests/NAME); Unavailable says why there is none."""
     if arch == platform.machine():
-        path = pathlib.Path(os.environ.get("METALGAP") or ROOT / "build/metalgap")
+        path = pathlib.Path(name == "metalgap" and os.environ.get("METALGAP") or ROOT / "build" / name)
         if not path.is_file():
-            raise store.Unavailable("metalgap is not built (make)")
+            raise store.Unavailable(f"{name} is not built (make all tests)")
         return path
     if arch == "aarch64":
-        return _build_arm64()
+        return _build_arm64(name)
     raise store.Unavailable(f"there is no build of metalgap for {arch}")
 
 
-def suites():
-    return sorted((ROOT / "suites").glob("*.json"))
+def data():
+    """{path below share/metalgap: path here} of the files that the program reads."""
+    return {**{f"suites/{path.name}": path for path in sorted((ROOT / "suites").glob("*.json"))},
+            **{f"pmu_metrics/{path.name}": path for path in sorted((ROOT / "collectors/pmu_metrics").glob("*.json"))}}
 
 
-def _build_arm64():
+def _build_arm64(name):
     """Debian's cross compiler and arm64 libraries, both only unpacked, driven by the project's own Makefile."""
     cross, sysroot = store.tree("cross-arm64"), store.tree("sysroot-arm64")
     environment = dict(os.environ, PATH=f"{cross}/usr/aarch64-linux-gnu/bin:{os.environ['PATH']}",
                        LD_LIBRARY_PATH=f"{cross}/usr/lib/x86_64-linux-gnu")
     compiler = f"{cross}/usr/bin/aarch64-linux-gnu-gcc-12 --sysroot={sysroot}"
-    target = f"{CROSS_BUILD}/metalgap"
+    target = f"{CROSS_BUILD}/{name}"
     for variable in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "METALGAP"):
         environment.pop(variable, None)
     with store.lock("build-arm64"):
@@ -42,5 +44,5 @@ def _build_arm64():
                                 text=True, check=False)
     if result.returncode != 0:
         said = [line for line in result.stderr.splitlines() if "error:" in line or "cannot find" in line]
-        raise store.LabError(f"metalgap cannot be built for arm64: {said[0] if said else 'no message'}")
+        raise store.LabError(f"{name} cannot be built for arm64: {said[0] if said else 'no message'}")
     return ROOT / target
