@@ -4,6 +4,7 @@
 // vol. 3 (XOP); Arm ARM, C4.1 (system instructions). May include: nothing but the C library.
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,3 +35,8 @@ size_t decode_x86_length(const uint8_t *code, size_t size);
 // end agree on the last instruction, and there are at least four. `size` must leave room for that: 32 or more.
 enum instruction decode_x86_before(const uint8_t *code, size_t size);
 enum instruction decode_arm64_before(const uint8_t *code, size_t size);
+
+// Does the code end where a pending interrupt is let in: behind the instruction that lets interrupts in again (x86:
+// POPF, or one instruction behind STI; arm64: a write of DAIF)?
+bool decode_x86_opens_interrupts(const uint8_t *code, size_t size);
+bool decode_arm64_opens_interrupts(const uint8_t *code, size_t size);

@@ -15,14 +15,24 @@ static const struct {
     {0xffd00000, 0xd5100000, INSTRUCTION_MSR},       // msr, mrs of all other registers
 };
 
+static uint32_t last_word(const uint8_t *code, size_t size) {
+    const uint8_t *last = code + size - 4;
+    return last[0] | (uint32_t)last[1] << 8 | (uint32_t)last[2] << 16 | (uint32_t)last[3] << 24;
+}
+
 enum instruction decode_arm64_before(const uint8_t *code, size_t size) {
     if (size < 4)
         return INSTRUCTION_OTHER;
-    const uint8_t *last = code + size - 4;
-    uint32_t word = last[0] | (uint32_t)last[1] << 8 | (uint32_t)last[2] << 16 | (uint32_t)last[3] << 24;
+    const uint32_t word = last_word(code, size);
     for (size_t i = 0; i < sizeof leaving / sizeof leaving[0]; i++) {
         if ((word & leaving[i].mask) == leaving[i].value)
             return leaving[i].instruction;
     }
     return INSTRUCTION_OTHER;
+}
+
+bool decode_arm64_opens_interrupts(const uint8_t *code, size_t size) {
+    const uint32_t word = size < 4 ? 0 : last_word(code, size);
+    return (word & 0xfffff0ff) == 0xd50340ff     // msr daifclr, #imm4
+           || (word & 0xffffffe0) == 0xd51b4220; // msr daif, register
 }

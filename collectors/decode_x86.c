@@ -285,7 +285,8 @@ static size_t last_from(const uint8_t *code, size_t size, size_t start) {
     return size;
 }
 
-enum instruction decode_x86_before(const uint8_t *code, size_t size) {
+// The length of the instruction that ends at the end; 0 if the readings do not agree.
+static size_t last_length(const uint8_t *code, size_t size) {
     enum { STARTS = 16, QUORUM = 4 };
     unsigned votes[LONGEST + 1] = {0}; // by length of the last instruction
     unsigned arrived = 0;
@@ -299,7 +300,19 @@ enum instruction decode_x86_before(const uint8_t *code, size_t size) {
         if (votes[length] > votes[best])
             best = length;
     }
-    if (arrived < QUORUM || 4 * votes[best] < 3 * arrived)
-        return INSTRUCTION_OTHER;
-    return classify(code + size - best, best);
+    return arrived < QUORUM || 4 * votes[best] < 3 * arrived ? 0 : best;
+}
+
+enum instruction decode_x86_before(const uint8_t *code, size_t size) {
+    size_t length = last_length(code, size);
+    return length ? classify(code + size - length, length) : INSTRUCTION_OTHER;
+}
+
+bool decode_x86_opens_interrupts(const uint8_t *code, size_t size) {
+    enum { POPF = 0x9d, STI = 0xfb };
+    size_t length = last_length(code, size);
+    if (length == 1 && code[size - 1] == POPF)
+        return true;
+    size -= length;
+    return length && last_length(code, size) == 1 && code[size - 1] == STI;
 }

@@ -30,17 +30,36 @@ struct tick_share tick_share(const struct tick_batches *hits, const struct tick_
     return (struct tick_share){.value = p, .se = fmax(binomial, means)};
 }
 
-double tick_share_within(const unsigned int late[PROFILER_LATE], double limit_ns) {
+// A bucket's lower bound and width, ns.
+static double bucket_low(int b) {
+    return b ? ldexp(1, b) : 0;
+}
+
+static double bucket_width(int b) {
+    return ldexp(1, b + 1) - bucket_low(b);
+}
+
+double tick_within(const unsigned int late[PROFILER_LATE], double limit_ns) {
     double within = 0;
-    double all = 0;
+    for (int b = 0; b < PROFILER_LATE; b++)
+        within += late[b] * fmin(fmax((limit_ns - bucket_low(b)) / bucket_width(b), 0), 1);
+    return within;
+}
+
+double tick_median_late_ns(const unsigned int late[PROFILER_LATE]) {
+    double left = 0;
+    for (int b = 0; b < PROFILER_LATE; b++)
+        left += late[b] / 2.;
     for (int b = 0; b < PROFILER_LATE; b++) {
-        const double low = b ? ldexp(1, b) : 0;
-        const double width = ldexp(1, b + 1) - low;
-        const double part = fmin(fmax((limit_ns - low) / width, 0), 1);
-        within += late[b] * part;
-        all += late[b];
+        if (late[b] > 0 && left <= late[b])
+            return bucket_low(b) + bucket_width(b) * left / late[b];
+        left -= late[b];
     }
-    return all > 0 ? within / all : 0;
+    return 0;
+}
+
+double tick_late_limit_ns(double median_late_ns) {
+    return 10 * median_late_ns + 50e3;
 }
 
 void tick_add(struct tick_batches *to, const unsigned int ticks[PROFILER_BATCHES], double weight) {

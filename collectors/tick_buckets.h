@@ -28,10 +28,16 @@ double tick_total(const struct tick_batches *batches);
 // known to be 0 without error. The binomial alone where fewer than 4 batches have ticks.
 struct tick_share tick_share(const struct tick_batches *hits, const struct tick_batches *all);
 
-// The share of a site's ticks that came within limit_ns of when they were due. `late` is in log2 buckets; the bucket in
-// which the limit lies counts for the part of it below the limit. Ticks that came later met something longer than the
-// exit at that address: the host had taken the CPU away. 0 if there are none.
-double tick_share_within(const unsigned int late[PROFILER_LATE], double limit_ns);
+// How many ticks came within limit_ns of when they were due. `late` is in log2 buckets; the bucket in which the limit
+// lies counts for the part of it below the limit.
+double tick_within(const unsigned int late[PROFILER_LATE], double limit_ns);
+
+// The lateness that half of the ticks stay below, ns, interpolated within its bucket; 0 if there are none.
+double tick_median_late_ns(const unsigned int late[PROFILER_LATE]);
+
+// Beyond this lateness the CPU was away, ns: ten times the usual lateness here + 50 us. A guest delivers a tick in some
+// microseconds when its CPU runs; emulated ones take a hundred.
+double tick_late_limit_ns(double median_late_ns);
 
 // Adds a site's ticks, each weighted.
 void tick_add(struct tick_batches *to, const unsigned int ticks[PROFILER_BATCHES], double weight);

@@ -117,19 +117,69 @@ static __always_inline struct profiler_site *site_of(const struct profiler_key *
     return bpf_map_lookup_elem(&sites, key);
 }
 
-static __always_inline void record(struct profiler_cpu *cpu, const struct profiler_key *key, __u32 batch, __u32 late) {
+// Slots of time are dealt out by a low-discrepancy sequence, so that what comes at regular intervals does not always
+// meet the same batch: the golden ratio's multiples, their upper four bits (PROFILER_BATCHES is 16).
+static __always_inline __u32 batch_of(const struct profiler_job *j, __u64 now) {
+    return ((__u32)((now - j->start_ns) / j->slot_ns) * 2654435769u) >> 28;
+}
+
+// What one tick says.
+struct tick {
+    __u64 now;
+    __u64 late;     // ns: how late the earliest of its instants is answered
+    __u32 instants; // due since the tick before, this one included
+    __u32 lost;     // all of them, or none
+    __u32 batch;
+};
+
+static __always_inline void record(struct profiler_cpu *cpu, const struct profiler_key *key, const struct tick *tick) {
     struct profiler_site *site = site_of(key);
-    cpu->ticks[batch & (PROFILER_BATCHES - 1)]++;
+    __u32 by_lateness = bucket(tick->late);
+    __u32 batch = tick->batch & (PROFILER_BATCHES - 1);
+    cpu->ticks[batch]++;
+    cpu->instants[batch] += tick->instants;
+    cpu->lost[batch] += tick->lost;
     if (key->process)
-        cpu->late[late & (PROFILER_LATE - 1)]++;
+        cpu->late[by_lateness]++;
     else
         cpu->kernel++;
     if (!site) {
         cpu->overflow++;
         return;
     }
-    __sync_fetch_and_add(&site->ticks[batch & (PROFILER_BATCHES - 1)], 1);
-    __sync_fetch_and_add(&site->late[late & (PROFILER_LATE - 1)], 1);
+    __sync_fetch_and_add(&site->ticks[batch], 1);
+    __sync_fetch_and_add(&site->late[by_lateness], 1);
+    if (tick->lost)
+        __sync_fetch_and_add(&site->lost, tick->lost);
+}
+
+// Steal is booked after the gap in which it arose, with the next scheduler tick. So lost instants are a debt, which the
+// steal that is booked until STEAL_LAG_NS later pays. What is not paid was hidden. Steal without a debt is dropped:
+// gaps too short to be seen, or in which another task had the CPU.
+#define STEAL_LAG_NS 12000000 // a scheduler tick at HZ = 100, and some
+static __always_inline void pay_debt(struct profiler_cpu *cpu, __u64 now, __u64 steal) {
+    __u64 paid = steal - cpu->steal_ns;
+    if (!cpu->steal_ns || steal < cpu->steal_ns)
+        paid = 0;
+    cpu->steal_ns = steal;
+    if (!cpu->debt_ns)
+        return;
+    if (paid > cpu->debt_ns)
+        paid = cpu->debt_ns;
+    __u64 part = cpu->debt * paid / cpu->debt_ns;
+    cpu->stolen[cpu->debt_batch & (PROFILER_BATCHES - 1)] += part;
+    cpu->debt -= part;
+    cpu->debt_ns -= paid;
+    if (!cpu->debt_ns || now - cpu->debt_since_ns > STEAL_LAG_NS)
+        cpu->debt = cpu->debt_ns = 0;
+}
+
+static __always_inline void owe(struct profiler_cpu *cpu, const struct tick *tick) {
+    cpu->gaps++;
+    cpu->debt_ns += tick->late;
+    cpu->debt += (__u64)tick->lost * PROFILER_FRACTION;
+    cpu->debt_since_ns = tick->now;
+    cpu->debt_batch = tick->batch;
 }
 
 // User space looks up what the process has mapped as soon as it hears of it: at the end of the sample it may be gone.
@@ -160,7 +210,8 @@ int on_tick(struct bpf_perf_event_data *ctx) {
     if (!cpu || !j)
         return 0;
     cpu->runs++;
-    __u64 late = lateness(cpu, now, j->period_ns, &missed);
+    struct tick tick = {.now = now, .late = lateness(cpu, now, j->period_ns, &missed), .instants = missed + 1};
+    tick.late += missed * j->period_ns;
     struct task_struct *task = (void *)bpf_get_current_task();
     if (j->session && j->slot_ns && now >= j->start_ns && session_of(task) == j->session) {
         struct profiler_key key = {.ip = PT_REGS_IP(&ctx->regs)};
@@ -169,9 +220,14 @@ int on_tick(struct bpf_perf_event_data *ctx) {
             key.image = (__u64)BPF_CORE_READ(task, mm) >> 6; // structures are aligned to cache lines
             tell_process(&key);
         }
-        cpu->missed += missed;
-        record(cpu, &key, (now - j->start_ns) / j->slot_ns, bucket(missed ? late + missed * j->period_ns : late));
+        tick.batch = batch_of(j, now);
+        tick.lost = tick.late > j->late_ns ? tick.instants : 0;
+        record(cpu, &key, &tick);
+        if (tick.lost)
+            owe(cpu, &tick);
     }
+    j->steal = steal_time_is_known();
+    pay_debt(cpu, now, steal_time_of(task));
     cpu->run_ns += bpf_ktime_get_ns() - now;
     return 0;
 }

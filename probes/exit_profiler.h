@@ -26,28 +26,43 @@ struct profiler_process {
 struct profiler_site {
     unsigned int ticks[PROFILER_BATCHES];
     unsigned int late[PROFILER_LATE];  // the same ticks by lateness
+    unsigned int lost;                 // due instants at which the CPU was away, as in profiler_cpu
     unsigned char code[PROFILER_CODE]; // zeros where it could not be read
 };
 
+#define PROFILER_FRACTION 256 // parts of an instant in profiler_cpu.stolen
+
 // One for each CPU, written by that CPU alone.
+//
+// Instants are when ticks are due. A tick stands for all instants since the one before it. Where the earliest of them
+// is answered later than profiler_job.late_ns, the CPU was away at all of them: they are `lost`.
 struct profiler_cpu {
-    unsigned long long grid;              // when the latest tick was due, ns of CLOCK_MONOTONIC; 0: none yet
-    unsigned long long least_late;        // ns, of the ticks since the grid was checked
-    unsigned long long checked;           // runs at that time
-    unsigned long long runs;              // ticks, whoever they met
-    unsigned long long run_ns;            // time inside the program
-    unsigned long long overflow;          // ticks of the job for which no site was free
-    unsigned long long kernel;            // ticks that found the job in the kernel
-    unsigned long long missed;            // due instants that passed before a tick of the job was delivered
-    unsigned int ticks[PROFILER_BATCHES]; // the job's
-    unsigned int late[PROFILER_LATE];     // the job's, in user mode
+    unsigned long long grid;                 // when the latest tick was due, ns of CLOCK_MONOTONIC; 0: none yet
+    unsigned long long least_late;           // ns, of the ticks since the grid was checked
+    unsigned long long checked;              // runs at that time
+    unsigned long long runs;                 // ticks, whoever they met
+    unsigned long long run_ns;               // time inside the program
+    unsigned long long overflow;             // ticks of the job for which no site was free
+    unsigned long long kernel;               // ticks that found the job in the kernel
+    unsigned long long steal_ns;             // steal clock at the tick before
+    unsigned long long debt_ns;              // lateness of lost instants for which no steal was booked so far
+    unsigned long long debt;                 // those instants, in fractions
+    unsigned long long debt_since_ns;        // when the latest of them was met
+    unsigned int debt_batch;                 // the batch of the latest
+    unsigned long long gaps;                 // ticks that met lost instants
+    unsigned int ticks[PROFILER_BATCHES];    // the job's
+    unsigned int instants[PROFILER_BATCHES]; // for which they stand
+    unsigned int lost[PROFILER_BATCHES];     // of these, the lost ones
+    unsigned int stolen[PROFILER_BATCHES];   // of those, what steal accounts for, in fractions
+    unsigned int late[PROFILER_LATE];        // the job's ticks in user mode by lateness
 } __attribute__((aligned(64)));
 
 // What user space tells the program.
 struct profiler_job {
-    unsigned int session; // session number of the job's tasks; 0: no sample is running
-    unsigned int unused;
+    unsigned int session;         // session number of the job's tasks; 0: no sample is running
+    unsigned int steal;           // written by the program: the steal clock can be read
     unsigned long long start_ns;  // CLOCK_MONOTONIC
     unsigned long long period_ns; // between ticks
     unsigned long long slot_ns;   // a batch is changed as often
+    unsigned long long late_ns;   // beyond this the CPU was away
 };

@@ -25,7 +25,20 @@ struct sched_info {
     unsigned long long run_delay; // ns spent waiting on a run queue
 };
 
+struct rq {
+    unsigned long long prev_steal_time; // ns: as far as the CPU's steal clock has been booked (CONFIG_PARAVIRT)
+};
+
+struct cfs_rq {
+    struct rq *rq;
+};
+
+struct sched_entity {
+    struct cfs_rq *cfs_rq; // CONFIG_FAIR_GROUP_SCHED
+};
+
 struct task_struct {
+    struct sched_entity se;
     struct mm_struct *mm;
     struct signal_struct *signal;
     struct sched_info sched_info;

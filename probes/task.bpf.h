@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// Which process and session a task belongs to, for probes that tell the job apart.
+// Which process and session a task belongs to, for probes that tell the job apart; and the steal clock of its CPU.
 #pragma once
 
 #include <bpf/bpf_core_read.h>
@@ -22,4 +22,16 @@ static __always_inline __u32 session_of(struct task_struct *task) {
 
 static __always_inline __u32 process_of(struct task_struct *task) {
     return pid_number(BPF_CORE_READ(task, signal, pids[PIDTYPE_TGID]));
+}
+
+// Can steal_time_of() be read on this kernel?
+static __always_inline int steal_time_is_known(void) {
+    return bpf_core_field_exists(((struct rq *)0)->prev_steal_time) &&
+           bpf_core_field_exists(((struct sched_entity *)0)->cfs_rq);
+}
+
+// How much steal time the kernel has booked on the CPU that a running task is on, ns since boot. What the host took is
+// booked with the next scheduler tick.
+static __always_inline __u64 steal_time_of(struct task_struct *task) {
+    return steal_time_is_known() ? BPF_CORE_READ(task, se.cfs_rq, rq, prev_steal_time) : 0;
 }

@@ -63,14 +63,17 @@ static void lengths(void **state) {
 }
 
 // Ordinary code of 48 bytes that ends with `tail`.
-static enum instruction behind(const uint8_t *tail, size_t size) {
+static void ordinary_code(const uint8_t *tail, size_t size, uint8_t code[48]) {
     static const uint8_t ordinary[] = {0x55, 0x48, 0x89, 0xe5, 0x48, 0x83, 0xec, 0x10, 0x89, 0x7d, 0xfc, 0x31,
                                        0xc0, 0x8b, 0x55, 0xfc, 0x48, 0x01, 0xd0, 0x48, 0x89, 0x45, 0xf0, 0x53};
+    memset(code, 0x90, 48);
+    memcpy(code + 48 - size - sizeof ordinary, ordinary, sizeof ordinary);
+    memcpy(code + 48 - size, tail, size);
+}
+
+static enum instruction behind(const uint8_t *tail, size_t size) {
     uint8_t code[48];
-    for (size_t i = 0; i < sizeof code; i++)
-        code[i] = 0x90;
-    memcpy(code + sizeof code - size - sizeof ordinary, ordinary, sizeof ordinary);
-    memcpy(code + sizeof code - size, tail, size);
+    ordinary_code(tail, size, code);
     return decode_x86_before(code, sizeof code);
 }
 #define BEHIND(...) behind((const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
@@ -109,6 +112,26 @@ static void is_not_deceived_by_bytes(void **state) {
     static const uint8_t alone[] = {0x0f, 0xa2};
     assert_int_equal(decode_x86_before(alone, sizeof alone), INSTRUCTION_OTHER); // too little to be sure
     assert_int_equal(decode_x86_before(NULL, 0), INSTRUCTION_OTHER);
+}
+
+static bool opens(const uint8_t *tail, size_t size) {
+    uint8_t code[48];
+    ordinary_code(tail, size, code);
+    return decode_x86_opens_interrupts(code, sizeof code);
+}
+#define OPENS(...) opens((const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
+
+static void lets_interrupts_in(void **state) {
+    (void)state;
+    assert_true(OPENS(0x9d));                    // popf
+    assert_true(OPENS(0xfb, 0x90));              // sti; nop: STI lasts one instruction
+    assert_true(OPENS(0xfb, 0x48, 0x89, 0xd8));  // sti; mov %rbx, %rax
+    assert_false(OPENS(0xfb));                   // not yet
+    assert_false(OPENS(0xfb, 0x90, 0x90));       // long since
+    assert_false(OPENS(0x9d, 0x90));             // long since
+    assert_false(OPENS(0x83, 0xc8, 0xfb, 0x90)); // or $-5, %eax; nop
+    assert_false(OPENS(0x90));
+    assert_false(decode_x86_opens_interrupts(NULL, 0));
 }
 
 // Any bytes at all: an answer, and no reading outside (a sanitizer would tell).
@@ -154,6 +177,10 @@ static void arm64(void **state) {
     assert_int_equal(arm(0xd51ce100), INSTRUCTION_MSR);       // msr cntvoff-like register, x0
     assert_int_equal(arm(0x8b010000), INSTRUCTION_OTHER);     // add
     assert_int_equal(decode_arm64_before(NULL, 0), INSTRUCTION_OTHER);
+    assert_true(decode_arm64_opens_interrupts((const uint8_t[]){0xff, 0x42, 0x03, 0xd5}, 4));  // msr daifclr, #2
+    assert_true(decode_arm64_opens_interrupts((const uint8_t[]){0x20, 0x42, 0x1b, 0xd5}, 4));  // msr daif, x0
+    assert_false(decode_arm64_opens_interrupts((const uint8_t[]){0xdf, 0x42, 0x03, 0xd5}, 4)); // msr daifset, #2
+    assert_false(decode_arm64_opens_interrupts(NULL, 0));
 }
 
 int main(void) {
@@ -161,6 +188,7 @@ int main(void) {
         cmocka_unit_test(lengths),
         cmocka_unit_test(finds_what_leaves),
         cmocka_unit_test(is_not_deceived_by_bytes),
+        cmocka_unit_test(lets_interrupts_in),
         cmocka_unit_test(any_bytes),
         cmocka_unit_test(arm64),
     };

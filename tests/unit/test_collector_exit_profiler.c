@@ -2,9 +2,7 @@
 // The exit profiler: its arithmetic on made-up ticks, names of addresses, and the profiler itself against a program
 // that knows how long it was in exits, where eBPF is permitted.
 #include "bench/calibrate.h"
-#include "collectors/collectors.h"
-#include "collectors/symbols.h"
-#include "collectors/tick_buckets.h"
+#include "collectors/exit_profile.h"
 #include "core/arch.h"
 #include "core/clock.h"
 #include "core/memory.h"
@@ -48,18 +46,84 @@ static void shares(void **state) {
 static void late_ticks_are_not_the_exits(void **state) {
     (void)state;
     unsigned late[PROFILER_LATE] = {0};
-    assert_true(tick_share_within(late, 1e6) == 0);
+    assert_true(tick_within(late, 1e6) == 0);
     late[10] = 30; // 1 to 2 us
     late[24] = 10; // 17 to 34 ms
-    assert_true(tick_share_within(late, 100e3) == 0.75);
-    assert_true(tick_share_within(late, 1e9) == 1);
-    assert_true(fabs(tick_share_within(late, 1536) - 0.375) < 1e-12); // the limit lies in the middle of a bucket
-    assert_true(tick_share_within(late, 100) == 0);
+    assert_true(tick_within(late, 100e3) == 30);
+    assert_true(tick_within(late, 1e9) == 40);
+    assert_true(fabs(tick_within(late, 1536) - 15) < 1e-12); // the limit lies in the middle of a bucket
+    assert_true(tick_within(late, 100) == 0);
     struct tick_batches sum = {{0}};
     const unsigned ticks[PROFILER_BATCHES] = {4, 8};
     tick_add(&sum, ticks, 0.75);
     tick_add(&sum, ticks, 0.25);
     assert_true(sum.ticks[0] == 4 && sum.ticks[1] == 8 && tick_total(&sum) == 12);
+}
+
+static void usual_lateness(void **state) {
+    (void)state;
+    unsigned late[PROFILER_LATE] = {0};
+    assert_true(tick_median_late_ns(late) == 0);
+    late[10] = 30; // 1 to 2 us
+    late[24] = 10; // the host was away: does not move what is usual
+    assert_true(fabs(tick_median_late_ns(late) - 1024 * (1 + 20. / 30)) < 1e-9);
+    late[10] = 0;
+    assert_true(fabs(tick_median_late_ns(late) - 1.5 * (1 << 24)) < 1e-6);
+    assert_true(tick_late_limit_ns(0) == 50e3 && tick_late_limit_ns(5e3) == 100e3);
+}
+
+// Instants are dealt out: in time, in an exit, the guest's own, stolen, hidden.
+static void each_instant_in_one_bucket(void **state) {
+    (void)state;
+    static struct calibration calibration;
+    calibration.traps[TRAP_CPUID] =
+        (struct trap_cost){.measured = true, .exits = true, .median_s = 5e-6, .mean_s = 5e-6};
+    const struct profile_terms terms = {
+        .calibration = &calibration, .hypervisor = true, .period_s = 2e-3, .late_s = 70e-6};
+    struct profiler_cpu cpu = {.runs = 800, .gaps = 40};
+    for (int b = 0; b < PROFILER_BATCHES; b++) {
+        cpu.ticks[b] = 50;
+        cpu.instants[b] = 62; // 12 passed unanswered
+        cpu.lost[b] = 15;
+        cpu.stolen[b] = 5 * PROFILER_FRACTION;
+    }
+    struct profile profile = {.sites = NULL};
+    profile_add_cpu(&profile, &cpu);
+    struct profile_hidden hidden = profile_hidden(&profile, &terms);
+    assert_true(fabs(hidden.seconds - 16 * 10 * 2e-3) < 1e-9); // lost and not stolen
+    assert_true(hidden.se > sqrt(160) * 2e-3 * 0.9 && hidden.se < 0.1);
+    assert_int_equal(hidden.count, 27); // of 40 gaps
+
+#if defined(__x86_64__)
+    struct profiler_site site = {.ticks = {30}, .lost = 60};
+    const struct profiler_key user = {.ip = 4096, .process = 1};
+    const struct profiler_key kernel = {.ip = 4096};
+    memset(site.code, 0x90, sizeof site.code);
+    site.late[25] = 30;
+    profile_add_site(&profile, &terms, &user, &site); // lost in the program: as it was
+    assert_true(profile_hidden(&profile, &terms).seconds == hidden.seconds);
+    memcpy(site.code + PROFILER_CODE - 2, "\xfb\x90", 2);
+    profile_add_site(&profile, &terms, &user, &site); // no such thing in user mode
+    assert_true(profile_hidden(&profile, &terms).seconds == hidden.seconds);
+    profile_add_site(&profile, &terms, &kernel, &site);
+    assert_true(profile.in_guest == 60); // of 240
+    assert_true(fabs(profile_hidden(&profile, &terms).seconds - 0.75 * hidden.seconds) < 1e-9);
+
+    // CPUID, whose own limit is 150 us: what lies between that and 70 us is an exit's after all.
+    struct profiler_site exits = {.ticks = {100}, .lost = 8 + 60};
+    memset(exits.code, 0x90, sizeof exits.code);
+    memcpy(exits.code + PROFILER_CODE - 2, "\x0f\xa2", 2);
+    exits.late[10] = 70;
+    exits.late[16] = 8; // 65 to 131 us
+    exits.late[25] = 22;
+    profile_add_site(&profile, &terms, &user, &exits);
+    assert_true(fabs(tick_total(&profile.hits[0]) - 78) < 1e-9 && fabs(profile.too_late[0] - 22) < 1e-9);
+    assert_true(profile.in_exits > 6 && profile.in_exits <= 8);
+    assert_int_equal(profile.count, 1);
+#endif
+    profile_free(&profile);
+    hidden = profile_hidden(&profile, &terms); // no tick at all
+    assert_true(hidden.seconds == 0 && hidden.se > 0);
 }
 
 static void periods_keep_the_budget(void **state) {
@@ -232,8 +296,10 @@ static void finds_nothing(struct setting *s, void (*work)(double)) {
     profile(s, work, &out);
     const cJSON *mine = cJSON_GetObjectItem(out.circumstances, "exit_profiler");
     assert_true(cJSON_GetNumberValue(cJSON_GetObjectItem(mine, "ticks")) > 50);
+    const struct observation *hidden = find(&obs, CAUSE_HOST_HIDDEN); // how much there is, nobody knows
+    assert_true(!hidden || (hidden->seconds >= 0 && hidden->seconds < 10 && hidden->se > 0));
     for (size_t i = 0; i < obs.count; i++) {
-        if (obs.items[i].cause != CAUSE_OBSERVER)
+        if (obs.items[i].cause != CAUSE_OBSERVER && obs.items[i].cause != CAUSE_HOST_HIDDEN)
             assert_true(share_of(&obs.items[i]) < 0.01);
     }
     observations_free(&obs);
@@ -294,6 +360,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shares),
         cmocka_unit_test(late_ticks_are_not_the_exits),
+        cmocka_unit_test(usual_lateness),
+        cmocka_unit_test(each_instant_in_one_bucket),
         cmocka_unit_test(periods_keep_the_budget),
         cmocka_unit_test(names_addresses_of_this_program),
         cmocka_unit_test(finds_cpuid),
