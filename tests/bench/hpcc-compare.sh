@@ -30,6 +30,7 @@ for program in hpcc mpirun; do
 done
 [ "$(nproc)" -ge 2 ] || { echo "skipped: ping-pong needs two CPUs"; exit 0; }
 make -s B="$B" "$B/tests/bench_once"
+cpu=$(taskset -cp $$ | sed 's/.*[,: -]//') # the last that this may run on; both run there
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export OPENBLAS_NUM_THREADS=1
@@ -46,25 +47,29 @@ hpcc_input() {
         "0 additional PTRANS blocks" "40"
 }
 
-# Runs hpcc with that input in its folder; leaves key=value lines in $work/$4.
+# Runs hpcc with that input in its folder: one rank on the CPU of our kernels, two on a core each. Leaves key=value lines
+# in $work/$4.
 run_hpcc() {
-    local folder=$work/np$3
+    local folder=$work/np$3 bind=core
+    local here=()
+    [ "$3" -gt 1 ] || { bind=none; here=(taskset -c "$cpu"); }
     mkdir -p "$folder"
     rm -f "$folder/hpccoutf.txt"
     hpcc_input "$1" "$2" "$3" >"$folder/hpccinf.txt"
-    (cd "$folder" && MALLOC_PERTURB_=$((165 * ($3 > 1))) mpirun -np "$3" --bind-to core hpcc) >"$folder/log" 2>&1 || { tail "$folder/log"; exit 1; }
+    (cd "$folder" && MALLOC_PERTURB_=$((165 * ($3 > 1))) "${here[@]}" mpirun -np "$3" --bind-to "$bind" hpcc) >"$folder/log" 2>&1 || { tail "$folder/log"; exit 1; }
     sed -n '/^Begin of Summary/,/^End of Summary/p' "$folder/hpccoutf.txt" >"$work/$4"
     grep -q '^Success=1$' "$work/$4" || { echo "hpcc did not succeed"; exit 1; }
 }
 
 theirs() { sed -n "s/^$2=//p" "$work/$1"; }
 ours() { "$B/tests/bench_once" "$1" "$2" "$3" "$B/mpi"; } # key=value words on one line
+kernel() { taskset -c "$cpu" "$B/tests/bench_once" "$1" "$2" 1; }
 word() { tr ' ' '\n' <<<"$2" | sed -n "s/^$1=//p"; }
 keep() { echo "$1 $2 $3" >>"$work/ratios"; } # figure, ours, theirs; both with higher = better
 
 stream() { # kernel, words per element: GB/s in the best pass
     local line
-    line=$(ours stream "{\"kernel\":\"$1\",\"bytes\":$((elements * 8)),\"passes\":40}" 1)
+    line=$(kernel stream "{\"kernel\":\"$1\",\"bytes\":$((elements * 8)),\"passes\":40}")
     word steps_s "$line" | awk -F, "{
         best = \$4
         for (i = 8; i <= NF; i += 4) if (\$i < best) best = \$i
@@ -73,7 +78,7 @@ stream() { # kernel, words per element: GB/s in the best pass
 
 gups() {
     local line
-    line=$(ours gups "{\"bytes\":$((words * 8)),\"updates\":4}" 1)
+    line=$(kernel gups "{\"bytes\":$((words * 8)),\"updates\":4}")
     awk "BEGIN { print \"gups\", 4 * $words / $(word user_s "$line") * 1e-9 }" >>"$work/ours"
 }
 
