@@ -2,8 +2,9 @@
 // Sustained memory bandwidth after STREAM (J. D. McCalpin, https://www.cs.virginia.edu/stream/): the same four kernels,
 // its rule for sizes (each array at least four times the last-level caches), its byte counting (no write-allocate
 // traffic) and its verification. Two things differ, because this is for comparing machines rather than for a record:
-// one kernel runs per case, and the figure is the mean rate over all timed passes, as only means add up to where the
-// time went. STREAM's own figure, the best pass, is the smallest of steps_s and is named in info.
+// one kernel is timed per case, by default without the others in between, and the figure is the mean rate over all
+// timed passes, as only means add up to where the time went. STREAM's own figure, the best pass, is the smallest of
+// steps_s and is named in info.
 #include "bench/kernels/kernels.h"
 
 #include "core/clock.h"
@@ -14,7 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SCALAR 3.0
+#define SCALAR    3.0
+#define TURNS_MAX 200 // the four kernels in turn make the values 15 times larger each time: 15^200 is still a double
 
 enum stream_kernel { COPY, SCALE, ADD, TRIAD, KERNEL_COUNT };
 
@@ -30,6 +32,7 @@ struct stream {
     size_t count; // elements of one array
     uint64_t passes;
     uint64_t warm_up;
+    bool in_turn; // the other kernels run between the passes
     uint64_t damage;
     bool capped; // the arrays are smaller than STREAM's rule asks for
 };
@@ -38,6 +41,7 @@ static const struct bench_param params[] = {
     {"kernel", {"triad"}, "copy (c=a) | scale (b=3c) | add (c=a+b) | triad (a=b+3c)"},
     {"bytes", {"16M", "auto"}, "size of one of the three arrays; auto: 4 x last-level caches, at most 25 % of memory"},
     {"passes", {"10", "20", "60"}, "timed passes over the arrays"},
+    {"order", {"alone"}, "alone | turn: the other three kernels run between the passes, as in STREAM itself"},
     {"pages", {"system"}, "system | 4k | thp | huge"},
     {"damage", {"0"}, "elements to falsify before the result is checked: a test of the check"},
     {NULL, {NULL}, NULL},
@@ -60,20 +64,30 @@ static int kernel_param(const struct bench_context *context, enum stream_kernel 
     return error_why(err, "known are copy, scale, add and triad");
 }
 
+static int order_param(const struct bench_context *context, bool *in_turn, struct error *err) {
+    const char *text = bench_param_text(context, "order");
+    *in_turn = strcmp(text, "turn") == 0;
+    if (*in_turn || strcmp(text, "alone") == 0)
+        return 0;
+    error_set(err, EXIT_CODE_INPUT, "the parameter \"order\" cannot be \"%s\"", text);
+    return error_why(err, "known are alone and turn");
+}
+
 static int read_params(const struct bench_context *context, struct stream *s, enum kernel_pages *pages,
                        struct error *err) {
     size_t bytes = 0;
     if (kernel_param(context, &s->kernel, err) < 0 || kernel_pages_param(context, pages, err) < 0 ||
         kernel_bytes_param(context, 3, &bytes, &s->capped, err) < 0 ||
-        bench_param_u64(context, "passes", &s->passes, err) < 0 ||
+        bench_param_u64(context, "passes", &s->passes, err) < 0 || order_param(context, &s->in_turn, err) < 0 ||
         bench_param_u64(context, "damage", &s->damage, err) < 0)
         return -1;
     s->warm_up = 2; // the first pass takes page faults and cold caches, as in STREAM
     s->count = bytes / sizeof(double);
-    if (s->count > 0 && s->passes > 0 && s->passes <= BENCH_MAX_STEPS)
+    int most = s->in_turn ? TURNS_MAX : BENCH_MAX_STEPS;
+    if (s->count > 0 && s->passes > 0 && s->passes <= (uint64_t)most)
         return 0;
     error_set(err, EXIT_CODE_INPUT, "the parameters of stream cannot be used");
-    return error_why(err, "bytes must be at least 8, passes between 1 and %d", BENCH_MAX_STEPS);
+    return error_why(err, "bytes must be at least 8, passes between 1 and %d", most);
 }
 
 static int fom(const struct bench_context *context, struct bench_fom *out, struct error *err) {
@@ -87,8 +101,8 @@ static int fom(const struct bench_context *context, struct bench_fom *out, struc
 
 static const struct values first = {.a = 1, .b = 2, .c = 0.5};
 
-// One element after one pass, by the arithmetic of the kernel.
-static struct values one_pass(enum stream_kernel kernel, struct values v) {
+// One element after one kernel, by its arithmetic.
+static struct values one_kernel(enum stream_kernel kernel, struct values v) {
     switch (kernel) {
     case COPY:
         return (struct values){v.a, v.b, v.a};
@@ -139,8 +153,8 @@ static void triad(double *restrict a, const double *restrict b, const double *re
         a[i] = b[i] + SCALAR * c[i];
 }
 
-static void pass(struct stream *s) {
-    switch (s->kernel) {
+static void run_kernel(struct stream *s, enum stream_kernel kernel) {
+    switch (kernel) {
     case COPY:
         copy(s->c, s->a, s->count);
         break;
@@ -154,6 +168,16 @@ static void pass(struct stream *s) {
         triad(s->a, s->b, s->c, s->count);
         break;
     }
+}
+
+// Seconds of the timed kernel; the others' turns, if they have any, are not in it.
+static double pass(struct stream *s) {
+    uint64_t begin = clock_raw_ns();
+    run_kernel(s, s->kernel);
+    uint64_t end = clock_raw_ns();
+    for (int other = 1; s->in_turn && other < KERNEL_COUNT; other++)
+        run_kernel(s, (s->kernel + other) % KERNEL_COUNT);
+    return (double)(end - begin) * 1e-9;
 }
 
 static void teardown(struct bench_context *context) {
@@ -189,18 +213,16 @@ static int run(struct bench_context *context, struct bench_result *result, struc
     (void)err;
     double bytes = (double)kernels[s->kernel].words * sizeof(double) * (double)s->count;
     double best = INFINITY;
+    double timed_s = 0;
     uint64_t begin = clock_raw_ns();
-    uint64_t last = begin;
     for (uint64_t i = 0; i < s->passes; i++) {
-        pass(s);
-        uint64_t now = clock_raw_ns();
-        result->steps_s[i] = (double)(now - last) * 1e-9;
+        result->steps_s[i] = pass(s);
         best = fmin(best, result->steps_s[i]);
-        last = now;
+        timed_s += result->steps_s[i];
     }
     result->step_count = (unsigned)s->passes;
-    result->wall_s = (double)(last - begin) * 1e-9;
-    result->fom = bytes * (double)s->passes / result->wall_s * 1e-9;
+    result->wall_s = (double)(clock_raw_ns() - begin) * 1e-9;
+    result->fom = bytes * (double)s->passes / timed_s * 1e-9;
     snprintf(result->info, sizeof result->info, "best pass %.2f GB/s, 3 arrays of %.1f MiB, %u threads%s",
              bytes / best * 1e-9, (double)(s->count * sizeof(double)) / (1 << 20), context->threads,
              s->capped ? ", smaller than 4 x the last-level caches: 25 % of memory is the limit" : "");
@@ -222,8 +244,10 @@ static void verify(struct bench_context *context, struct bench_result *result) {
     struct values v = first;
     for (uint64_t i = 0; i < s->damage && i < s->count; i++)
         s->a[i] += 1;
+    int turns = s->in_turn ? KERNEL_COUNT : 1;
     for (uint64_t i = 0; i < s->passes + s->warm_up; i++)
-        v = one_pass(s->kernel, v);
+        for (int turn = 0; turn < turns; turn++)
+            v = one_kernel((s->kernel + turn) % KERNEL_COUNT, v);
     double worst =
         fmax(mean_error(s->a, s->count, v.a), fmax(mean_error(s->b, s->count, v.b), mean_error(s->c, s->count, v.c)));
     result->valid = worst <= 1e-13;

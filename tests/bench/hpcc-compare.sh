@@ -8,8 +8,7 @@
 #
 # What is set equal:
 #   STREAM        one process or thread on one CPU, N = 2896 gives hpcc arrays of 22.4 MB each. The best of ten passes
-#                 counts, as STREAM reports it. hpcc's ten are spread over the passes of all four kernels, so ours are
-#                 every fourth of forty: on a machine that is not quiet a longer window has better best passes.
+#                 counts, as STREAM reports it, and the other three kernels run between the passes, as in STREAM.
 #   RandomAccess  one process or thread, a table of 32 MiB, 4 updates a word. Both per second of user CPU time, which
 #                 other programs disturb least and which hpcc prints; its time covers writing the initial table, so
 #                 ours does, too.
@@ -69,10 +68,10 @@ keep() { echo "$1 $2 $3" >>"$work/ratios"; } # figure, ours, theirs; both with h
 
 stream() { # kernel, words per element: GB/s in the best pass
     local line
-    line=$(kernel stream "{\"kernel\":\"$1\",\"bytes\":$((elements * 8)),\"passes\":40}")
+    line=$(kernel stream "{\"kernel\":\"$1\",\"bytes\":$((elements * 8)),\"passes\":10,\"order\":\"turn\"}")
     word steps_s "$line" | awk -F, "{
-        best = \$4
-        for (i = 8; i <= NF; i += 4) if (\$i < best) best = \$i
+        best = \$1
+        for (i = 2; i <= NF; i++) if (\$i < best) best = \$i
         print \"stream.$1\", $2 * 8 * $elements / best * 1e-9 }" >>"$work/ours"
 }
 
