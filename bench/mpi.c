@@ -13,8 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
-enum program { PINGPONG, ALLREDUCE, PROGRAM_COUNT };
-static const char *const program_names[PROGRAM_COUNT] = {"pingpong", "allreduce"};
+enum program { PINGPONG, ALLREDUCE, ALLTOALL, BARRIER, HALO, PROGRAM_COUNT };
+static const char *const program_names[PROGRAM_COUNT] = {"pingpong", "allreduce", "alltoall", "barrier", "halo"};
 
 struct options {
     enum program program;
@@ -26,10 +26,13 @@ struct options {
 };
 
 static const struct bench_param params[] = {
-    {"program", {"pingpong"}, "pingpong (two ranks, one message to and fro) | allreduce (sum over all ranks)"},
+    {"program",
+     {"pingpong"},
+     "pingpong (two ranks, one message to and fro) | allreduce (sum over all ranks) | alltoall (a block from each to "
+     "each) | barrier | halo (faces to six neighbours in a periodic grid)"},
     {"bytes", {"8"}, "message size, bytes"},
     {"report", {"latency"}, "latency (us) | bandwidth (GB/s; pingpong only)"},
-    {"ranks", {"auto"}, "number of ranks; auto: 2 for pingpong, one a core for allreduce"},
+    {"ranks", {"auto"}, "number of ranks; auto: 2 for pingpong, one a core for the others"},
     {"seconds", {"0.2", "0.5", "2"}, "about how long to measure, seconds"},
     {"oversubscribe", {"no"}, "no | yes: allow more ranks than cores, and don't bind them"},
     {NULL, {NULL}, NULL},
@@ -217,7 +220,7 @@ static int run(struct bench_context *context, struct bench_result *result, struc
 const struct bench_ops bench_mpi = {
     .abi = BENCH_ABI,
     .name = "mpi",
-    .summary = "MPI between ranks: pingpong and allreduce (Open MPI)",
+    .summary = "MPI between ranks: pingpong, allreduce, alltoall, barrier, halo exchange (Open MPI)",
     .params = params,
     .fom = fom,
     .unavailable = unavailable,

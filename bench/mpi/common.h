@@ -24,6 +24,8 @@
 struct mpi_options {
     size_t bytes;   // message size
     double seconds; // how long to measure
+    int late_rank;  // -1, or a rank that comes late to every operation
+    double late_us; // by so much
 };
 
 struct mpi_outcome {
@@ -42,33 +44,66 @@ static inline double mpi_now_s(void) {
 }
 
 __attribute__((noreturn)) static inline void mpi_usage(const char *program) {
-    fprintf(stderr, "usage: mpirun -np N %s --bytes N --seconds N\n", program);
+    fprintf(stderr, "usage: mpirun -np N %s --bytes N --seconds N [--late-rank N --late-us N]\n", program);
     MPI_Abort(MPI_COMM_WORLD, 2);
     exit(2);
 }
 
 static inline struct mpi_options mpi_options(int argc, char **argv) {
-    struct mpi_options o = {.bytes = 8, .seconds = 0.5};
+    struct mpi_options o = {.bytes = 8, .seconds = 0.5, .late_rank = -1};
     for (int i = 1; i < argc; i += 2) {
         char *end = NULL;
         if (i + 1 < argc && strcmp(argv[i], "--bytes") == 0)
             o.bytes = strtoull(argv[i + 1], &end, 10);
         else if (i + 1 < argc && strcmp(argv[i], "--seconds") == 0)
             o.seconds = strtod(argv[i + 1], &end);
+        else if (i + 1 < argc && strcmp(argv[i], "--late-rank") == 0)
+            o.late_rank = (int)strtol(argv[i + 1], &end, 10);
+        else if (i + 1 < argc && strcmp(argv[i], "--late-us") == 0)
+            o.late_us = strtod(argv[i + 1], &end);
         if (!end || end == argv[i + 1] || *end)
             mpi_usage(argv[0]);
     }
-    if (o.bytes < 1 || o.bytes > (size_t)1 << 30 || !(o.seconds > 0 && o.seconds <= 3600))
+    if (o.bytes < 1 || o.bytes > (size_t)1 << 30 || !(o.seconds > 0 && o.seconds <= 3600) ||
+        !(o.late_us >= 0 && o.late_us <= 1e6))
         mpi_usage(argv[0]);
     return o;
 }
 
-// The same number of operations a step on every rank: rank 0 knows how long one takes.
-static inline uint64_t mpi_operations_per_step(double seconds, double seconds_per_operation) {
-    double wanted = seconds / MPI_STEPS / seconds_per_operation;
-    uint64_t count = wanted > 1 ? (uint64_t)wanted : 1;
-    MPI_Bcast(&count, 1, MPI_UINT64_T, 0, MPI_COMM_WORLD);
-    return count;
+// Does the program's operation `times` times, on every rank.
+typedef void mpi_repeat(void *closure, uint64_t times);
+
+// The same number of operations a step on every rank, so that all steps together take about `seconds`. Warms up and
+// finds out how long an operation takes, in ever longer trials until one has lasted a twentieth of the time: on a
+// machine that others use, a few operations are no guide. Collective.
+static inline uint64_t mpi_operations_per_step(double seconds, mpi_repeat *repeat, void *closure) {
+    enum { WARM_UP = 50 };
+    double last = 0;
+    uint64_t times = WARM_UP;
+    repeat(closure, WARM_UP);
+    for (;; times *= 4) {
+        double begin = mpi_now_s();
+        repeat(closure, times);
+        last = mpi_now_s() - begin;
+        MPI_Bcast(&last, 1, MPI_DOUBLE, 0, MPI_COMM_WORLD);
+        if (last >= seconds / 20)
+            break;
+    }
+    double wanted = seconds / MPI_STEPS / last * (double)times;
+    return wanted > 1 ? (uint64_t)wanted : 1;
+}
+
+// Times MPI_STEPS steps on this rank. Returns the seconds of all together.
+static inline double mpi_time_steps(mpi_repeat *repeat, void *closure, uint64_t times, struct mpi_outcome *out) {
+    double begin = mpi_now_s();
+    double last = begin;
+    for (int i = 0; i < MPI_STEPS; i++) {
+        repeat(closure, times);
+        double now = mpi_now_s();
+        out->steps_s[i] = now - last;
+        last = now;
+    }
+    return last - begin;
 }
 
 static inline void *mpi_buffer(size_t bytes) {

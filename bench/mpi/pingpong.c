@@ -5,14 +5,22 @@
 // the timed part the echo is checked byte by byte.
 #include "bench/mpi/common.h"
 
-static void round_trips(int rank, const char *out, char *in, int bytes, uint64_t count) {
+struct messages {
+    int rank;
+    int bytes;
+    char *sent;
+    char *received;
+};
+
+static void round_trips(void *closure, uint64_t count) {
+    const struct messages *t = closure;
     for (uint64_t i = 0; i < count; i++) {
-        if (rank == 0) {
-            MPI_Send(out, bytes, MPI_BYTE, 1, 1, MPI_COMM_WORLD);
-            MPI_Recv(in, bytes, MPI_BYTE, 1, 1, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+        if (t->rank == 0) {
+            MPI_Send(t->sent, t->bytes, MPI_BYTE, 1, 1, MPI_COMM_WORLD);
+            MPI_Recv(t->received, t->bytes, MPI_BYTE, 1, 1, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
         } else {
-            MPI_Recv(in, bytes, MPI_BYTE, 0, 1, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
-            MPI_Send(out, bytes, MPI_BYTE, 0, 1, MPI_COMM_WORLD);
+            MPI_Recv(t->received, t->bytes, MPI_BYTE, 0, 1, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+            MPI_Send(t->sent, t->bytes, MPI_BYTE, 0, 1, MPI_COMM_WORLD);
         }
     }
 }
@@ -37,29 +45,15 @@ static bool echo_is_right(int rank, char *buffer, int bytes) {
 }
 
 static void measure(int rank, const struct mpi_options *options, struct mpi_outcome *out) {
-    enum { WARM_UP = 50 };
-    int bytes = (int)options->bytes;
-    char *sent = mpi_buffer(options->bytes);
-    char *received = mpi_buffer(options->bytes);
-    round_trips(rank, sent, received, bytes, WARM_UP);
-    double begin = mpi_now_s();
-    round_trips(rank, sent, received, bytes, WARM_UP);
-    uint64_t count = mpi_operations_per_step(options->seconds, (mpi_now_s() - begin) / WARM_UP);
+    struct messages messages = {rank, (int)options->bytes, mpi_buffer(options->bytes), mpi_buffer(options->bytes)};
+    uint64_t count = mpi_operations_per_step(options->seconds, round_trips, &messages);
     MPI_Barrier(MPI_COMM_WORLD);
-    begin = mpi_now_s();
-    double last = begin;
-    for (int i = 0; i < MPI_STEPS; i++) {
-        round_trips(rank, sent, received, bytes, count);
-        double now = mpi_now_s();
-        out->steps_s[i] = now - last;
-        last = now;
-    }
-    out->wall_s = last - begin;
+    out->wall_s = mpi_time_steps(round_trips, &messages, count, out);
     out->fom = out->wall_s / (double)(count * MPI_STEPS) / 2 * 1e6;
-    out->valid = echo_is_right(rank, received, bytes);
+    out->valid = echo_is_right(rank, messages.received, messages.bytes);
     out->why = out->valid ? "" : "the echoed message is not what was sent";
-    free(sent);
-    free(received);
+    free(messages.sent);
+    free(messages.received);
 }
 
 int main(int argc, char **argv) {
