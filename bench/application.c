@@ -166,6 +166,7 @@ static int run(struct bench_context *context, struct bench_result *result, struc
     struct command command = {.argv = (const char *const *)argv.items,
                               .environment = (const char *const *)environment.items,
                               .timeout_s = timeout_s,
+                              .launcher = true,
                               .line = look,
                               .closure = state};
     state->result = result;
@@ -222,6 +223,7 @@ const struct bench_ops bench_application = {
     .abi = BENCH_ABI,
     .name = "application",
     .summary = "an external program with its input, as a JSON file describes it: HPL, GROMACS, fio, your own",
+    .launches = true,
     .params = params,
     .fom = fom,
     .lacking = lacking,

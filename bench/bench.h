@@ -58,6 +58,7 @@ struct bench_ops {
     const char *name;
     const char *summary;              // one line for `list benches`
     const struct bench_param *params; // ends with a NULL name; NULL: none
+    bool launches;                    // its work starts behind the words of --launch, perhaps on other nodes
 
     // The figure of merit under these parameters. Called in the runner's process before any run; must be cheap.
     // 0 with *out filled; 1: none, wall_s is compared; -1 with `err`: the parameters are wrong (code 3).

@@ -48,7 +48,7 @@ static int cannot_start(const struct command *command, int why, struct error *er
 __attribute__((noreturn)) static void become(const struct command *command, int out_fd, int err_fd, int report_fd,
                                              pid_t parent) {
     setpgid(0, 0);
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    prctl(PR_SET_PDEATHSIG, command->launcher ? SIGTERM : SIGKILL);
     if (getppid() != parent)
         _exit(127);
     for (int number = 1; number < NSIG; number++)
@@ -426,7 +426,7 @@ static int run(struct bench_context *context, struct bench_result *result, struc
     regex_t pattern;
     struct search search = {.pattern = &pattern, .value = NAN};
     struct command_outcome outcome;
-    struct command command = {.pass_on = true, .closure = &search};
+    struct command command = {.launcher = context->launch, .pass_on = true, .closure = &search};
     int has_pattern = compile_pattern(context, &pattern, err);
     if (has_pattern < 0 || timeout_param(context, &command.timeout_s, err) < 0)
         return -1;
@@ -454,6 +454,7 @@ const struct bench_ops bench_command = {
     .abi = BENCH_ABI,
     .name = "command",
     .summary = "any program: wall time, exit status, a figure of merit by regular expression",
+    .launches = true,
     .params = params,
     .fom = fom,
     .unavailable = unavailable,

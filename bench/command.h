@@ -16,6 +16,7 @@ struct command {
     const char *const *argv;        // NULL-terminated; argv[0] is looked up in PATH
     const char *const *environment; // NULL-terminated "NAME=value" added to ours; NULL: none
     double timeout_s;               // 0: none
+    bool launcher;                  // it cleans up other nodes when it is asked to: SIGTERM, not SIGKILL, if we die
     bool pass_on;                   // copy its standard output and error to our standard error
 
     // Called with each line of its standard output and error, without the newline; lines longer than 64 KiB come in

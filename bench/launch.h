@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How a program is started on several cores: the words of --launch if there are any, mpirun otherwise.
+// How a program is started on several cores: the words of --launch if there are any, mpirun otherwise; and how the same
+// launcher starts one process on each of its nodes.
 // May include: bench/bench.h, core.
 #pragma once
 
@@ -24,3 +25,11 @@ void launch_add(struct words *words, const struct bench_context *context, uint64
 
 // "NAME=value" that mpirun wants in the environment when it is run by root; NULL-terminated, NULL for other users.
 const char *const *launch_environment(void);
+
+// The launcher of --launch that we know ("mpirun", "srun"), or NULL.
+const char *launch_known(const char *const *launch);
+
+// Adds the words that start one process on each node of `launch`: its own without what says how many ranks there are
+// and where, and with what asks for one a node and passes the environment variable `variable` on. 0, or -1 with `err`
+// (code 4): srun outside of an allocation, since the nodes must be the same for the whole run.
+int launch_add_agents(struct words *words, const char *const *launch, const char *variable, struct error *err);

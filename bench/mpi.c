@@ -196,6 +196,7 @@ static int run(struct bench_context *context, struct bench_result *result, struc
     struct command command = {.argv = (const char *const *)argv.items,
                               .environment = launch_environment(),
                               .timeout_s = 60 + 20 * o.seconds,
+                              .launcher = true,
                               .line = look,
                               .closure = &line};
     int status = command_run(&command, &outcome, err);
@@ -221,6 +222,7 @@ const struct bench_ops bench_mpi = {
     .abi = BENCH_ABI,
     .name = "mpi",
     .summary = "MPI between ranks: pingpong, allreduce, alltoall, barrier, halo exchange (Open MPI)",
+    .launches = true,
     .params = params,
     .fom = fom,
     .unavailable = unavailable,

@@ -45,6 +45,11 @@ static void add_identity(cJSON *header) {
     cJSON_AddStringToObject(header, "started", started);
 }
 
+static void add_own(const struct run *run, cJSON *header, const char *key, cJSON *own) {
+    cJSON_AddItemToObject(header, key, record_header_member(run, key, own));
+    cJSON_Delete(own);
+}
+
 int record_header(struct run *run, struct error *err) {
     const struct suite *suite = run->options->suite;
     cJSON *header = cJSON_CreateObject();
@@ -53,7 +58,7 @@ int record_header(struct run *run, struct error *err) {
     add_identity(header);
     const cJSON *item;
     cJSON_ArrayForEach(item, run->options->header)
-        cJSON_AddItemToObject(header, item->string, cJSON_Duplicate(item, 1));
+        cJSON_AddItemToObject(header, item->string, record_header_member(run, item->string, item));
     cJSON *object = cJSON_AddObjectToObject(header, "suite");
     json_add_string(object, "name", suite->name);
     json_add_string(object, "sha256", suite->sha256);
@@ -61,8 +66,8 @@ int record_header(struct run *run, struct error *err) {
     cJSON_AddItemToObject(object, "text", cJSON_Duplicate(suite->text, 1));
     if (cJSON_GetArraySize(suite->included))
         cJSON_AddItemToObject(object, "included", cJSON_Duplicate(suite->included, 1));
-    cJSON_AddItemToObject(header, "collectors", collector_set_to_json(run->session->collectors));
-    cJSON_AddItemToObject(header, "calibration", calibration_to_json(&run->session->calibration));
+    add_own(run, header, "collectors", collector_set_to_json(run->session->collectors));
+    add_own(run, header, "calibration", calibration_to_json(&run->session->calibration));
     int result = journal_write(run->journal, header, err);
     cJSON_Delete(header);
     return result;

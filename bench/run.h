@@ -3,6 +3,7 @@
 // and, in it, one run for each journal that is written: one for a suite (runner.c), two for a pair (pair.c).
 #pragma once
 
+#include "bench/nodes.h"
 #include "bench/plan.h"
 #include "bench/progress.h"
 #include "collectors/collector.h"
@@ -10,6 +11,8 @@
 struct session {
     struct collector_set *collectors;
     struct calibration calibration;
+    struct nodes *nodes; // with --launch over several nodes; NULL: everything is seen from here
+    char *nodes_note;    // why there are no agents although --launch asks for them; NULL: all is well
     struct progress *progress;
     uint64_t started_ns;
     double budget_s;
@@ -44,9 +47,13 @@ void run_close(struct run *run);
 
 // Lines of the journal (record.c). 0 or -1.
 int record_header(struct run *run, struct error *err);
+cJSON *record_header_member(const struct run *run, const char *key, const cJSON *own); // of the first node, or `own`
+int record_nodes(struct run *run, struct error *err); // record_nodes.c: further nodes, and what differs
 int record_cases(struct run *run, struct error *err);
 int record_notes(struct run *run, const struct planned_case *c, const cJSON *notes, struct error *err);
-int record_note(struct run *run, bool warn, char *text, struct error *err); // frees `text`
+int record_ranks(struct run *run, const struct planned_case *c, const struct journal_sample *whole,
+                 const struct nodes_rank *ranks, size_t count, struct error *err); // record_nodes.c: a line for each
+int record_note(struct run *run, bool warn, char *text, struct error *err);        // frees `text`
 
 // What the journal has already is counted in the plan (resume.c). 1: it has a header; 0: there is nothing yet; -1: it
 // cannot be continued (code 3).

@@ -6,7 +6,9 @@
 
 struct run_options {
     const struct suite *suite;
-    const char *journal;       // path, "-" for standard output
+    const char *journal; // path, "-" for standard output
+    const char *label;   // as the user gave them, or NULL: as detected
+    const char *role;
     const cJSON *header;       // what the caller knows for the header: label, role, platform, command ...
     const char *collectors;    // selection, as collector_set_open()
     const char *only;          // comma-separated cases, or NULL for all

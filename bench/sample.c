@@ -4,8 +4,13 @@
 #include "bench/worker.h"
 
 #include "core/clock.h"
+#include "core/memory.h"
+#include "core/str.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 static void add_result(const struct bench_result *result, struct journal_sample *s, cJSON **steps) {
     s->wall_s = result->wall_s;
@@ -17,8 +22,24 @@ static void add_result(const struct bench_result *result, struct journal_sample 
     s->steps_s = *steps;
 }
 
-static int record_sample(struct run *run, struct planned_case *c, enum sample_mode mode,
-                         const struct worker_outcome *outcome, struct collector_output *found, struct error *err) {
+static const char *pass_name(const struct run *run, const struct planned_case *c, enum sample_mode mode) {
+    return mode == MODE_ATTRIBUTION ? collector_set_pass_name(run->session->collectors, plan_next_pass(&run->plan, c))
+                                    : NULL;
+}
+
+// What came of a sample.
+struct found {
+    struct worker *worker; // keeps the outcome's result; NULL if it could not be started
+    struct worker_outcome outcome;
+    struct collector_output here;   // by the collectors of this machine
+    const struct nodes_rank *ranks; // what the agents on the nodes found
+    size_t rank_count;
+};
+
+static int record_sample(struct run *run, struct planned_case *c, enum sample_mode mode, const struct found *f,
+                         struct error *err) {
+    const struct worker_outcome *outcome = &f->outcome;
+    const struct collector_output *found = &f->here;
     cJSON *steps = NULL;
     struct journal_sample s = {
         .case_name = c->suite_case->name,
@@ -26,9 +47,7 @@ static int record_sample(struct run *run, struct planned_case *c, enum sample_mo
         .block = run->paired ? (int64_t)c->done[mode] : -1,
         .rank = -1,
         .mode = mode,
-        .pass = mode == MODE_ATTRIBUTION
-                    ? collector_set_pass_name(run->session->collectors, plan_next_pass(&run->plan, c))
-                    : NULL,
+        .pass = pass_name(run, c, mode),
         .start_ns = outcome->start_ns,
         .start_tsc = outcome->start_tsc,
         .end_tsc = outcome->end_tsc,
@@ -45,7 +64,9 @@ static int record_sample(struct run *run, struct planned_case *c, enum sample_mo
         json_add_string(found->circumstances, "info", outcome->result->info);
     if (!s.valid)
         s.why = outcome->why[0] ? outcome->why : "the result was not verified";
-    int failed = record_notes(run, c, found->notes, err) || journal_write_sample(run->journal, &s, err);
+    int failed = record_notes(run, c, found->notes, err) ||
+                 (f->rank_count ? record_ranks(run, c, &s, f->ranks, f->rank_count, err)
+                                : journal_write_sample(run->journal, &s, err));
     cJSON_Delete(steps);
     plan_count(c, mode, s.valid, s.fom, s.wall_s);
     run->summary->samples++;
@@ -69,30 +90,81 @@ static void observe(struct run *run, struct planned_case *c, enum sample_mode mo
     worker_finish(worker, &session_stop, outcome);
 }
 
+// Puts what failed first before what the launcher says of it.
+static void add_reason(struct worker_outcome *outcome, const char *reason) {
+    if (!reason || strstr(reason, outcome->why) == reason)
+        return;
+    char *said = mem_strdup(outcome->why);
+    struct str both = {0};
+    str_printf(&both, "%s%s%s", reason, *said ? "; " : "", said);
+    snprintf(outcome->why, sizeof outcome->why, "%.*s", (int)sizeof outcome->why - 1, str_text(&both));
+    str_free(&both);
+    free(said);
+}
+
+// The collectors are the agents'.
+static void observe_nodes(struct run *run, struct planned_case *c, struct worker *worker, struct found *f) {
+    struct nodes *nodes = run->session->nodes;
+    worker_go(worker, c->suite_case->timeout_s, &session_stop, &f->outcome);
+    worker_finish(worker, &session_stop, &f->outcome);
+    bool failed = !f->outcome.done || !f->outcome.result->valid;
+    if (failed)
+        worker_kill(worker);
+    f->rank_count = nodes_gather(nodes, failed, &session_stop, &f->ranks);
+    if (failed)
+        add_reason(&f->outcome, nodes_reason(nodes));
+    else if (!f->rank_count)
+        cJSON_AddItemToArray(f->here.notes,
+                             cJSON_CreateString("no rank was started through the launcher: nothing was observed"));
+}
+
+// Agents that were lost in an earlier sample are started anew.
+static int prepare_nodes(struct run *run, struct planned_case *c, enum sample_mode mode, struct bench_context *context,
+                         struct found *f, struct error *err) {
+    struct nodes *nodes = run->session->nodes;
+    int got = nodes_prepare(nodes, mode, pass_name(run, c, mode), &session_stop, err);
+    if (got > 0)
+        cJSON_AddItemToArray(f->here.notes, cJSON_CreateString("the agents on the nodes were started anew"));
+    context->launch = nodes_launch(nodes);
+    return got < 0 ? -1 : 0;
+}
+
+// Runs it, as far as it comes.
+static void make_sample(struct run *run, struct planned_case *c, enum sample_mode mode, struct found *f) {
+    struct bench_context context = c->context;
+    bool over_nodes = run->session->nodes && c->suite_case->ops->launches;
+    struct worker *worker = NULL;
+    struct error why;
+    if (!over_nodes || prepare_nodes(run, c, mode, &context, f, &why) == 0)
+        worker = worker_start(c->suite_case->ops, &context, c->suite_case->timeout_s, &session_stop,
+                              over_nodes ? nodes_peer(run->session->nodes) : NULL, &why);
+    if (!worker) {
+        f->outcome.end_ns = clock_now_ns();
+        error_line(&why, f->outcome.why, sizeof f->outcome.why);
+    } else if (over_nodes) {
+        observe_nodes(run, c, worker, f);
+    } else {
+        observe(run, c, mode, worker, &f->outcome, &f->here);
+    }
+    f->worker = worker;
+}
+
 int run_sample(struct run *run, struct planned_case *c, enum sample_mode mode, struct error *err) {
     struct observations obs = {0};
-    struct collector_output found = {&obs, cJSON_CreateObject(), cJSON_CreateArray()};
-    struct worker_outcome outcome = {.start_ns = clock_now_ns()};
-    struct error why;
-    uint64_t begin = outcome.start_ns;
-    struct worker *worker =
-        worker_start(c->suite_case->ops, &c->context, c->suite_case->timeout_s, &session_stop, &why);
-    if (worker) {
-        observe(run, c, mode, worker, &outcome, &found);
-    } else {
-        outcome.end_ns = clock_now_ns();
-        error_line(&why, outcome.why, sizeof outcome.why);
-    }
+    struct found f = {.here = {&obs, cJSON_CreateObject(), cJSON_CreateArray()}};
+    uint64_t begin = clock_now_ns();
+    f.outcome.start_ns = begin;
+    make_sample(run, c, mode, &f);
     // A sample that the user stopped is not a result: a resumed run makes it again.
-    int result = session_stop ? 0 : record_sample(run, c, mode, &outcome, &found, err);
-    if (outcome.why[0] && !session_stop)
+    int result = session_stop ? 0 : record_sample(run, c, mode, &f, err);
+    if (f.outcome.why[0] && !session_stop)
         progress_line(run->session->progress, "%s: sample %u is not valid: %s", c->suite_case->name,
-                      plan_total(c->done) - 1, outcome.why);
-    worker_end(worker);
+                      plan_total(c->done) - 1, f.outcome.why);
+    worker_end(f.worker);
     c->spent_s += (double)(clock_now_ns() - begin) * 1e-9;
     c->spent_samples++;
     observations_free(&obs);
-    cJSON_Delete(found.circumstances);
-    cJSON_Delete(found.notes);
+    cJSON_Delete(f.here.circumstances);
+    cJSON_Delete(f.here.notes);
     return result;
 }

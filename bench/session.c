@@ -9,6 +9,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define CALIBRATION_S 1.5  // enough for a standard error of a few percent for each trap
@@ -58,6 +59,20 @@ static int wait_for_quiet(struct run *run, struct error *err) {
     return record_note(run, true, text, err);
 }
 
+// What cannot be seen of other nodes degrades the run, as a collector does that is not there.
+static void start_nodes(struct session *session, const struct run_options *o) {
+    const struct nodes_options nodes = {o->launch, o->collectors, o->label, o->role};
+    struct error err;
+    char line[1600];
+    if (!o->launch)
+        return;
+    progress_say(session->progress, "starting an agent on each node");
+    if (nodes_start(&nodes, &session_stop, &session->nodes, &err) == 0)
+        return;
+    error_line(&err, line, sizeof line);
+    session->nodes_note = mem_printf("collectors see this machine only, no other nodes: %s", line);
+}
+
 int session_open(struct session *session, struct run *runs, size_t count, struct error *err) {
     bool resumed = false;
     for (size_t i = 0; i < count; i++)
@@ -65,6 +80,7 @@ int session_open(struct session *session, struct run *runs, size_t count, struct
     if (!resumed && calibrate_subject(session, &runs[0], err))
         return -1;
     struct collect_options collect = {.calibration = &session->calibration};
+    start_nodes(session, runs[0].options);
     session->collectors = collector_set_open(runs[0].options->collectors, &collect, err);
     if (!session->collectors)
         return -1;
@@ -77,6 +93,8 @@ int session_open(struct session *session, struct run *runs, size_t count, struct
 }
 
 void session_close(struct session *session) {
+    nodes_stop(session->nodes);
+    free(session->nodes_note);
     collector_set_close(session->collectors);
     progress_free(session->progress);
 }
@@ -114,10 +132,13 @@ int run_open(struct run *run, struct error *err) {
 
 int run_begin(struct run *run, struct error *err) {
     if (!run->resumed)
-        return record_header(run, err) || record_cases(run, err) ? -1 : 0;
+        return record_header(run, err) || record_nodes(run, err) || record_cases(run, err) ? -1 : 0;
     size_t there = plan_done(&run->plan);
     progress_line(run->session->progress, "resuming: %zu samples are there already", there);
-    return record_note(run, false, mem_printf("the run was resumed with %zu samples", there), err);
+    return record_note(run, false, mem_printf("the run was resumed with %zu samples", there), err) ||
+                   record_nodes(run, err)
+               ? -1
+               : 0;
 }
 
 int run_end(struct run *run, int result, struct error *err) {

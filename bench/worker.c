@@ -18,9 +18,11 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-#define VERIFY_TIMEOUT_S 60.0
+#define VERIFY_TIMEOUT_S   60.0
+#define STRAYS_PATIENCE_NS 3000000000U // between asking and killing
 
 // Shared between both processes. Each field is written by the worker before it reports the step that needs it.
 struct shared {
@@ -36,7 +38,9 @@ struct worker {
     int reports; // worker -> runner: one byte a step
     int orders;  // runner -> worker: one byte: go, one: verify
     struct shared *shared;
-    bool finished; // verified: it is about to end by itself
+    bool finished;                  // verified: it is about to end by itself
+    const struct worker_peer *peer; // may be NULL
+    const char *lost;               // what the peer says
 };
 
 enum step { STEP_READY = 'R', STEP_DONE = 'D', STEP_VERIFIED = 'V', STEP_FAILED = 'F' };
@@ -146,9 +150,9 @@ static int spawn(struct worker *w, const struct bench_ops *ops, struct bench_con
     return 0;
 }
 
-enum waited { WAITED_STEP, WAITED_GONE, WAITED_TIMEOUT, WAITED_STOPPED };
+enum waited { WAITED_STEP, WAITED_GONE, WAITED_TIMEOUT, WAITED_STOPPED, WAITED_LOST };
 
-static enum waited wait_step(const struct worker *w, double timeout_s, const volatile int *stop, char *step) {
+static enum waited wait_step(struct worker *w, double timeout_s, const volatile int *stop, char *step) {
     uint64_t deadline = clock_now_ns() + (uint64_t)(timeout_s * 1e9);
     for (;;) {
         if (*stop)
@@ -156,10 +160,17 @@ static enum waited wait_step(const struct worker *w, double timeout_s, const vol
         uint64_t now = clock_now_ns();
         if (now >= deadline)
             return WAITED_TIMEOUT;
-        struct pollfd fd = {.fd = w->reports, .events = POLLIN};
+        struct pollfd fds[] = {
+            {.fd = w->reports, .events = POLLIN},
+            {.fd = w->peer ? w->peer->fd : -1, .events = POLLIN}, // poll() passes over negative ones
+        };
         uint64_t left_ms = (deadline - now) / 1000000 + 1;
-        int ready = poll(&fd, 1, left_ms > 1000000 ? 1000000 : (int)left_ms);
-        if (ready > 0)
+        poll(fds, ARRAY_LEN(fds), left_ms > 1000000 ? 1000000 : (int)left_ms);
+        if (w->peer && fds[1].revents)
+            w->lost = w->peer->look(w->peer->closure);
+        if (w->lost)
+            return WAITED_LOST;
+        if (fds[0].revents)
             return read(w->reports, step, 1) == 1 ? WAITED_STEP : WAITED_GONE;
     }
 }
@@ -187,20 +198,33 @@ static bool gone_within(const struct worker *w, int timeout_ms) {
     return poll(&fd, 1, timeout_ms) > 0 && (fd.revents & POLLHUP);
 }
 
-// The job's processes may have left the worker's process group (MPI daemons do). As the runner is their subreaper
-// (PR_SET_CHILD_SUBREAPER), they are its children once their parents are gone.
-static void kill_strays(void) {
-    while (waitpid(-1, NULL, WNOHANG) > 0)
-        ;
+// Sends a signal to our children but the peer. False if there are none.
+static bool signal_strays(const struct worker *w, int number) {
     FILE *file = fopen("/proc/thread-self/children", "re");
-    if (!file)
-        return;
     long pid;
-    while (fscanf(file, "%ld", &pid) == 1) {
-        kill((pid_t)pid, SIGKILL);
-        waitpid((pid_t)pid, NULL, 0);
+    bool any = false;
+    while (file && fscanf(file, "%ld", &pid) == 1) {
+        if (w->peer && (pid_t)pid == w->peer->pid)
+            continue;
+        kill((pid_t)pid, number);
+        any |= waitpid((pid_t)pid, NULL, WNOHANG) == 0;
     }
-    fclose(file);
+    if (file)
+        fclose(file);
+    return any;
+}
+
+// The job's processes may have left the worker's process group (MPI daemons do). As the runner is their subreaper
+// (PR_SET_CHILD_SUBREAPER), they are its children once their parents are gone. A launcher that is asked cleans up on
+// other nodes, which nobody else can.
+static void kill_strays(const struct worker *w) {
+    const struct timespec moment = {0, 10000000};
+    uint64_t patience = clock_now_ns() + STRAYS_PATIENCE_NS;
+    bool asked = false;
+    while (signal_strays(w, clock_now_ns() > patience ? SIGKILL : asked ? 0 : SIGTERM)) {
+        asked = true;
+        nanosleep(&moment, NULL);
+    }
 }
 
 // What does not come to its end by itself is asked, then killed, together with the processes that it started.
@@ -212,7 +236,7 @@ static void kill_job(struct worker *w) {
         kill(-w->pid, SIGKILL);
         reap(w, NULL, 0);
     }
-    kill_strays();
+    kill_strays(w);
 }
 
 static void explain(struct worker *w, enum waited waited, char step, double timeout_s, const char *phase, char *why,
@@ -228,6 +252,9 @@ static void explain(struct worker *w, enum waited waited, char step, double time
     case WAITED_TIMEOUT:
         snprintf(why, size, "%s took longer than %.0f s", phase, timeout_s);
         break;
+    case WAITED_LOST:
+        snprintf(why, size, "%s", w->lost);
+        break;
     case WAITED_STOPPED:
         snprintf(why, size, "stopped by the user");
         break;
@@ -235,8 +262,9 @@ static void explain(struct worker *w, enum waited waited, char step, double time
 }
 
 struct worker *worker_start(const struct bench_ops *ops, struct bench_context *context, double timeout_s,
-                            const volatile int *stop, struct error *err) {
+                            const volatile int *stop, const struct worker_peer *peer, struct error *err) {
     struct worker *w = mem_alloc(sizeof *w);
+    w->peer = peer;
     w->reports = w->orders = -1;
     w->shared = mmap(NULL, sizeof *w->shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (w->shared == MAP_FAILED) {
@@ -303,12 +331,17 @@ void worker_finish(struct worker *w, const volatile int *stop, struct worker_out
     explain(w, waited, step, VERIFY_TIMEOUT_S, "verification", out->why, sizeof out->why);
 }
 
+void worker_kill(struct worker *w) {
+    if (w->orders >= 0)
+        close(w->orders);
+    w->orders = -1;
+    kill_job(w);
+}
+
 void worker_end(struct worker *w) {
     if (!w)
         return;
-    if (w->orders >= 0)
-        close(w->orders);
-    kill_job(w);
+    worker_kill(w);
     if (w->reports >= 0)
         close(w->reports);
     if (w->shared)

@@ -195,7 +195,7 @@ static int set_size(struct options *o, const char *text, struct error *err) {
 static int set_role(struct options *o, const char *text, struct error *err) {
     if (strcmp(text, "metal") != 0 && strcmp(text, "guest") != 0 && strcmp(text, "host") != 0)
         return wrong_usage(err, "--role", text, "metal, guest or host");
-    o->role = text;
+    o->role = o->run.role = text;
     return 0;
 }
 
@@ -220,7 +220,7 @@ static int set_option(struct options *o, int option, const char *value, struct e
     case OPT_AB:
         return set_side(o, value, err);
     case OPT_LABEL:
-        o->label = value;
+        o->label = o->run.label = value;
         return 0;
     case OPT_ROLE:
         return set_role(o, value, err);

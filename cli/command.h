@@ -8,4 +8,5 @@ int cmd_run(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_gate(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
+int cmd_agent(int argc, char **argv); // for launchers, not in the list of commands
 int cmd_list(int argc, char **argv);

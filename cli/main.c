@@ -13,7 +13,7 @@
 static const struct command {
     const char *name;
     int (*run)(int argc, char **argv);
-    const char *summary;
+    const char *summary; // NULL: not for people
 } commands[] = {
     {"detect", cmd_detect, "say what this machine is, and which way its requests go"},
     {"run", cmd_run, "run a suite or a command, with collectors alongside, into a journal"},
@@ -21,6 +21,7 @@ static const struct command {
     {"gate", cmd_gate, "pass or fail for CI: is a case slower than the baseline by too much?"},
     {"doctor", cmd_doctor, "what can be measured on this machine, and how to enable the rest"},
     {"list", cmd_list, "the suites, benches, collectors, causes and PMU metrics there are"},
+    {"agent", cmd_agent, NULL},
 };
 
 static const char examples[] =
@@ -46,7 +47,8 @@ static void usage(FILE *out) {
         "\n",
         out);
     for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-        fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
+        if (commands[i].summary)
+            fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
     fputs(examples, out);
 }
 
@@ -90,7 +92,7 @@ static int no_command(const char *name) {
     size_t least = CLOSE + 1;
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
         size_t d = distance(name, commands[i].name);
-        if (d < least) {
+        if (d < least && commands[i].summary) {
             least = d;
             nearest = commands[i].name;
         }

@@ -73,6 +73,10 @@ int journal_write(struct journal_writer *writer, const cJSON *line, struct error
 // The same for typed records; strings and trees stay the caller's.
 int journal_write_case(struct journal_writer *writer, const struct journal_case *c, struct error *err);
 int journal_write_sample(struct journal_writer *writer, const struct journal_sample *s, struct error *err);
+// The lines of one observation, one for each rank: one write, one sync, so that a thousand ranks cost little more than
+// one.
+int journal_write_samples(struct journal_writer *writer, const struct journal_sample *samples, size_t count,
+                          struct error *err);
 int journal_write_note(struct journal_writer *writer, bool warn, const char *text, struct error *err);
 int journal_write_end(struct journal_writer *writer, bool complete, uint64_t samples, double wall_s, struct error *err);
 

@@ -3,6 +3,7 @@
 #include "core/journal.h"
 
 #include "core/memory.h"
+#include "core/str.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -136,12 +137,9 @@ static ssize_t write_whole(int fd, const char *bytes, size_t count) {
     return (ssize_t)done;
 }
 
-int journal_write(struct journal_writer *w, const cJSON *line, struct error *err) {
-    char *text = json_print_line(line);
-    size_t length = strlen(text);
-    text[length] = '\n'; // in the place of the terminator: one buffer, one write
-    ssize_t written = write_whole(w->fd, text, length + 1);
-    free(text);
+// Whole lines in one write, synced.
+static int write_text(struct journal_writer *w, const char *text, size_t length, struct error *err) {
+    ssize_t written = write_whole(w->fd, text, length);
     if (written >= 0) {
         w->size += written;
         // EINVAL, EROFS: something that cannot be synced, such as a pipe behind a regular-looking name.
@@ -153,6 +151,15 @@ int journal_write(struct journal_writer *w, const cJSON *line, struct error *err
     if (w->regular && ftruncate(w->fd, w->size))
         error_remedy(err, "the last line of the journal is cut off; free space, then continue with --resume");
     return -1;
+}
+
+int journal_write(struct journal_writer *w, const cJSON *line, struct error *err) {
+    char *text = json_print_line(line);
+    size_t length = strlen(text);
+    text[length] = '\n'; // in the place of the terminator: one buffer, one write
+    int result = write_text(w, text, length + 1, err);
+    free(text);
+    return result;
 }
 
 static int write_and_delete(struct journal_writer *w, cJSON *line, struct error *err) {
@@ -187,7 +194,7 @@ static void add_copy(cJSON *line, const char *key, const cJSON *value) {
         cJSON_AddItemToObject(line, key, cJSON_Duplicate(value, 1));
 }
 
-int journal_write_sample(struct journal_writer *w, const struct journal_sample *s, struct error *err) {
+static cJSON *sample_line(const struct journal_sample *s) {
     cJSON *line = new_line("sample");
     json_add_string(line, "case", s->case_name);
     json_add_u64(line, "seq", s->seq);
@@ -217,7 +224,27 @@ int journal_write_sample(struct journal_writer *w, const struct journal_sample *
     cJSON *obs = cJSON_AddArrayToObject(line, "obs");
     for (size_t i = 0; i < s->obs.count; i++)
         cJSON_AddItemToArray(obs, observation_to_json(&s->obs.items[i]));
-    return write_and_delete(w, line, err);
+    return line;
+}
+
+int journal_write_sample(struct journal_writer *w, const struct journal_sample *s, struct error *err) {
+    return journal_write_samples(w, s, 1, err);
+}
+
+int journal_write_samples(struct journal_writer *w, const struct journal_sample *samples, size_t count,
+                          struct error *err) {
+    struct str text = {0};
+    for (size_t i = 0; i < count; i++) {
+        cJSON *line = sample_line(&samples[i]);
+        char *one = json_print_line(line);
+        str_add(&text, one);
+        str_add(&text, "\n");
+        free(one);
+        cJSON_Delete(line);
+    }
+    int result = write_text(w, str_text(&text), text.length, err);
+    str_free(&text);
+    return result;
 }
 
 int journal_write_note(struct journal_writer *w, bool warn, const char *text, struct error *err) {

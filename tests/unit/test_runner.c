@@ -303,7 +303,7 @@ static void the_process_lives_until_it_may_verify(void **state) {
     sched_getaffinity(0, sizeof cpus, &cpus);
     cJSON *params = bench_params(ops, NULL, SIZE_SMALL, &err);
     struct bench_context context = {.params = params, .cpus = &cpus, .threads = 1};
-    struct worker *worker = worker_start(ops, &context, 60, &stop, &err);
+    struct worker *worker = worker_start(ops, &context, 60, &stop, NULL, &err);
     assert_non_null(worker);
     worker_go(worker, 60, &stop, &outcome);
     assert_true(outcome.done);
