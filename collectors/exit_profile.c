@@ -86,13 +86,23 @@ void profile_add_site(struct profile *profile, const struct profile_terms *terms
             return;
         }
     }
-    if (!key->process && site->lost && opens_interrupts(site))
-        profile->in_guest += site->lost;
+    if (!key->process && opens_interrupts(site)) {
+        profile->shut_lost += site->lost;
+        profile->shut_in_time += tick_within(site->late, terms->late_s * 1e9);
+    }
 }
 
 void profile_free(struct profile *profile) {
     free(profile->sites);
     *profile = (struct profile){.sites = NULL};
+}
+
+double profile_in_guest(const struct profile *profile) {
+    const double elsewhere_lost = tick_total(&profile->lost) - profile->shut_lost;
+    const double elsewhere_in_time = tick_total(&profile->all) - (double)profile->gaps - profile->shut_in_time;
+    if (elsewhere_in_time <= 0)
+        return profile->shut_lost;
+    return fmax(profile->shut_lost - elsewhere_lost * profile->shut_in_time / elsewhere_in_time, 0);
 }
 
 struct profile_hidden profile_hidden(const struct profile *profile, const struct profile_terms *terms) {
@@ -101,7 +111,7 @@ struct profile_hidden profile_hidden(const struct profile *profile, const struct
         unpaid.ticks[b] -= profile->stolen.ticks[b]; // below 0 where steal was booked in another batch than the gap
     const double lost = tick_total(&profile->lost);
     const double n = tick_total(&profile->instants);
-    const double host = lost > 0 ? fmax(1 - (profile->in_exits + profile->in_guest) / lost, 0) : 0;
+    const double host = lost > 0 ? fmax(1 - (profile->in_exits + profile_in_guest(profile)) / lost, 0) : 0;
     const struct tick_share share = tick_share(&unpaid, &profile->instants);
     const double hidden = host * fmax(share.value, 0) * n;
     return (struct profile_hidden){

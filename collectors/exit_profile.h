@@ -51,7 +51,8 @@ struct profile {
     struct tick_batches lost;             // of these, the lost ones
     struct tick_batches stolen;           // of those, the ones that steal accounts for
     double in_exits;                      // lost instants that are an exit's after all
-    double in_guest;                      // lost instants behind a stretch of the guest's kernel without interrupts
+    double shut_lost;                     // lost instants where the guest's kernel had just let interrupts in again
+    double shut_in_time;                  // ticks in time at the same places
     unsigned late[PROFILER_LATE];         // the job's ticks in user mode by lateness
     uint64_t gaps, runs, run_ns, overflow, kernel;
 };
@@ -63,6 +64,10 @@ void profile_add_cpu(struct profile *profile, const struct profiler_cpu *cpu);
 void profile_add_site(struct profile *profile, const struct profile_terms *terms, const struct profiler_key *key,
                       const struct profiler_site *site);
 void profile_free(struct profile *profile);
+
+// Lost instants that are the guest's own: its kernel had interrupts shut. The host's gaps begin there, too, in
+// proportion to the time that the job spends there, which ticks in time tell; the guest's are those beyond that.
+double profile_in_guest(const struct profile *profile);
 
 // Lost time with nobody telling: seconds and their standard error. `count`: gaps.
 struct profile_hidden {

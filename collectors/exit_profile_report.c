@@ -109,8 +109,8 @@ static void report_hidden(const struct profile *profile, const struct profile_te
     json_add_double(o.detail, "lost", tick_total(&profile->lost));
     json_add_double(o.detail, "lost_to_steal", tick_total(&profile->stolen));
     json_add_double(o.detail, "lost_in_exits", profile->in_exits);
-    json_add_double(o.detail, "lost_in_guest", profile->in_guest);
-    json_add_double(o.detail, "usual_lateness_s", tick_median_late_ns(profile->late) * 1e-9);
+    json_add_double(o.detail, "lost_in_guest", profile_in_guest(profile));
+    json_add_double(o.detail, "usual_lateness_s", tick_usual_late_ns(profile->late) * 1e-9);
     json_add_double(o.detail, "limit_s", terms->late_s);
     observations_add(out->obs, o);
 }

@@ -156,7 +156,7 @@ static void learn_lateness(struct exit_profiler *p, const unsigned late[PROFILER
     for (int b = 0; b < PROFILER_LATE; b++)
         ticks += late[b];
     if (ticks >= ENOUGH_TICKS)
-        p->terms.late_s = tick_late_limit_ns(tick_median_late_ns(late)) * 1e-9;
+        p->terms.late_s = tick_late_limit_ns(tick_usual_late_ns(late)) * 1e-9;
 }
 
 // What a tick takes from a program, the exits that deliver and arm it included: the same work with and without ticks

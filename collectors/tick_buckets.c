@@ -46,10 +46,10 @@ double tick_within(const unsigned int late[PROFILER_LATE], double limit_ns) {
     return within;
 }
 
-double tick_median_late_ns(const unsigned int late[PROFILER_LATE]) {
+double tick_usual_late_ns(const unsigned int late[PROFILER_LATE]) {
     double left = 0;
     for (int b = 0; b < PROFILER_LATE; b++)
-        left += late[b] / 2.;
+        left += late[b] / 4.;
     for (int b = 0; b < PROFILER_LATE; b++) {
         if (late[b] > 0 && left <= late[b])
             return bucket_low(b) + bucket_width(b) * left / late[b];
@@ -58,8 +58,8 @@ double tick_median_late_ns(const unsigned int late[PROFILER_LATE]) {
     return 0;
 }
 
-double tick_late_limit_ns(double median_late_ns) {
-    return 10 * median_late_ns + 50e3;
+double tick_late_limit_ns(double usual_late_ns) {
+    return 20 * usual_late_ns + 50e3;
 }
 
 void tick_add(struct tick_batches *to, const unsigned int ticks[PROFILER_BATCHES], double weight) {

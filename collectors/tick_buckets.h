@@ -32,12 +32,13 @@ struct tick_share tick_share(const struct tick_batches *hits, const struct tick_
 // lies counts for the part of it below the limit.
 double tick_within(const unsigned int late[PROFILER_LATE], double limit_ns);
 
-// The lateness that half of the ticks stay below, ns, interpolated within its bucket; 0 if there are none.
-double tick_median_late_ns(const unsigned int late[PROFILER_LATE]);
+// How late ticks usually are, ns: the lateness that a quarter of them stays below, interpolated within its bucket; 0 if
+// there are none. The lower quartile and not the median, for the CPU may be away for more than half of the time.
+double tick_usual_late_ns(const unsigned int late[PROFILER_LATE]);
 
-// Beyond this lateness the CPU was away, ns: ten times the usual lateness here + 50 us. A guest delivers a tick in some
+// Beyond this lateness the CPU was away, ns: 20 times the usual lateness here + 50 us. A guest delivers a tick in some
 // microseconds when its CPU runs; emulated ones take a hundred.
-double tick_late_limit_ns(double median_late_ns);
+double tick_late_limit_ns(double usual_late_ns);
 
 // Adds a site's ticks, each weighted.
 void tick_add(struct tick_batches *to, const unsigned int ticks[PROFILER_BATCHES], double weight);

@@ -10,12 +10,13 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 import unittest
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from lablib import checks, image, job as jobs, machine as machines, store, vm  # noqa: E402
+from lablib import checks, cputime, image, job as jobs, machine as machines, store, vm  # noqa: E402
 
 
 def frame(kind, name, status, data):
@@ -72,10 +73,10 @@ class Checks(unittest.TestCase):
 
     def test_expectations(self):
         for value, expected in ((1, 1), (None, None), ("abc", {"match": "^a"}), (2, {"any": [1, 2]}),
-                                (0.95, {"min": 0.9}), ("x", {"not": "y"}), (checks.MISSING, {"absent": True})):
+                                (0.95, {"min": 0.9}), (0.5, {"min": 0, "max": 0.5}), ("x", {"not": "y"}), (checks.MISSING, {"absent": True})):
             self.assertTrue(checks.fits(value, expected), (value, expected))
         for value, expected in ((1, 2), (True, 1), (checks.MISSING, None), (None, {"match": "a"}), (0.5, {"min": 0.9}),
-                                (checks.MISSING, {"not": "y"}), ("x", {"absent": True}), (None, {"min": 0})):
+                                (0.5, {"max": 0.4}),                                 (checks.MISSING, {"not": "y"}), ("x", {"absent": True}), (None, {"min": 0})):
             self.assertFalse(checks.fits(value, expected), (value, expected))
 
     def test_verdicts(self):
@@ -128,6 +129,20 @@ class Machines(unittest.TestCase):
         for name in ("nothing", "../machines/tcg", ""):
             with self.assertRaises(store.LabError):
                 machines.load(name)
+
+    def test_a_machine_is_away_for_its_share(self):
+        with vm.qemu(["sh", "-c", "while :; do :; done"]) as process:
+            with cputime.Absence(process, 0.5, (5, 10)).going_on() as absence:
+                while absence.stopped_s < 0.1:
+                    time.sleep(0.01)
+                absence.look(jobs.Report(outputs={"000": None}))
+                while absence.stopped_s < 0.3:
+                    time.sleep(0.01)
+                absence.look(jobs.Report(outputs={"000": None, "001": None}))
+            toll = absence.between("000", "001")
+            self.assertTrue(0.1 < toll.stopped_s < toll.elapsed_s, toll)
+            self.assertIn("stopped", str(toll))
+            self.assertIsNone(process.poll())
 
     def test_qemu_that_dies_or_hangs_is_told_in_bounded_time(self):
         with tempfile.TemporaryDirectory() as work:

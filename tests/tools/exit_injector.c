@@ -2,10 +2,11 @@
 // Spends a chosen share of its CPU time in VM exits, and tells the true share by its own clock: ground truth for the
 // exit profiler. Usage: exit_injector KIND SHARE SECONDS, where KIND is
 //   cpuid, hypercall   that instruction for SHARE (0..1) of the time, arithmetic for the rest
+//   pio                the same with writes to port 0x80, which does nothing (needs root and no kernel lockdown)
 //   pause, rdtsc       the same; nothing exits, where the hypervisor lets these through
 //   barrier            OpenMP threads, of which all but one wait at a barrier
 // SECONDS is CPU time of the main thread. Prints {"kind", "share", "cpu_s"}. Exits with 77 where the kind does not
-// exist.
+// exist or is refused.
 #include "core/arch.h"
 #include "core/clock.h"
 #include "core/memory.h"
@@ -17,6 +18,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#if defined(__x86_64__)
+#include <sys/io.h>
+#endif
 #include <time.h>
 #include <unistd.h>
 
@@ -24,6 +28,18 @@ static double cpu_s(void) {
     struct timespec t;
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static void not_here(const char *why) {
+    if (write(STDERR_FILENO, "exit_injector: ", 15) < 0 || write(STDERR_FILENO, why, strlen(why)) < 0 ||
+        write(STDERR_FILENO, "\n", 1) < 0)
+        _exit(1);
+    _exit(77);
+}
+
+static void on_illegal(int number) {
+    (void)number;
+    not_here("this processor does not have that instruction");
 }
 
 // Some 10 us of arithmetic without anything that could leave the guest.
@@ -38,6 +54,11 @@ static void compute(void) {
 }
 
 #if defined(__x86_64__)
+static void port(unsigned count) {
+    for (unsigned i = 0; i < count; i++)
+        __asm__ volatile("outb %b0, $0x80" ::"a"(0));
+}
+
 static void cpuid(unsigned count) {
     struct arch_cpuid r;
     for (unsigned i = 0; i < count; i++)
@@ -73,14 +94,19 @@ static const struct {
     const char *name;
     void (*run)(unsigned count);
     unsigned burst; // at least; a fraction of a millisecond
-} injected[] = {
-    {"cpuid", cpuid, 16}, {"hypercall", amd_hypercall, 16}, {"pause", spin_pause, 200}, {"rdtsc", spin_rdtsc, 200}};
+} injected[] = {{"cpuid", cpuid, 16},
+                {"hypercall", amd_hypercall, 16},
+                {"pio", port, 16},
+                {"pause", spin_pause, 200},
+                {"rdtsc", spin_rdtsc, 200}};
 
 static void (*find(const char *name, unsigned *burst))(unsigned) {
     for (size_t i = 0; i < ARRAY_LEN(injected); i++) {
         if (strcmp(injected[i].name, name) == 0) {
             struct arch_cpuid r;
             arch_cpuid(0, 0, &r);
+            if (injected[i].run == port && ioperm(0x80, 1, 1))
+                not_here("port 0x80 is refused");
             *burst = injected[i].burst;
             const int intel = r.ebx == 0x756e6547; // "Genu"
             return intel && injected[i].run == amd_hypercall ? intel_hypercall : injected[i].run;
@@ -175,17 +201,9 @@ static void wait_at_barriers(double seconds) {
     }
 }
 
-static void not_here(int number) {
-    static const char text[] = "exit_injector: this processor does not have that instruction\n";
-    (void)number;
-    if (write(STDERR_FILENO, text, sizeof text - 1) < 0)
-        _exit(1);
-    _exit(77);
-}
-
 int main(int argc, char **argv) {
     if (argc != 4) {
-        fprintf(stderr, "usage: exit_injector cpuid|hypercall|pause|rdtsc|barrier SHARE SECONDS\n");
+        fprintf(stderr, "usage: exit_injector cpuid|hypercall|pio|pause|rdtsc|barrier SHARE SECONDS\n");
         return 2;
     }
     const double share = strtod(argv[2], NULL);
@@ -193,14 +211,14 @@ int main(int argc, char **argv) {
     double truth = 0;
     double used = seconds;
     unsigned burst = 0;
-    signal(SIGILL, not_here);
+    signal(SIGILL, on_illegal);
     void (*run)(unsigned) = find(argv[1], &burst);
     if (run)
         truth = inject(run, burst, share, seconds, &used);
     else if (strcmp(argv[1], "barrier") == 0)
         wait_at_barriers(seconds);
     else
-        not_here(0);
+        not_here("there is no such kind on this processor");
     printf("{\"kind\":\"%s\",\"share\":%.6f,\"cpu_s\":%.6f}\n", argv[1], truth, used);
     return 0;
 }

@@ -41,6 +41,7 @@ class Machine:
     tools: dict = field(default_factory=dict)    # package tree -> programs of it that are put in
     tests: list = field(default_factory=list)    # programs of tests/tools that are put in
     setup: list = field(default_factory=list)    # shell lines before the job
+    away: dict = field(default_factory=dict)     # "share" of the time for which it is stopped, in pieces of "piece_ms"
     hosts: str = ""                              # "kvm" or "xen": it runs the machines that are inside it
     inside: str = ""                             # the machine that this one is a guest of
     checks: list = field(default_factory=list)

@@ -8,7 +8,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from . import image, job as jobs, machine as machines, store
+from . import cputime, image, job as jobs, machine as machines, store
 
 POLL_S = 0.05
 WALL_FACTOR = 8  # the end of all patience, in time-outs
@@ -33,30 +33,21 @@ def qemu(argv):
         process.stderr.close()
 
 
-def _starved_s(process):
-    """Seconds in which QEMU could have run but had no CPU: a busy machine must not look like a hung guest."""
-    delays = [0]
-    for path in pathlib.Path(f"/proc/{process.pid}/task").glob("*/schedstat"):
-        try:
-            delays.append(int(path.read_text().split()[1]))
-        except (OSError, IndexError, ValueError):
-            pass  # the thread has just ended, or this kernel does not account it
-    return max(delays) / 1e9
-
-
-def wait(process, port, token, timeout_s, wanted="done"):
-    """Follows the port until the report is whole; returns it and, if it never was, why."""
+def wait(process, port, token, timeout_s, wanted="done", look=None):
+    """Follows the port until the report is whole; returns it and, if it never was, why. `look` sees it grow."""
     begin = time.monotonic()
     while True:
         exited = process.poll() is not None
         report = jobs.parse(port.read_bytes() if port.exists() else b"", token)
+        if look:
+            look(report)
         if getattr(report, wanted):
             return report, ""
         if exited:
             said = process.stderr.read().decode(errors="replace").strip()
             return report, f"the machine ended before its job did{': ' + said if said else ''}"
         elapsed = time.monotonic() - begin
-        if elapsed > timeout_s and elapsed - _starved_s(process) > timeout_s or elapsed > WALL_FACTOR * timeout_s:
+        if elapsed > timeout_s and elapsed - cputime.starved_s(process) > timeout_s or elapsed > WALL_FACTOR * timeout_s:
             return report, f"the machine did not finish within {timeout_s} s"
         time.sleep(POLL_S)
 
@@ -72,6 +63,7 @@ class Result:
     """What came back from one machine, and why that is not everything (empty if it is)."""
     report: jobs.Report
     problem: str = ""
+    absence: cputime.Absence = None
 
 
 def initramfs(machine, job, target, more=None):
@@ -94,9 +86,9 @@ def boot(machine, job, more=None):
         if machine.port != "ttyS1":
             port = console
         argv = machines.arguments(machine, "tcg", kernel, work / "initrd", console, port, work)
-        with qemu(argv) as process:
-            report, problem = wait(process, port, job.token, machine.timeout_s)
-        return Result(report, explain(machine, problem, console))
+        with qemu(argv) as process, cputime.Absence(process, **machine.away).going_on() as absence:
+            report, problem = wait(process, port, job.token, machine.timeout_s, look=absence.look)
+        return Result(report, explain(machine, problem, console), absence)
 
 
 def unwrap(guest, job, host_result, name):

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What CPU time a machine's QEMU got; and taking it away for a share of the time, which no clock of the guest tells."""
+import os
+import pathlib
+import random
+import signal
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+SHORTEST_RUN_S = 0.002
+
+
+def starved_s(process):
+    """Seconds in which QEMU could have run but had no CPU: a busy machine must not look like a hung guest."""
+    delays = [0]
+    for path in pathlib.Path(f"/proc/{process.pid}/task").glob("*/schedstat"):
+        try:
+            delays.append(int(path.read_text().split()[1]))
+        except (OSError, IndexError, ValueError):
+            pass  # the thread has just ended, or this kernel does not account it
+    return max(delays) / 1e9
+
+
+def _stolen_s():
+    """Seconds that a CPU of this machine lost to its own host, on average over the CPUs."""
+    fields = pathlib.Path("/proc/stat").read_text().split("\n", 1)[0].split()
+    return int(fields[8]) / os.sysconf("SC_CLK_TCK") / os.cpu_count()
+
+
+@dataclass
+class Toll:
+    """Seconds since the start: in all, stopped, and otherwise without a CPU."""
+    elapsed_s: float = 0
+    stopped_s: float = 0
+    starved_s: float = 0
+
+    def __sub__(self, other):
+        return Toll(self.elapsed_s - other.elapsed_s, self.stopped_s - other.stopped_s,
+                    self.starved_s - other.starved_s)
+
+    def __str__(self):
+        return (f"away for {100 * (self.stopped_s + self.starved_s) / self.elapsed_s:.2f} % of {self.elapsed_s:.1f} s: "
+                f"stopped {100 * self.stopped_s / self.elapsed_s:.2f} %, "
+                f"waiting for a CPU {100 * self.starved_s / self.elapsed_s:.2f} %")
+
+
+class Absence:
+    """Stops a process for `share` of the time, in pieces of piece_ms[0] to piece_ms[1] milliseconds.
+
+    The share is kept from piece to piece, whatever a signal or a sleep was late by. With a share of 0 it only counts.
+    """
+
+    def __init__(self, process, share=0, piece_ms=(10, 50)):
+        self.process, self.share, self.piece_ms = process, share, piece_ms
+        self.begin, self.stopped_s, self.stolen_s = time.monotonic(), 0, _stolen_s()
+        self.over = threading.Event()
+        self.arrived = {}  # name of a command -> Toll when its report was there
+
+    def toll(self):
+        return Toll(time.monotonic() - self.begin, self.stopped_s,
+                    starved_s(self.process) + _stolen_s() - self.stolen_s)
+
+    def look(self, report):
+        """To be called with the report as it grows."""
+        for name in report.outputs:
+            if name not in self.arrived:
+                self.arrived[name] = self.toll()
+
+    def between(self, first, second):
+        """What was taken between the reports of two commands."""
+        return self.arrived[second] - self.arrived[first]
+
+    def stop(self, piece_s):
+        begin = time.monotonic()
+        os.kill(self.process.pid, signal.SIGSTOP)
+        time.sleep(piece_s)
+        os.kill(self.process.pid, signal.SIGCONT)
+        self.stopped_s += time.monotonic() - begin
+
+    def run(self):
+        lengths = random.Random(1)
+        while True:
+            piece_s = lengths.uniform(*self.piece_ms) / 1000
+            due_s = (self.stopped_s + piece_s) / self.share - piece_s  # then this piece makes the share whole
+            if self.over.wait(max(due_s - (time.monotonic() - self.begin), SHORTEST_RUN_S)):
+                return
+            self.stop(piece_s)
+
+    @contextmanager
+    def going_on(self):
+        thread = threading.Thread(target=self.run)
+        if self.share:
+            thread.start()
+        try:
+            yield self
+        finally:
+            self.over.set()
+            if self.share:
+                thread.join()
