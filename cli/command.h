@@ -7,6 +7,7 @@ int cmd_detect(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_gate(int argc, char **argv);
+int cmd_watch(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_agent(int argc, char **argv); // for launchers, not in the list of commands
 int cmd_list(int argc, char **argv);

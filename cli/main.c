@@ -19,6 +19,7 @@ static const struct command {
     {"run", cmd_run, "run a suite or a command, with collectors alongside, into a journal"},
     {"report", cmd_report, "say what a run found, alone or beside a baseline"},
     {"gate", cmd_gate, "pass or fail for CI: is a case slower than the baseline by too much?"},
+    {"watch", cmd_watch, "who takes this machine's CPUs now, second by second"},
     {"doctor", cmd_doctor, "what can be measured on this machine, and how to enable the rest"},
     {"list", cmd_list, "the suites, benches, collectors, causes and PMU metrics there are"},
     {"agent", cmd_agent, NULL},

@@ -30,11 +30,13 @@ struct collector_status {
 // What a collector may know when it is opened. Valid as long as the collector is open.
 struct collect_options {
     const struct calibration *calibration; // unit costs on this subject; NULL: none, then only count
+    double tick_period_s;                  // at least so long between the ticks of those that sample; 0: as they like
 };
 
 // One sample. `job` is stopped before the work when begin() is called and has finished the work when end() is called.
 struct sample_window {
-    pid_t job;             // root process of the job and leader of its session; its children belong to the job, too
+    pid_t job;             // root process of the job and leader of its session; its children belong to the job, too;
+                           // 0: there is no job apart, all that runs on `cpus` counts (metalgap watch)
     const cpu_set_t *cpus; // CPUs the job may run on
     enum sample_mode mode; // what a collector sees: MODE_TIMING also in attribution passes that belong to another one
     size_t pass;           // attribution samples: which pass, below collector_set_passes(); 0 in timing samples
@@ -44,6 +46,10 @@ struct sample_window {
     double cpu_s;          // user + system CPU-seconds of the job inside the window; 0 in begin()
     struct live_threads live; // the same of the job's root process alone, with its waiting; 0 in begin()
 };
+
+// Which tasks count: the number of their session as eBPF programs see it, or WINDOW_EVERYBODY.
+#define WINDOW_EVERYBODY 0xffffffffU
+unsigned window_session(const struct sample_window *window);
 
 // Where end() puts what it found.
 struct collector_output {
@@ -94,6 +100,7 @@ void collector_set_close(struct collector_set *set); // NULL is fine
 // perturb others (there is none without such a collector), and each one that perturbs has a pass of its name. The
 // cheap ones (in_timing) are on in every sample, and do what they do in timing samples while another one's pass runs.
 // 0: no attribution samples are needed.
+#define PASS_ALL SIZE_MAX // all at once, whatever they do to each other: for looking, not for measuring
 size_t collector_set_passes(const struct collector_set *set);
 const char *collector_set_pass_name(const struct collector_set *set, size_t pass); // static text
 

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 const char *const collector_state_names[] = {"active", "degraded", "unavailable"};
 
@@ -200,12 +201,13 @@ const char *collector_set_pass_name(const struct collector_set *set, size_t pass
     return owner ? owner->ops->name : "common";
 }
 
+// `owner` is NULL in the common pass and in PASS_ALL.
 static bool takes_part(const struct member *m, const struct sample_window *window, const struct member *owner) {
     if (!m->state)
         return false;
     if (m->ops->in_timing)
         return true;
-    return window->mode == MODE_ATTRIBUTION && (owner ? m == owner : in_common_pass(m));
+    return window->mode == MODE_ATTRIBUTION && (owner ? m == owner : window->pass == PASS_ALL || in_common_pass(m));
 }
 
 // What this collector gets to see: in another one's pass it is to do no more than in a timing sample.
@@ -219,6 +221,11 @@ static struct sample_window window_for(const struct member *m, const struct samp
 
 static const struct member *owner_of(const struct collector_set *set, const struct sample_window *window) {
     return window->mode == MODE_ATTRIBUTION ? pass_owner(set, window->pass) : NULL;
+}
+
+unsigned window_session(const struct sample_window *window) {
+    pid_t session = window->job ? getsid(window->job) : 0;
+    return !window->job ? WINDOW_EVERYBODY : session > 0 ? (unsigned)session : 0;
 }
 
 void collector_set_begin(struct collector_set *set, const struct sample_window *window) {

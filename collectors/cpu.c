@@ -18,6 +18,7 @@
 struct cpu {
     struct proc_stat before;
     uint64_t before_ns; // CLOCK_MONOTONIC of that reading
+    double waited_s;    // waited_for_cpu_s() at that time
     char *clock_source; // at open; NULL if unknown
 };
 
@@ -28,6 +29,16 @@ static char *first_line(const char *path) {
     if (text)
         text[strcspn(text, "\n")] = '\0';
     return text;
+}
+
+// Time since boot in which some thread could run and had no CPU; NaN where the kernel does not tell.
+static double waited_for_cpu_s(void) {
+    unsigned long long total_us = 0;
+    char *text = first_line("/proc/pressure/cpu");
+    const char *at = text ? strstr(text, "total=") : NULL;
+    const bool found = at && sscanf(at, "total=%llu", &total_us) == 1;
+    free(text);
+    return found ? (double)total_us * 1e-6 : NAN;
 }
 
 static void *cpu_open(const struct collect_options *options, struct collector_status *status) {
@@ -48,7 +59,7 @@ static void *cpu_open(const struct collect_options *options, struct collector_st
 static int cpu_begin(void *state, const struct sample_window *window, struct error *err) {
     struct cpu *cpu = state;
     cpu->before_ns = clock_now_ns();
-    (void)window;
+    cpu->waited_s = window->job ? NAN : waited_for_cpu_s();
     return proc_stat_read("/proc/stat", &cpu->before, err);
 }
 
@@ -112,6 +123,29 @@ static void add_waiting(const struct sample_window *window, struct collector_out
                                });
 }
 
+// Without a job: the busy share of each CPU, and how much of the time some thread waited for one (PSI, Linux 4.20).
+static void add_busy(const struct cpu *cpu, const struct proc_stat *after, double elapsed_s, const cpu_set_t *cpus,
+                     struct collector_output *out) {
+    static const enum cpu_time idle_times[] = {CPU_IDLE, CPU_IOWAIT, CPU_STEAL};
+    cJSON *shares = cJSON_AddObjectToObject(out->circumstances, "busy");
+    for (int i = 0; i < CPU_SETSIZE && elapsed_s > 0; i++) {
+        char name[16];
+        cpu_set_t one;
+        unsigned found = 0;
+        double idle_s = 0;
+        CPU_ZERO(&one);
+        CPU_SET(i, &one);
+        for (size_t t = 0; t < ARRAY_LEN(idle_times) && CPU_ISSET(i, cpus); t++)
+            idle_s += proc_stat_seconds(&cpu->before, after, &one, idle_times[t], &found);
+        snprintf(name, sizeof name, "cpu%d", i);
+        if (found)
+            json_add_double(shares, name, fmin(fmax(1 - idle_s / elapsed_s, 0), 1));
+    }
+    const double waited_s = waited_for_cpu_s() - cpu->waited_s;
+    if (elapsed_s > 0 && isfinite(waited_s))
+        json_add_double(out->circumstances, "cpu_pressure", fmin(fmax(waited_s / elapsed_s, 0), 1));
+}
+
 // Busy time of the job's CPUs that was not the job's: a circumstance, not a loss. Never below 0: where the job's own
 // accounting exceeds the ticks, the difference is sampling error, which the standard error tells.
 static void add_time(const struct cpu *cpu, const struct proc_stat *after, double elapsed_s,
@@ -123,12 +157,16 @@ static void add_time(const struct cpu *cpu, const struct proc_stat *after, doubl
         busy += proc_stat_seconds(&cpu->before, after, window->cpus, thread_times[i], &cpus);
     double irq = proc_stat_seconds(&cpu->before, after, window->cpus, CPU_IRQ, NULL);
     double softirq = proc_stat_seconds(&cpu->before, after, window->cpus, CPU_SOFTIRQ, NULL);
-    double foreign = fmax(busy - window->cpu_s, 0);
     add_observation(out, CAUSE_GUEST_IRQ, irq, proc_stat_sampling_se(irq, elapsed_s, cpus));
     add_observation(out, CAUSE_GUEST_SOFTIRQ, softirq, proc_stat_sampling_se(softirq, elapsed_s, cpus));
-    json_add_double(out->circumstances, "cpu_s", window->cpu_s);
-    if (elapsed_s > 0 && cpus)
-        json_add_double(out->circumstances, "foreign_cpu", fmin(foreign / (elapsed_s * cpus), 1));
+    if (window->job) {
+        const double foreign = fmax(busy - window->cpu_s, 0);
+        json_add_double(out->circumstances, "cpu_s", window->cpu_s);
+        if (elapsed_s > 0 && cpus)
+            json_add_double(out->circumstances, "foreign_cpu", fmin(foreign / (elapsed_s * cpus), 1));
+    } else {
+        add_busy(cpu, after, elapsed_s, window->cpus, out);
+    }
     json_add_u64(out->circumstances, "context_switches", after->context_switches - cpu->before.context_switches);
 }
 
@@ -138,7 +176,8 @@ static int cpu_end(void *state, const struct sample_window *window, struct colle
     double elapsed_s = (double)(clock_now_ns() - cpu->before_ns) * 1e-9;
     int result = proc_stat_read("/proc/stat", &after, err);
     if (result == 0) {
-        add_waiting(window, out);
+        if (window->job)
+            add_waiting(window, out);
         add_time(cpu, &after, elapsed_s, window, out);
         proc_stat_free(&after);
         add_machine(cpu, window, out);

@@ -231,14 +231,13 @@ static struct probe_cost read_switches(const struct guest_exits *g) {
 }
 
 // From the next switch on, CPUs that run a task of this session count for the job.
-static void watch_job(struct guest_exits *g, pid_t job) {
-    if (!g->switches)
+static void watch_job(struct guest_exits *g, const struct sample_window *window) {
+    if (!g->switches || !window->job)
         return;
     for (size_t cpu = 0; cpu < g->cpus; cpu++)
         g->counters[cpu].current = WHOSE_OTHERS;
-    pid_t session = getsid(job);
     g->job->leader = 0;
-    g->job->session = session > 0 ? (unsigned)session : 0;
+    g->job->session = window_session(window);
 }
 
 static int guest_exits_begin(void *state, const struct sample_window *window, struct error *err) {
@@ -253,7 +252,7 @@ static int guest_exits_begin(void *state, const struct sample_window *window, st
         read_costs(g, g->cost_before);
         g->switches_before = read_switches(g);
     }
-    watch_job(g, window->job);
+    watch_job(g, window);
     memcpy(g->before, g->counters, map_bytes(g));
     return 0;
 }
@@ -332,14 +331,14 @@ static int guest_exits_end(void *state, const struct sample_window *window, stru
                            struct error *err) {
     struct guest_exits *g = state;
     struct guest_facts facts = {
-        .calibration = g->calibration, .hypervisor = g->hypervisor, .tells_jobs_apart = g->task_ends != NULL};
+        .calibration = g->calibration, .hypervisor = g->hypervisor, .tells_jobs_apart = g->task_ends && window->job};
     struct guest_counts counts;
     (void)err;
     g->job->session = 0;
     memcpy(g->after, g->counters, map_bytes(g));
     for (size_t i = 0; i < guest_source_count; i++)
         facts.attached[i] = g->links[i] != NULL;
-    guest_counts_sum(g->before, g->after, g->cpus, window->cpus, WHOSE_JOB, &counts);
+    guest_counts_sum(g->before, g->after, g->cpus, window->cpus, window->job ? WHOSE_JOB : WHOSE_COUNT, &counts);
     find_blind_spots(g, &facts);
     guest_counts_report(&counts, &facts, out);
     if (facts.blind_ipi && !g->told_blind_ipi) {

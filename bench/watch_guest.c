@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// A machine seen from inside, through the collectors: a sample window without a job over all CPUs. See watch.h.
+#include "bench/calibrate.h"
+#include "bench/watch.h"
+#include "collectors/collector.h"
+#include "core/clock.h"
+#include "core/memory.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CALIBRATION_S 1.0        // prices of exits to some percent; nobody waits gladly for a live view
+#define TICK_PERIOD_S 5.00313e-3 // of sampling: 200 ticks a second on each CPU; no small multiple shared with HZ
+
+struct guest {
+    struct calibration calibration;
+    struct collector_set *collectors;
+    cJSON *states;
+    cpu_set_t cpus; // all that this process may use
+    struct sample_window window;
+};
+
+static void guest_close(void *state) {
+    struct guest *g = state;
+    collector_set_close(g->collectors);
+    cJSON_Delete(g->states);
+    free(g);
+}
+
+static void *guest_open(const struct watch_options *options, struct error *err) {
+    struct guest *g = mem_alloc(sizeof *g);
+    (void)options;
+    sched_getaffinity(0, sizeof g->cpus, &g->cpus);
+    const struct collect_options collect = {.calibration = &g->calibration, .tick_period_s = TICK_PERIOD_S};
+    if (!calibrate(&g->cpus, CALIBRATION_S, &g->calibration, err))
+        g->collectors = collector_set_open("all", &collect, err);
+    if (!g->collectors) {
+        guest_close(g);
+        return NULL;
+    }
+    g->states = collector_set_to_json(g->collectors);
+    return g;
+}
+
+static int guest_begin(void *state, struct error *err) {
+    struct guest *g = state;
+    (void)err;
+    g->window = (struct sample_window){
+        .cpus = &g->cpus,
+        .mode = MODE_ATTRIBUTION,
+        .pass = PASS_ALL,
+        .start_ns = clock_now_ns(),
+    };
+    collector_set_begin(g->collectors, &g->window);
+    return 0;
+}
+
+// --- the end of an interval ---------------------------------------------------------------------------------------
+
+static void copy_text(const cJSON *object, const char *key, char *out, size_t size) {
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
+    snprintf(out, size, "%s", cJSON_IsString(item) ? item->valuestring : "");
+}
+
+// The exit profiler's places: detail.sites of an observation.
+static void add_sites(struct watch_view *view, const struct observation *o) {
+    const cJSON *found;
+    cJSON_ArrayForEach(found, cJSON_GetObjectItemCaseSensitive(o->detail, "sites")) {
+        struct watch_site site = {.share = 0};
+        const cJSON *seconds = cJSON_GetObjectItemCaseSensitive(found, "seconds");
+        snprintf(site.cause, sizeof site.cause, "%s", cause_info(o->cause)->id);
+        copy_text(found, "site", site.where, sizeof site.where);
+        if (!site.where[0])
+            copy_text(found, "address", site.where, sizeof site.where);
+        copy_text(found, "module", site.module, sizeof site.module);
+        copy_text(found, "line", site.line, sizeof site.line);
+        if (cJSON_IsNumber(seconds))
+            site.share = seconds->valuedouble / (view->interval_s * view->cpus);
+        ARRAY_PUSH(view->sites, view->site_count, view->site_capacity, site);
+    }
+}
+
+static int guest_end(void *state, struct watch_view *view, struct error *err) {
+    struct guest *g = state;
+    struct observations obs = {0};
+    (void)err;
+    *view = (struct watch_view){.cpus = (unsigned)CPU_COUNT(&g->cpus),
+                                .circumstances = cJSON_CreateObject(),
+                                .notes = cJSON_CreateArray(),
+                                .sources = g->states};
+    struct collector_output out = {&obs, view->circumstances, view->notes};
+    g->window.end_ns = clock_now_ns();
+    g->window.roi_s = (double)(g->window.end_ns - g->window.start_ns) * 1e-9;
+    view->interval_s = g->window.roi_s;
+    collector_set_end(g->collectors, &g->window, &out);
+    for (size_t i = 0; i < obs.count; i++) {
+        const struct cause_info *cause = cause_info(obs.items[i].cause);
+        if (obs.items[i].scope == SCOPE_LATENCY)
+            continue;
+        watch_add(view, cause->id, cause_family_is_direct(cause->family), &obs.items[i]);
+        add_sites(view, &obs.items[i]);
+    }
+    observations_free(&obs);
+    watch_finish(view);
+    return 0;
+}
+
+const struct watch_source watch_guest = {
+    .name = "guest",
+    .open = guest_open,
+    .begin = guest_begin,
+    .end = guest_end,
+    .close = guest_close,
+};

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+// A watched interval as text. See watch_text.h.
+#include "cli/watch_text.h"
+
+#include "core/memory.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BAR = 10, MOST_CPU_LINES = 4, MOST_LINE = 400 };
+
+// Emphasis of a whole line (ECMA-48 SGR). No meaning hangs on it alone.
+#define PLAIN ""
+#define BOLD  "\033[1m"
+#define DIM   "\033[2m"
+#define HOT   "\033[31m"
+
+struct screen {
+    const struct watch_page *page;
+    struct str *out;
+    int used; // lines
+};
+
+static void line(struct screen *s, const char *style, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+static void line(struct screen *s, const char *style, const char *format, ...) {
+    char text[MOST_LINE];
+    va_list args;
+    if (s->used >= s->page->rows)
+        return;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (s->page->columns < (int)sizeof text)
+        text[s->page->columns] = '\0';
+    for (char *c = text; *c; c++) {
+        if (*c < ' ' || *c > '~') // control characters, and bytes that are no column each
+            *c = '?';
+    }
+    const bool styled = s->page->colour && style[0];
+    // The last line must not be ended: the screen would scroll.
+    str_printf(s->out, "%s%s%s%s%s", s->used ? (s->page->redraw ? "\r\n" : "\n") : "", styled ? style : "", text,
+               styled ? "\033[0m" : "", s->page->redraw ? "\033[K" : "");
+    s->used++;
+}
+
+static double number(const cJSON *object, const char *key) {
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
+    return cJSON_IsNumber(item) ? item->valuedouble : NAN;
+}
+
+static double busy_share(const struct watch_view *view) {
+    double sum = 0;
+    int count = 0;
+    const cJSON *item;
+    cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(view->circumstances, "busy")) {
+        sum += item->valuedouble;
+        count++;
+    }
+    return count ? sum / count : NAN;
+}
+
+// --- the parts of the screen ----------------------------------------------------------------------------------------
+
+static void head(struct screen *s, const struct watch_view *view) {
+    const double busy = busy_share(view);
+    const double pressure = number(view->circumstances, "cpu_pressure");
+    char rest[128] = "";
+    size_t at = 0;
+    line(s, BOLD, "metalgap watch  %s  %s  every %.3g s  (q quits)", s->page->time, s->page->subject, view->interval_s);
+    if (isfinite(busy))
+        at = (size_t)snprintf(rest, sizeof rest, "  busy %.0f %%", 100 * busy);
+    if (isfinite(pressure))
+        snprintf(rest + at, sizeof rest - at, "  threads waiting %.0f %% of the time", 100 * pressure);
+    line(s, view->taken >= 0.01 ? HOT : BOLD, "hypervisor %.2f %% of %u CPUs, as far as seen%s", 100 * view->taken,
+         view->cpus, rest);
+}
+
+// A bar for each CPU, as many side by side as fit.
+static void cpus(struct screen *s, const struct watch_view *view) {
+    enum { WIDTH = 8 + BAR + 9 };
+    const cJSON *busy = cJSON_GetObjectItemCaseSensitive(view->circumstances, "busy");
+    const int across = s->page->columns / WIDTH > 1 ? s->page->columns / WIDTH : 1;
+    int left = across * MOST_CPU_LINES;
+    char text[MOST_LINE] = "";
+    size_t at = 0;
+    for (const cJSON *cpu = busy ? busy->child : NULL; cpu && left > 0; cpu = cpu->next) {
+        int marks = (int)lround(cpu->valuedouble * BAR);
+        at += (size_t)snprintf(text + at, sizeof text - at, "%-6s[%.*s%*s]%4.0f %%   ", cpu->string, marks,
+                               "##########", BAR - marks, "", 100 * cpu->valuedouble);
+        left--;
+        if (left % across == 0 || !cpu->next || at + WIDTH >= sizeof text) {
+            line(s, PLAIN, "%s", text);
+            at = 0;
+        }
+    }
+    if (cJSON_GetArraySize(busy) > across * MOST_CPU_LINES)
+        line(s, DIM, "... and %d more", cJSON_GetArraySize(busy) - across * MOST_CPU_LINES);
+}
+
+static bool is_shown(const struct watch_row *row) {
+    return row->count || row->seconds > 0;
+}
+
+static void causes(struct screen *s, const struct watch_view *view) {
+    line(s, BOLD, "%-18s%9s%8s%11s  %s", "CAUSE", "% OF CPUS", "+-", "PER S", "KNOWN BY");
+    for (size_t i = 0; i < view->row_count; i++) {
+        const struct watch_row *row = &view->rows[i];
+        char share[16] = "-";
+        char error[16] = "";
+        char rate[16] = "";
+        if (!is_shown(row))
+            continue;
+        if (row->basis != BASIS_COUNTED)
+            snprintf(share, sizeof share, "%.2f", 100 * row->share);
+        if (row->share_se > 0)
+            snprintf(error, sizeof error, "%.2f", 100 * row->share_se);
+        if (row->count)
+            snprintf(rate, sizeof rate, "%.0f", row->per_s);
+        line(s, row->direct ? PLAIN : DIM, "%-18s%9s%8s%11s  %s", row->name, share, error, rate,
+             obs_basis_names[row->basis]);
+    }
+}
+
+static void sites(struct screen *s, const struct watch_view *view) {
+    if (!view->site_count)
+        return;
+    line(s, PLAIN, "%s", "");
+    line(s, BOLD, "%-18s%9s  %s", "EXITS FROM", "% OF CPUS", "FUNCTION, PROGRAM, LINE");
+    for (size_t i = 0; i < view->site_count; i++) {
+        const struct watch_site *site = &view->sites[i];
+        const char *file = strrchr(site->line, '/');
+        line(s, PLAIN, "%-18s%9.2f  %s  %s  %s", site->cause, 100 * site->share, site->where, site->module,
+             file ? file + 1 : site->line);
+    }
+}
+
+static const char *text_of(const cJSON *object, const char *key) {
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
+    return cJSON_IsString(item) ? item->valuestring : "";
+}
+
+// What the picture lacks, and what the sources had to say.
+static void gaps(struct screen *s, const struct watch_view *view) {
+    const cJSON *source;
+    const cJSON *note;
+    bool first = true;
+    cJSON_ArrayForEach(source, view->sources) {
+        if (strcmp(text_of(source, "state"), "active") == 0)
+            continue;
+        if (first)
+            line(s, PLAIN, "%s", "");
+        first = false;
+        line(s, DIM, "%s %s: %s", text_of(source, "name"), text_of(source, "state"), text_of(source, "reason"));
+        if (text_of(source, "hint")[0])
+            line(s, DIM, "  try: %s", text_of(source, "hint"));
+    }
+    cJSON_ArrayForEach(note, view->notes) line(s, DIM, "note: %s", note->valuestring);
+}
+
+void watch_text_screen(const struct watch_view *view, const struct watch_page *page, struct str *out) {
+    struct screen s = {.page = page, .out = out};
+    if (page->redraw)
+        str_add(out, "\033[H");
+    head(&s, view);
+    cpus(&s, view);
+    line(&s, PLAIN, "%s", "");
+    causes(&s, view);
+    sites(&s, view);
+    gaps(&s, view);
+    str_add(out, page->redraw ? "\033[J" : "\n");
+}
+
+// --- a line -------------------------------------------------------------------------------------------------------
+
+void watch_text_line(const struct watch_view *view, const char *time, struct str *out) {
+    const double busy = busy_share(view);
+    str_add(out, time);
+    if (isfinite(busy))
+        str_printf(out, "  busy %.1f %%", 100 * busy);
+    str_printf(out, "  hypervisor %.2f %%", 100 * view->taken);
+    for (size_t i = 0; i < view->row_count; i++) {
+        const struct watch_row *row = &view->rows[i];
+        if (!is_shown(row))
+            continue;
+        str_printf(out, "  %s", row->name);
+        if (row->basis != BASIS_COUNTED)
+            str_printf(out, " %.2f %%", 100 * row->share);
+        if (row->count)
+            str_printf(out, " %.0f/s", row->per_s);
+    }
+    str_add(out, "\n");
+}
