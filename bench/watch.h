@@ -23,9 +23,9 @@ struct watch_row {
 // A place in a program where time went.
 struct watch_site {
     char cause[48];
-    char where[160]; // function and offset, or an address
+    char where[160]; // function, or an address, or an offset in the module
     char module[96]; // file name of the program or library
-    char line[160];  // source file and line, or ""
+    char line[160];  // source file and line of the address with most time, or ""
     double share;    // of all CPU time of the interval
 };
 
@@ -75,5 +75,6 @@ void watch_add(struct watch_view *view, const char *name, bool direct, const str
 // For sources: when all is added, calculates shares from `interval_s` and `cpus`, and sorts.
 void watch_finish(struct watch_view *view);
 
-// The form of `metalgap watch --json` (metalgap.watch/1, docs/watch.md). `time` is ISO 8601. The caller owns it.
+// The form of `metalgap watch --json` (metalgap.watch/1, docs/metalgap-watch.1). `time` is ISO 8601. The caller owns
+// it.
 cJSON *watch_view_to_json(const struct watch_view *view, const char *time);

@@ -63,7 +63,18 @@ static void copy_text(const cJSON *object, const char *key, char *out, size_t si
     snprintf(out, size, "%s", cJSON_IsString(item) ? item->valuestring : "");
 }
 
-// The exit profiler's places: detail.sites of an observation.
+static struct watch_site *find_site(struct watch_view *view, const struct watch_site *like) {
+    for (size_t i = 0; i < view->site_count; i++) {
+        struct watch_site *site = &view->sites[i];
+        if (strcmp(site->cause, like->cause) == 0 && strcmp(site->where, like->where) == 0 &&
+            strcmp(site->module, like->module) == 0)
+            return site;
+    }
+    return NULL;
+}
+
+// The exit profiler's places: detail.sites of an observation, the one with most ticks first. Those in one function
+// become one; its line is that of the first.
 static void add_sites(struct watch_view *view, const struct observation *o) {
     const cJSON *found;
     cJSON_ArrayForEach(found, cJSON_GetObjectItemCaseSensitive(o->detail, "sites")) {
@@ -73,11 +84,17 @@ static void add_sites(struct watch_view *view, const struct observation *o) {
         copy_text(found, "site", site.where, sizeof site.where);
         if (!site.where[0])
             copy_text(found, "address", site.where, sizeof site.where);
+        if (site.where[0] != '+') // without a function only the offset tells places apart
+            site.where[strcspn(site.where, "+")] = '\0';
         copy_text(found, "module", site.module, sizeof site.module);
         copy_text(found, "line", site.line, sizeof site.line);
         if (cJSON_IsNumber(seconds))
             site.share = seconds->valuedouble / (view->interval_s * view->cpus);
-        ARRAY_PUSH(view->sites, view->site_count, view->site_capacity, site);
+        struct watch_site *same = find_site(view, &site);
+        if (same)
+            same->share += site.share;
+        else
+            ARRAY_PUSH(view->sites, view->site_count, view->site_capacity, site);
     }
 }
 

@@ -74,7 +74,8 @@ static void now_text(const char *format, bool universal, char *out, size_t size)
 }
 
 static void draw(const struct watch *w, bool redraw) {
-    struct watch_page page = {.subject = w->subject, .redraw = redraw, .colour = !getenv("NO_COLOR")};
+    struct watch_page page = {
+        .subject = w->subject, .interval_s = w->interval_s, .redraw = redraw, .colour = !getenv("NO_COLOR")};
     struct str frame = {0};
     char time[16];
     now_text("%H:%M:%S", false, time, sizeof time);

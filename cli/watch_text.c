@@ -42,7 +42,7 @@ static void line(struct screen *s, const char *style, const char *format, ...) {
     }
     const bool styled = s->page->colour && style[0];
     // The last line must not be ended: the screen would scroll.
-    str_printf(s->out, "%s%s%s%s%s", s->used ? (s->page->redraw ? "\r\n" : "\n") : "", styled ? style : "", text,
+    str_printf(s->out, "%s%s%s%s%s", s->used ? "\n" : "", styled ? style : "", text,
                styled ? "\033[0m" : "", s->page->redraw ? "\033[K" : "");
     s->used++;
 }
@@ -68,15 +68,14 @@ static double busy_share(const struct watch_view *view) {
 static void head(struct screen *s, const struct watch_view *view) {
     const double busy = busy_share(view);
     const double pressure = number(view->circumstances, "cpu_pressure");
-    char rest[128] = "";
-    size_t at = 0;
-    line(s, BOLD, "metalgap watch  %s  %s  every %.3g s  (q quits)", s->page->time, s->page->subject, view->interval_s);
-    if (isfinite(busy))
-        at = (size_t)snprintf(rest, sizeof rest, "  busy %.0f %%", 100 * busy);
-    if (isfinite(pressure))
-        snprintf(rest + at, sizeof rest - at, "  threads waiting %.0f %% of the time", 100 * pressure);
-    line(s, view->taken >= 0.01 ? HOT : BOLD, "hypervisor %.2f %% of %u CPUs, as far as seen%s", 100 * view->taken,
-         view->cpus, rest);
+    line(s, BOLD, "metalgap watch  %s  every %.3g s  %s  (q quits)", s->page->time, s->page->interval_s,
+         s->page->subject);
+    line(s, view->taken >= 0.01 ? HOT : BOLD, "hypervisor %.2f %% of %u CPUs, as far as seen", 100 * view->taken,
+         view->cpus);
+    if (isfinite(busy) && isfinite(pressure))
+        line(s, PLAIN, "busy %.0f %%, threads waited for a CPU %.0f %% of the time", 100 * busy, 100 * pressure);
+    else if (isfinite(busy))
+        line(s, PLAIN, "busy %.0f %%", 100 * busy);
 }
 
 // A bar for each CPU, as many side by side as fit.
@@ -105,8 +104,17 @@ static bool is_shown(const struct watch_row *row) {
     return row->count || row->seconds > 0;
 }
 
+// Narrow terminals do without the error.
+static void cause_line(struct screen *s, const char *style, const char *const cells[5]) {
+    enum { ROOM_FOR_ALL = 58 };
+    if (s->page->columns < ROOM_FOR_ALL)
+        line(s, style, "%-14s%9s%9s  %s", cells[0], cells[1], cells[3], cells[4]);
+    else
+        line(s, style, "%-18s%9s%8s%11s  %s", cells[0], cells[1], cells[2], cells[3], cells[4]);
+}
+
 static void causes(struct screen *s, const struct watch_view *view) {
-    line(s, BOLD, "%-18s%9s%8s%11s  %s", "CAUSE", "% OF CPUS", "+-", "PER S", "KNOWN BY");
+    cause_line(s, BOLD, (const char *const[]){"CAUSE", "% OF CPU", "+-", "PER S", "KNOWN BY"});
     for (size_t i = 0; i < view->row_count; i++) {
         const struct watch_row *row = &view->rows[i];
         char share[16] = "-";
@@ -120,21 +128,25 @@ static void causes(struct screen *s, const struct watch_view *view) {
             snprintf(error, sizeof error, "%.2f", 100 * row->share_se);
         if (row->count)
             snprintf(rate, sizeof rate, "%.0f", row->per_s);
-        line(s, row->direct ? PLAIN : DIM, "%-18s%9s%8s%11s  %s", row->name, share, error, rate,
-             obs_basis_names[row->basis]);
+        cause_line(s, row->direct ? PLAIN : DIM,
+                   (const char *const[]){row->name, share, error, rate, obs_basis_names[row->basis]});
     }
+}
+
+static const char *last_part(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
 }
 
 static void sites(struct screen *s, const struct watch_view *view) {
     if (!view->site_count)
         return;
     line(s, PLAIN, "%s", "");
-    line(s, BOLD, "%-18s%9s  %s", "EXITS FROM", "% OF CPUS", "FUNCTION, PROGRAM, LINE");
+    line(s, BOLD, "%-18s%9s  %s", "EXITS FROM", "% OF CPU", "FUNCTION, PROGRAM, LINE");
     for (size_t i = 0; i < view->site_count; i++) {
         const struct watch_site *site = &view->sites[i];
-        const char *file = strrchr(site->line, '/');
-        line(s, PLAIN, "%-18s%9.2f  %s  %s  %s", site->cause, 100 * site->share, site->where, site->module,
-             file ? file + 1 : site->line);
+        line(s, PLAIN, "%-18s%9.2f  %s  %s  %s", site->cause, 100 * site->share, site->where,
+             last_part(site->module), last_part(site->line));
     }
 }
 
@@ -143,22 +155,41 @@ static const char *text_of(const cJSON *object, const char *key) {
     return cJSON_IsString(item) ? item->valuestring : "";
 }
 
+// Words over as many lines as they need.
+static void wrapped(struct screen *s, const char *style, const char *text) {
+    const size_t width = s->page->columns > 4 ? (size_t)s->page->columns - 2 : 2;
+    for (const char *indent = ""; *text; indent = "  ") {
+        size_t length = strlen(text);
+        if (length > width) {
+            length = width;
+            while (length > 0 && text[length] != ' ')
+                length--;
+            length = length ? length : width; // a word that is longer than a line
+        }
+        line(s, style, "%s%.*s", indent, (int)length, text);
+        text += length;
+        text += strspn(text, " ");
+    }
+}
+
+static void one_gap(struct screen *s, const cJSON *source) {
+    const char *hint = text_of(source, "hint");
+    char *text = mem_printf("%s %s: %s%s%s", text_of(source, "name"), text_of(source, "state"),
+                            text_of(source, "reason"), hint[0] ? "; try: " : "", hint);
+    wrapped(s, DIM, text);
+    free(text);
+}
+
 // What the picture lacks, and what the sources had to say.
 static void gaps(struct screen *s, const struct watch_view *view) {
     const cJSON *source;
     const cJSON *note;
-    bool first = true;
+    line(s, PLAIN, "%s", "");
     cJSON_ArrayForEach(source, view->sources) {
-        if (strcmp(text_of(source, "state"), "active") == 0)
-            continue;
-        if (first)
-            line(s, PLAIN, "%s", "");
-        first = false;
-        line(s, DIM, "%s %s: %s", text_of(source, "name"), text_of(source, "state"), text_of(source, "reason"));
-        if (text_of(source, "hint")[0])
-            line(s, DIM, "  try: %s", text_of(source, "hint"));
+        if (strcmp(text_of(source, "state"), "active") != 0)
+            one_gap(s, source);
     }
-    cJSON_ArrayForEach(note, view->notes) line(s, DIM, "note: %s", note->valuestring);
+    cJSON_ArrayForEach(note, view->notes) wrapped(s, DIM, note->valuestring);
 }
 
 void watch_text_screen(const struct watch_view *view, const struct watch_page *page, struct str *out) {

@@ -8,6 +8,7 @@
 struct watch_page {
     const char *subject; // "kvm guest on firecracker"
     const char *time;    // "18:03:01"
+    double interval_s;   // as asked for
     int columns;
     int rows;
     bool colour;

@@ -47,8 +47,7 @@ struct sample_window {
     struct live_threads live; // the same of the job's root process alone, with its waiting; 0 in begin()
 };
 
-// Which tasks count: the number of their session as eBPF programs see it, or WINDOW_EVERYBODY.
-#define WINDOW_EVERYBODY 0xffffffffU
+// Which tasks count in this window, as eBPF programs are told (probes/session.h).
 unsigned window_session(const struct sample_window *window);
 
 // Where end() puts what it found.

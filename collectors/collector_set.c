@@ -4,6 +4,7 @@
 
 #include "core/memory.h"
 #include "core/str.h"
+#include "probes/session.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -224,8 +225,10 @@ static const struct member *owner_of(const struct collector_set *set, const stru
 }
 
 unsigned window_session(const struct sample_window *window) {
-    pid_t session = window->job ? getsid(window->job) : 0;
-    return !window->job ? WINDOW_EVERYBODY : session > 0 ? (unsigned)session : 0;
+    if (!window->job)
+        return SESSION_EVERYBODY;
+    pid_t session = getsid(window->job);
+    return session > 0 ? (unsigned)session : SESSION_NOBODY;
 }
 
 void collector_set_begin(struct collector_set *set, const struct sample_window *window) {

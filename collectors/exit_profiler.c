@@ -35,6 +35,7 @@ struct exit_profiler {
     struct profiler_job *job;      // mapped
     size_t cpus;                   // possible CPUs
     struct bpf_link **links;       // by CPU number, in a sample
+    double least_period_s;         // of ticks
     struct profile_terms terms;    // of the sample that is running or comes next
     struct process_watch *watch;   // in a sample
 };
@@ -139,10 +140,10 @@ static int ascending(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
-static void tell_job(struct exit_profiler *p, pid_t session) {
+static void tell_job(struct exit_profiler *p, unsigned session) {
     memset(p->counters, 0, counter_bytes(p));
     *p->job = (struct profiler_job){
-        .session = session > 0 ? (unsigned)session : 0,
+        .session = session,
         .start_ns = clock_now_ns(),
         .period_ns = (uint64_t)llround(p->terms.period_s * 1e9),
         .slot_ns = (uint64_t)(SLOT_S * 1e9),
@@ -175,7 +176,7 @@ static int measure_interrupt(struct exit_profiler *p) {
     int result = 0;
     p->terms.period_s = 1e-4;
     p->terms.late_s = p->terms.period_s;
-    tell_job(p, getsid(0));
+    tell_job(p, (unsigned)getsid(0));
     for (int i = 0; i < PAIRS && result == 0; i++) {
         const double without_s = time_work();
         result = attach_cpu(p, cpu);
@@ -207,7 +208,8 @@ static void *exit_profiler_open(const struct collect_options *options, struct co
         exit_profiler_close(p);
         return NULL;
     }
-    p->terms.period_s = tick_period(p->terms.interrupt_s, BUDGET, PERIOD_S);
+    p->least_period_s = fmax(PERIOD_S, options->tick_period_s);
+    p->terms.period_s = tick_period(p->terms.interrupt_s, BUDGET, p->least_period_s);
     if (p->terms.hypervisor && p->terms.calibration && !p->terms.calibration->traps[TRAP_CPUID].measured)
         collector_say(status, COLLECTOR_DEGRADED, "calibrate again on a quiet machine",
                       "exit.cpuid is not measured: what CPUID costs here could not be calibrated");
@@ -244,7 +246,7 @@ static int exit_profiler_begin(void *state, const struct sample_window *window, 
     struct exit_profiler *p = state;
     take_sites(p, NULL);
     p->watch = process_watch_start(p->bpf->maps.new_processes, p->bpf->maps.processes);
-    tell_job(p, getsid(window->job));
+    tell_job(p, window_session(window));
     int result = 0;
     for (size_t cpu = 0; cpu < p->cpus && result == 0; cpu++) {
         if (CPU_ISSET(cpu, window->cpus))
@@ -273,7 +275,7 @@ static int exit_profiler_end(void *state, const struct sample_window *window, st
     release_sample(p);
     // For the next sample.
     if (profile.runs > 0)
-        p->terms.period_s = tick_period(profile_tick_s(&profile, &p->terms), BUDGET, PERIOD_S);
+        p->terms.period_s = tick_period(profile_tick_s(&profile, &p->terms), BUDGET, p->least_period_s);
     learn_lateness(p, profile.late);
     profile_free(&profile);
     return 0;

@@ -199,6 +199,12 @@ static __always_inline int in_user(struct bpf_perf_event_data *ctx) {
 #endif
 }
 
+static __always_inline int counts(const struct profiler_job *j, struct task_struct *task) {
+    if (j->session == SESSION_EVERYBODY)
+        return bpf_get_current_pid_tgid() != 0; // the idle tasks are 0
+    return session_of(task) == j->session;
+}
+
 SEC("perf_event")
 int on_tick(struct bpf_perf_event_data *ctx) {
     __u64 now = bpf_ktime_get_ns();
@@ -213,7 +219,7 @@ int on_tick(struct bpf_perf_event_data *ctx) {
     struct tick tick = {.now = now, .late = lateness(cpu, now, j->period_ns, &missed), .instants = missed + 1};
     tick.late += missed * j->period_ns;
     struct task_struct *task = (void *)bpf_get_current_task();
-    if (j->session && j->slot_ns && now >= j->start_ns && session_of(task) == j->session) {
+    if (j->session && j->slot_ns && now >= j->start_ns && counts(j, task)) {
         struct profiler_key key = {.ip = PT_REGS_IP(&ctx->regs)};
         if (in_user(ctx)) {
             key.process = process_of(task);

@@ -2,6 +2,8 @@
 // What exit_profiler.bpf.c records, shared with its collector.
 #pragma once
 
+#include "probes/session.h"
+
 #define PROFILER_BATCHES 16   // ticks are dealt out over these by time, for standard errors
 #define PROFILER_LATE    32   // log2 buckets of lateness in ns; the last one holds all above
 #define PROFILER_CODE    48   // bytes of code in front of the interrupted instruction
@@ -59,7 +61,7 @@ struct profiler_cpu {
 
 // What user space tells the program.
 struct profiler_job {
-    unsigned int session;         // session number of the job's tasks; 0: no sample is running
+    unsigned int session;         // the job's tasks, as probes/session.h has it
     unsigned int steal;           // written by the program: the steal clock can be read
     unsigned long long start_ns;  // CLOCK_MONOTONIC
     unsigned long long period_ns; // between ticks
