@@ -93,10 +93,29 @@ static double frequency_mhz(const cpu_set_t *cpus) {
     return count ? sum / count : NAN;
 }
 
+// The hottest thermal zone, in degrees Celsius; NaN where there is none, as in most guests.
+static double temperature_c(void) {
+    double hottest = NAN;
+    for (int zone = 0; zone < 64; zone++) {
+        char path[96];
+        snprintf(path, sizeof path, "/sys/class/thermal/thermal_zone%d/temp", zone);
+        char *text = first_line(path);
+        if (text)
+            hottest = fmax(hottest, strtod(text, NULL) / 1e3);
+        free(text);
+        if (!text)
+            break;
+    }
+    return hottest;
+}
+
 static void add_machine(const struct cpu *cpu, const struct sample_window *window, struct collector_output *out) {
     double mhz = frequency_mhz(window->cpus);
     if (isfinite(mhz))
         json_add_double(out->circumstances, "cpu_mhz", mhz);
+    double degrees = temperature_c();
+    if (isfinite(degrees))
+        json_add_double(out->circumstances, "temperature_c", degrees);
     char *load = first_line("/proc/loadavg");
     if (load)
         json_add_double(out->circumstances, "loadavg_1min", strtod(load, NULL));

@@ -6,6 +6,7 @@
 const struct collector_ops *const collector_registry[] = {
     &collector_steal,
     &collector_cpu,
+    &collector_footprint,
     &collector_guest_exits,
     &collector_exit_profiler,
     &collector_pmu,
