@@ -245,10 +245,18 @@ static void accept_guard(struct agent *a) {
         let_go(&m);
 }
 
-static void hear_guard(struct member *m) {
+static void hear_guard(struct agent *a, struct member *m) {
     m->ended = recv(m->fd, &m->end, sizeof m->end, MSG_DONTWAIT) == (ssize_t)sizeof m->end;
     close(m->fd);
     m->fd = -1;
+    char *failure = describe(m);
+    if (!failure)
+        return;
+    cJSON *message = new_message("failed", a); // not every launcher ends the other ranks then
+    json_add_double(message, "rank", m->told.rank);
+    json_add_string(message, "failure", failure);
+    send_and_delete(a, message);
+    free(failure);
 }
 
 static void hear_runner(struct agent *a) {
@@ -300,7 +308,7 @@ static void serve(struct agent *a) {
             continue; // a signal
         for (size_t i = 0; i < count; i++)
             if (fds[i + 2].revents)
-                hear_guard(&a->members[i]);
+                hear_guard(a, &a->members[i]);
         if (fds[0].revents)
             hear_runner(a);
         if (fds[1].revents)

@@ -21,6 +21,12 @@ void words_free(struct words *words) {
     *words = (struct words){0};
 }
 
+void words_add_program(struct words *words) {
+    char path[4096];
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+    words_add(words, length > 0 ? mem_printf("%.*s", (int)length, path) : mem_strdup("metalgap"));
+}
+
 unsigned launch_cores(const cpu_set_t *cpus) {
     cpu_set_t cores; // each by its first hardware thread
     CPU_ZERO(&cores);
@@ -150,6 +156,37 @@ static const struct placement of_srun[] = {
     {NULL, false},
 };
 
+// Options of srun that salloc does not have.
+static const struct placement of_steps[] = {
+    {"mpi", true},
+    {"cpu-bind", true},
+    {"mem-bind", true},
+    {"label", false},
+    {"l", false},
+    {"K", false},
+    {"kill-on-bad-exit", false},
+    {"multi-prog", false},
+    {"exact", false},
+    {"overlap", false},
+    {"o", true},
+    {"output", true},
+    {"e", true},
+    {"error", true},
+    {"i", true},
+    {"input", true},
+    {"u", false},
+    {"unbuffered", false},
+    {"W", true},
+    {"wait", true},
+    {"export", true},
+    {"r", true},
+    {"relative", true},
+    {"propagate", false},
+    {"task-prolog", true},
+    {"task-epilog", true},
+    {NULL, false},
+};
+
 static int ask_mpirun(struct words *words, const char *variable, struct error *err);
 static int ask_srun(struct words *words, const char *variable, struct error *err);
 
@@ -208,18 +245,18 @@ const char *launch_known(const char *const *launch) {
     return found ? found->name : NULL;
 }
 
-// How many words a placement option takes at this place; 0: it is none.
-static int placement_words(const struct launcher *launcher, const char *word) {
+// How many words an option of the table takes at this place; 0: it is none.
+static int placement_words(const struct placement *placements, bool values_attached, const char *word) {
     const char *name = word + strspn(word, "-");
     size_t length = strcspn(name, "=");
     bool letter = name == word + 1;
     if (name == word || !*name)
         return 0;
-    for (const struct placement *p = launcher->placements; p->name; p++) {
+    for (const struct placement *p = placements; p->name; p++) {
         size_t own = strlen(p->name);
         if (length == own && strncmp(name, p->name, own) == 0 && (own > 1 || letter))
             return p->has_value && !name[length] ? 2 : 1;
-        if (launcher->values_attached && letter && own == 1 && p->has_value && *name == *p->name)
+        if (values_attached && letter && own == 1 && p->has_value && *name == *p->name)
             return 1;
     }
     return 0;
@@ -228,7 +265,7 @@ static int placement_words(const struct launcher *launcher, const char *word) {
 int launch_add_agents(struct words *words, const char *const *launch, const char *variable, struct error *err) {
     const struct launcher *launcher = NULL;
     for (; *launch; launch++) {
-        int dropped = launcher ? placement_words(launcher, *launch) : 0;
+        int dropped = launcher ? placement_words(launcher->placements, launcher->values_attached, *launch) : 0;
         if (dropped == 2 && launch[1])
             launch++;
         if (dropped)
@@ -241,4 +278,27 @@ int launch_add_agents(struct words *words, const char *const *launch, const char
             return -1;
     }
     return 0;
+}
+
+void launch_into_allocation(const char *const *launch, char *const *argv) {
+    struct words words = {0};
+    if (!launch || !launch_known(launch) || strcmp(launch_known(launch), "srun") != 0 || getenv("SLURM_JOB_ID"))
+        return;
+    words_add(&words, mem_strdup("salloc"));
+    while (!launcher_of(*launch))
+        launch++;
+    for (launch++; *launch; launch++) {
+        int dropped = placement_words(of_steps, true, *launch);
+        if (dropped == 2 && launch[1])
+            launch++;
+        if (!dropped)
+            words_add(&words, mem_strdup(*launch));
+    }
+    words_add_program(&words);
+    for (; *argv; argv++)
+        words_add(&words, mem_strdup(*argv));
+    words_add(&words, NULL);
+    fflush(NULL);
+    execvp(words.items[0], words.items);
+    words_free(&words); // the run goes on without agents, and says why
 }

@@ -14,6 +14,7 @@ struct words {
 };
 
 void words_add(struct words *words, char *owned); // NULL ends the vector
+void words_add_program(struct words *words);      // the path of this program
 void words_free(struct words *words);
 
 // Cores that the CPUs of a set belong to: mpirun gives one rank to each, not one to each hardware thread.
@@ -33,3 +34,7 @@ const char *launch_known(const char *const *launch);
 // and where, and with what asks for one a node and passes the environment variable `variable` on. 0, or -1 with `err`
 // (code 4): srun outside of an allocation, since the nodes must be the same for the whole run.
 int launch_add_agents(struct words *words, const char *const *launch, const char *variable, struct error *err);
+
+// Where srun stands in --launch and there is no allocation: has salloc, with those of its options that choose nodes,
+// run argv (behind the path of this program), and does not return. Returns where there is nothing to do, or no salloc.
+void launch_into_allocation(const char *const *launch, char *const *argv);

@@ -16,11 +16,13 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #define START_TIMEOUT_S  120.0 // a queue of ssh connections, calibration included
 #define GATHER_TIMEOUT_S 10.0  // after the job's end; what the agents send is a few kilobytes
+#define GRACE_S          2.0   // for the launcher to end the ranks of which one has failed
 #define LOST_TIMEOUT_S   1.0   // for the launcher to say why an agent was lost
 
 // One agent.
@@ -51,6 +53,9 @@ struct nodes {
     struct nodes_rank *ranks;
     size_t rank_count;
     size_t rank_capacity;
+    int grace;            // a timer: how long the launcher may take to end a job of which a rank has failed
+    char failure[512];    // of that rank; empty: none
+    bool expired;         // it has taken longer
     char lost[512];       // why the agents must be started anew; empty: all are there
     char reason[1024];    // of a failed sample
     struct error refusal; // an agent's
@@ -115,6 +120,12 @@ static void on_error(struct nodes *n, const struct node *node, const cJSON *mess
     error_why(&n->refusal, "%s", text);
 }
 
+// An expired timer is readable for good; setting it anew stops that.
+static void set_grace(struct nodes *n, double seconds) {
+    const struct itimerspec once = {.it_value = {.tv_sec = (time_t)seconds}};
+    timerfd_settime(n->grace, 0, &once, NULL);
+}
+
 static bool is_current(const struct nodes *n, const cJSON *message) {
     uint64_t sample = 0;
     return json_get_u64(message, "sample", JSON_OPTIONAL, &sample, NULL) > 0 && sample == n->sample;
@@ -125,6 +136,17 @@ static void on_begin(struct nodes *n, struct node *node, const cJSON *message) {
         return;
     json_get_u64(message, "ranks", JSON_OPTIONAL, &node->begun, NULL);
     json_get_u64(message, "size", JSON_OPTIONAL, &n->size, NULL);
+}
+
+static void on_failed(struct nodes *n, const struct node *node, const cJSON *message) {
+    const char *failure = "";
+    double rank = -1;
+    if (!is_current(n, message) || n->failure[0])
+        return;
+    json_get_double(message, "rank", JSON_OPTIONAL, &rank, NULL);
+    json_get_string(message, "failure", JSON_OPTIONAL, &failure, NULL);
+    snprintf(n->failure, sizeof n->failure, "rank %.0f on the node %s: %s", rank, node->name, failure);
+    set_grace(n, GRACE_S);
 }
 
 // Takes the message, or leaves it to be deleted.
@@ -145,6 +167,8 @@ static bool on_message(struct nodes *n, struct node *node, cJSON *message) {
         return true;
     } else if (strcmp(type, "begin") == 0) {
         on_begin(n, node, message);
+    } else if (strcmp(type, "failed") == 0) {
+        on_failed(n, node, message);
     } else if (strcmp(type, "sample") == 0 && is_current(n, message) && !node->sample) {
         node->sample = message;
         return true;
@@ -165,6 +189,11 @@ static void hear(struct nodes *n, struct node *node) {
         snprintf(n->lost, sizeof n->lost, "the agent on the node %s is gone", node->name);
 }
 
+static void on_expired(struct nodes *n) {
+    set_grace(n, 0);
+    n->expired = true;
+}
+
 // Handles what has happened, waiting at most so long for something to happen.
 static void handle_events(struct nodes *n, int timeout_ms) {
     struct epoll_event events[64];
@@ -175,6 +204,8 @@ static void handle_events(struct nodes *n, int timeout_ms) {
             accept_agent(n);
         else if (who == &n->keeper)
             keeper_read(&n->keeper);
+        else if (who == &n->grace)
+            on_expired(n);
         else
             hear(n, who);
     }
@@ -214,7 +245,7 @@ static const char *look(void *closure) {
     handle_events(n, 0);
     if (!n->lost[0] && keeper_ended(&n->keeper))
         snprintf(n->lost, sizeof n->lost, "the launcher of the agents has ended");
-    return n->lost[0] ? n->lost : NULL;
+    return n->lost[0] ? n->lost : n->expired ? n->failure : NULL;
 }
 
 // --- starting and stopping
@@ -224,12 +255,6 @@ static int by_index(const void *a, const void *b) {
     const struct node *const *x = a;
     const struct node *const *y = b;
     return ((*x)->index > (*y)->index) - ((*x)->index < (*y)->index);
-}
-
-static void add_own_path(struct words *words) {
-    char path[4096];
-    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
-    words_add(words, mem_printf("%.*s", length > 0 ? (int)length : 8, length > 0 ? path : "metalgap"));
 }
 
 static void add_option(struct words *words, const char *option, const char *value) {
@@ -245,7 +270,7 @@ static int start_launcher(struct nodes *n, struct error *err) {
     char *variable = mem_printf(LINK_VARIABLE "=%s", invitation);
     int result = launch_add_agents(&argv, n->options.launch, LINK_VARIABLE, err);
     if (!result) {
-        add_own_path(&argv);
+        words_add_program(&argv);
         words_add(&argv, mem_strdup("agent"));
         words_add(&argv, mem_strdup("serve"));
         add_option(&argv, "--collectors", n->options.collectors);
@@ -308,13 +333,17 @@ static void end_agents(struct nodes *n) {
         close(n->listener);
     if (n->epoll >= 0)
         close(n->epoll);
-    n->listener = n->epoll = n->peer.fd = -1;
+    if (n->grace >= 0)
+        close(n->grace);
+    n->listener = n->epoll = n->grace = n->peer.fd = -1;
 }
 
 static int start_agents(struct nodes *n, const volatile int *stop, struct error *err) {
     n->lost[0] = n->reason[0] = '\0';
     n->refusal = (struct error){0};
     n->epoll = epoll_create1(EPOLL_CLOEXEC);
+    n->grace = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+    watch(n, n->grace, &n->grace);
     n->listener = link_listen(&n->invitation, err);
     if (n->listener < 0)
         return -1;
@@ -345,7 +374,7 @@ int nodes_start(const struct nodes_options *o, const volatile int *stop, struct 
         return 0;
     struct nodes *n = mem_alloc(sizeof *n);
     n->options = *o;
-    n->listener = n->epoll = n->keeper.output = -1;
+    n->listener = n->epoll = n->grace = n->keeper.output = -1;
     int result = start_agents(n, stop, err);
     if (result || is_here_alone(n)) {
         nodes_stop(n);
@@ -462,11 +491,13 @@ int nodes_prepare(struct nodes *n, enum sample_mode mode, const char *pass, cons
     }
     n->sample++;
     n->size = n->rank_count = 0;
-    n->reason[0] = '\0';
+    n->reason[0] = n->failure[0] = '\0';
+    n->expired = false;
+    set_grace(n, 0);
     words_free(&n->launch);
     for (const char *const *word = n->options.launch; *word; word++)
         words_add(&n->launch, mem_strdup(*word));
-    add_own_path(&n->launch);
+    words_add_program(&n->launch);
     words_add(&n->launch, mem_strdup("agent"));
     words_add(&n->launch, mem_strdup("exec"));
     words_add(&n->launch, mem_strdup(n->invitation.name));

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Installs what is missing to build and test, through apt. Says nothing and takes no time when all is there.
-# Usage: ci/deps.sh [GROUP...]     groups: build test (the default), lint, bench, fuzz, apps
+# Usage: ci/deps.sh [GROUP...]     groups: build test (the default), lint, bench, fuzz, apps, slurm
 set -u
 
 # group, package, what it is for
@@ -27,6 +27,7 @@ build libmd-dev       hashes of suite files
 build libopenmpi-dev  MPI benches
 build openmpi-bin     launches MPI benches
 test  libcmocka-dev   unit tests
+test  iproute2        hosts of the tests of runs over several nodes
 test  python3         end-to-end tests: checks JSON and runs commands on a terminal
 lint  clang-format    layout
 lint  clang-tidy      static checks
@@ -43,6 +44,11 @@ apps  fio             disk latency and throughput
 apps  iperf3          network throughput
 apps  iputils-ping    round trips
 apps  openmpi-bin     launches them
+slurm slurmctld       runs over several nodes through srun: the test's controller
+slurm slurmd          its nodes
+slurm slurm-client    srun, salloc
+slurm slurm-wlm-basic-plugins    among them PMIx
+slurm munge           how they trust each other
 fuzz  libclang-rt-14-dev   libFuzzer and the sanitizers of clang
 END
 }
@@ -50,7 +56,7 @@ END
 groups="${*:-build test}"
 for group in $groups; do
     if ! table | grep -q "^$group "; then
-        echo "deps: there is no group \"$group\"; known: build test lint bench fuzz apps" >&2
+        echo "deps: there is no group \"$group\"; known: build test lint bench fuzz apps slurm" >&2
         exit 2
     fi
 done

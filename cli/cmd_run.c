@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // metalgap run: a suite, or any command, with collectors alongside; the result is a journal.
+#include "bench/launch.h"
 #include "bench/runner.h"
 #include "cli/command.h"
 #include "cli/run_header.h"
@@ -364,6 +365,8 @@ static int run_with(struct options *o, int argc, char **argv, int words, struct 
         o->run.by_name = words < argc;
         o->run.data_dir = paths.suites;
         o->run.exec_dir = paths.mpi;
+        if (!o->dry_run)
+            launch_into_allocation(o->run.launch, argv);
         result = o->dry_run ? run_plan(&o->run, o->json, err) : execute(o, argc, argv, err);
     }
     suite_free(&suite);

@@ -57,8 +57,8 @@ hosts_down() {
 
 # Waits for a process on host $1 whose command line matches $2 and prints its number.
 process_on() {
-    local pid i
-    for i in $(seq 300); do
+    local pid
+    for _ in $(seq 300); do
         for pid in $(processes_of "$1" 2>/dev/null); do
             if tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qE -- "$2"; then
                 echo "$pid"
@@ -172,13 +172,13 @@ test_an_interrupted_run_leaves_nothing_on_the_hosts() {
 }
 
 test_a_killed_runner_leaves_nothing_on_the_hosts() {
-    local i host
+    local host
     hosts_up
     start_sleepers
     process_on "$(host 2)" '^sleep 2.25' >/dev/null
     kill -KILL "$RUN"
     wait "$RUN"
-    for i in $(seq 100); do # the launchers clean up
+    for _ in $(seq 100); do # the launchers clean up
         for host in $HOSTS; do
             processes_of "$host"
         done | grep -q . || break
