@@ -71,7 +71,7 @@ static void add_row(struct guest_counts *out, const struct guest_exits_row *from
 }
 
 void guest_counts_sum(const struct guest_exits_cpu *from, const struct guest_exits_cpu *to, size_t count,
-                      const cpu_set_t *cpus, enum guest_whose whose, struct guest_counts *out) {
+                      const cpu_set_t *cpus, enum probe_whose whose, struct guest_counts *out) {
     static const struct guest_exits_cpu zero;
     *out = (struct guest_counts){0};
     for (size_t cpu = 0; cpu < count; cpu++) {

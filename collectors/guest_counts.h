@@ -59,7 +59,7 @@ struct guest_counts {
 
 // `whose` chooses the job's events, the others', or both (WHOSE_COUNT).
 void guest_counts_sum(const struct guest_exits_cpu *from, const struct guest_exits_cpu *to, size_t count,
-                      const cpu_set_t *cpus, enum guest_whose whose, struct guest_counts *out);
+                      const cpu_set_t *cpus, enum probe_whose whose, struct guest_counts *out);
 
 // A count of 0 is no statement where interrupts arrived that somebody must have asked for: a memory-mapped APIC, a
 // periodic timer, IPIs by hypercall and kernels that do not trace the write leave no trace. `since_attach` is

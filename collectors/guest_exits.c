@@ -27,7 +27,7 @@
 struct guest_exits {
     struct guest_exits_bpf *bpf;
     struct guest_exits_cpu *counters; // the kernel's, mapped; by CPU number
-    struct guest_exits_job *job;      // mapped: whom to count apart
+    struct probe_job *job;            // mapped: whom to count apart
     struct guest_exits_cpu *before;   // copies
     struct guest_exits_cpu *after;
     size_t cpus;                // possible CPUs

@@ -8,6 +8,7 @@ const struct collector_ops *const collector_registry[] = {
     &collector_cpu,
     &collector_footprint,
     &collector_guest_exits,
+    &collector_exit_timing,
     &collector_exit_profiler,
     &collector_pmu,
     &collector_null, // keep last: only by name

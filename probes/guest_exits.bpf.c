@@ -17,7 +17,7 @@
 #include <bpf/bpf_tracing.h>
 
 #include "probes/guest_exits.h"
-#include "probes/task.bpf.h"
+#include "probes/job.bpf.h"
 
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
@@ -32,7 +32,7 @@ struct {
     __uint(map_flags, BPF_F_MMAPABLE);
     __uint(max_entries, 1);
     __type(key, __u32);
-    __type(value, struct guest_exits_job);
+    __type(value, struct probe_job);
 } job SEC(".maps");
 
 static __always_inline struct guest_exits_cpu *my_cpu(void) {
@@ -109,27 +109,12 @@ COUNT(hyperv_send_ipi_mask, EVENT_HYPERV_IPI_MASK)
 COUNT(page_fault_user, EVENT_FAULT_USER)
 COUNT(page_fault_kernel, EVENT_FAULT_KERNEL)
 
-// The number is looked up until it is found once; from then on the kernel's pid itself is compared, which is what keeps
-// context switches cheap. The session's leader lives as long as the sample, so its pid is not given away meanwhile.
-static __always_inline int is_of_job(struct task_struct *task) {
-    __u32 zero = 0;
-    struct guest_exits_job *j = bpf_map_lookup_elem(&job, &zero);
-    if (!j || !j->session)
-        return 0;
-    struct pid *session = task->signal->pids[PIDTYPE_SID];
-    if (j->leader)
-        return j->leader == (__u64)session;
-    if (pid_number(session) != j->session)
-        return 0;
-    j->leader = (__u64)session;
-    return 1;
-}
-
 SEC("tp_btf/sched_switch")
 int BPF_PROG(on_sched_switch, _Bool preempt, struct task_struct *prev, struct task_struct *next) {
+    __u32 zero = 0;
     struct guest_exits_cpu *cpu = my_cpu();
     if (cpu)
-        cpu->current = is_of_job(next) ? WHOSE_JOB : WHOSE_OTHERS;
+        cpu->current = is_of_job(bpf_map_lookup_elem(&job, &zero), next) ? WHOSE_JOB : WHOSE_OTHERS;
     return 0;
 }
 
@@ -137,8 +122,9 @@ int BPF_PROG(on_sched_switch, _Bool preempt, struct task_struct *prev, struct ta
 // /proc by the collector "cpu".
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_sched_process_exit, struct task_struct *task) {
+    __u32 zero = 0;
     struct guest_exits_cpu *cpu = my_cpu();
-    if (cpu && is_of_job(task))
+    if (cpu && is_of_job(bpf_map_lookup_elem(&job, &zero), task))
         cpu->ended_wait_ns += BPF_CORE_READ(task, sched_info.run_delay);
     return 0;
 }

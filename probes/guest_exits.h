@@ -2,6 +2,8 @@
 // What guest_exits.bpf.c counts, shared with its collector.
 #pragma once
 
+#include "probes/job.h"
+
 enum guest_event {
     // msr:write_msr, the two registers that make nearly all writes. First, so that the hot ones share a cache line.
     EVENT_MSR_DEADLINE, // 0x6e0, IA32_TSC_DEADLINE: arms the local timer
@@ -47,19 +49,10 @@ struct guest_exits_row {
     struct msr_slot msrs[MSR_SLOTS];
 };
 
-// Whose time an event fell into. Entering idle belongs to the CPU and is counted for the job in any case.
-enum guest_whose { WHOSE_OTHERS, WHOSE_JOB, WHOSE_COUNT };
-
+// Entering idle belongs to the CPU and is counted for the job in any case.
 // One for each CPU: no counter is shared between CPUs, and user space reads those of the CPUs that matter.
 struct guest_exits_cpu {
     struct guest_exits_row whose[WHOSE_COUNT];
     unsigned long long ended_wait_ns; // time that tasks of the job which have ended had waited for a CPU
-    unsigned int current;             // enum guest_whose: the task that runs now; set at each switch
+    unsigned int current;             // enum probe_whose: the task that runs now; set at each switch
 } __attribute__((aligned(64)));
-
-// What user space tells the programs.
-struct guest_exits_job {
-    unsigned int session; // session number of the job's tasks; 0: no sample is running
-    unsigned int unused;
-    unsigned long long leader; // the kernel's pid of that session, once a program has seen it; 0 before
-};

@@ -38,10 +38,29 @@ struct sched_entity {
 };
 
 struct task_struct {
+    int pid; // 0: idle
     struct sched_entity se;
     struct mm_struct *mm;
     struct signal_struct *signal;
     struct sched_info sched_info;
+};
+
+// The node of the tree in which a high-resolution timer waits.
+struct timerqueue_node {
+    long long expires; // ns of the timer's clock
+};
+
+struct hrtimer {
+    struct timerqueue_node node;
+};
+
+// A function call sent to another CPU.
+struct __call_single_node {
+    unsigned int u_flags; // in an anonymous union
+};
+
+struct __call_single_data {
+    struct __call_single_node node;
 };
 
 #pragma clang attribute pop

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the collector exit_timing is made of: the table of sources, and the arithmetic from durations to observations,
+// apart from the loading so that it is tested without BPF. May include: core, the probe's structures.
+//
+// Each event has sources in ranks. All sources of a rank that the running kernel lets be attached are used together; a
+// rank of which none can be attached gives way to the next. What has no source at all is left to the counters of
+// guest_exits and their calibrated costs.
+//
+// The rules against double counting:
+// - An event inside another one (an IPI in a TLB flush, an interrupt in a page fault) takes its time out of the outer.
+// - exit.timer, exit.ipi, exit.stage2 replace what guest_exits says of them: a ledger takes the best basis of a cause.
+// - exit.hypercall is left to the exit profiler: calls of which the purpose is known have the purpose's cause.
+#pragma once
+
+#include "collectors/collectors.h"
+#include "probes/exit_timing.h"
+
+#define TIMING_PROGRAMS 6 // of one source, at most
+
+enum timing_how {
+    BY_FUNCTION,    // the time in a kernel function: fentry and fexit
+    BY_SLEEP,       // the same for a function in which the task sleeps
+    BY_TRACEPOINTS, // the time between tracepoints: programs of exit_timing.bpf.c
+};
+
+struct timing_source {
+    enum timing_event event;
+    enum timing_event also; // another event whose row it fills; TIMING_EVENTS: none
+    unsigned rank;          // 0: best
+    enum timing_how how;
+    const char *name;    // the function, or what the tracepoints are
+    const char *module;  // that has the function where it is not built in; NULL: none
+    const char *machine; // arch_name, NULL: all
+    const char *programs[TIMING_PROGRAMS];
+};
+
+extern const struct timing_source timing_sources[];
+extern const size_t timing_source_count;
+
+// What durations of an event mean.
+struct timing_meaning {
+    const char *name; // key in details
+    enum cause cause;
+    enum obs_scope scope;
+    bool counts;      // one event is one count of the cause; otherwise it only adds time
+    bool upper_bound; // holds what bare metal takes for it, too
+    bool native;      // is measured on bare metal as well
+    bool excess;      // only what exceeds the time that a backed page takes is a loss
+};
+
+extern const struct timing_meaning timing_meanings[TIMING_EVENTS];
+
+// How long a touch takes if the host has backed the page, from pages that had been used before.
+struct timing_backed {
+    bool known;
+    double mean_ns;
+    double limit_ns; // what is longer was not backed
+};
+
+// Mean and limit from the durations of backed touches: `slack_ns` above what 95 % of them take.
+struct timing_backed timing_backed_from(const struct timing_row *row, double slack_ns);
+
+// What is known of a sample beside the durations.
+struct timing_facts {
+    const char *sources[TIMING_EVENTS]; // what timed it; NULL: nothing did
+    struct timing_backed backed[TIMING_EVENTS];
+};
+
+// The growth of the rows between two copies, summed over the CPUs of the set (NULL: all). `whose` chooses the job's
+// time, the others', or both (WHOSE_COUNT). `out` has TIMING_EVENTS rows.
+void timing_sum(const struct timing_cpu *from, const struct timing_cpu *to, size_t count, const cpu_set_t *cpus,
+                enum probe_whose whose, struct timing_row *out);
+
+// Adds the observations. Pairs that were lost count with the mean of the others.
+void timing_report(const struct timing_row *rows, const struct timing_facts *facts, struct collector_output *out);

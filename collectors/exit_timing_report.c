@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// From durations to observations. See exit_timing.h.
+#include "collectors/exit_timing.h"
+
+#include "core/hist.h"
+#include "core/memory.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ENOUGH 100U // touches that make a mean of backed ones
+
+static void add_row(struct timing_row *into, const struct timing_row *from, const struct timing_row *to) {
+    into->count += to->count - from->count;
+    into->ns += to->ns - from->ns;
+    into->unpaired += to->unpaired - from->unpaired;
+    into->over += to->over - from->over;
+    into->over_ns += to->over_ns - from->over_ns;
+    for (int i = 0; i < TIMING_HIST; i++)
+        into->hist[i] += to->hist[i] - from->hist[i];
+}
+
+void timing_sum(const struct timing_cpu *from, const struct timing_cpu *to, size_t count, const cpu_set_t *cpus,
+                enum probe_whose whose, struct timing_row *out) {
+    memset(out, 0, TIMING_EVENTS * sizeof *out);
+    for (size_t cpu = 0; cpu < count; cpu++) {
+        if (cpus && !CPU_ISSET(cpu, cpus))
+            continue;
+        for (int w = 0; w < WHOSE_COUNT; w++) {
+            for (int e = 0; (whose == WHOSE_COUNT || (int)whose == w) && e < TIMING_EVENTS; e++)
+                add_row(&out[e], &from[cpu].rows[w][e], &to[cpu].rows[w][e]);
+        }
+    }
+}
+
+static void add_hist(struct hist *into, const struct timing_row *row) {
+    for (int i = 0; i < TIMING_HIST; i++)
+        into->count[i] += row->hist[i];
+}
+
+struct timing_backed timing_backed_from(const struct timing_row *row, double slack_ns) {
+    struct timing_backed backed = {.known = row->count >= ENOUGH};
+    struct hist hist = {{0}};
+    add_hist(&hist, row);
+    if (!backed.known)
+        return backed;
+    backed.mean_ns = (double)row->ns / (double)row->count;
+    backed.limit_ns = hist_quantile_ns(&hist, 0.95) + slack_ns;
+    return backed;
+}
+
+// One event's share of an observation.
+struct share {
+    double count;
+    double seconds;
+    double se;
+};
+
+// Of `n` that were timed some were lost: those count with the mean of the others.
+static struct share share_of(const struct timing_row *row, const struct timing_meaning *meaning,
+                             const struct timing_backed *backed) {
+    double all = (double)(row->count + row->unpaired);
+    double scale = row->count ? all / (double)row->count : 0;
+    double count = (double)row->count;
+    double ns = (double)row->ns;
+    if (meaning->excess) {
+        count = (double)row->over;
+        ns = fmax((double)row->over_ns - count * backed->mean_ns, 0);
+    }
+    double mean_ns = row->count ? ns / (double)row->count : 0;
+    return (struct share){count * scale, ns * scale * 1e-9, mean_ns * sqrt((double)row->unpaired) * 1e-9};
+}
+
+static struct observation *observation_of(struct observations *list, const struct timing_meaning *meaning) {
+    for (size_t i = 0; i < list->count; i++) {
+        if (list->items[i].cause == meaning->cause && list->items[i].scope == meaning->scope)
+            return &list->items[i];
+    }
+    struct observation o = {.cause = meaning->cause, .scope = meaning->scope, .basis = BASIS_TIMED, .has_hist = true};
+    o.detail = cJSON_CreateObject();
+    observations_add(list, o);
+    return &list->items[list->count - 1];
+}
+
+static void add_event(struct observation *o, const struct timing_row *row, const struct timing_meaning *meaning,
+                      const char *source, const struct timing_backed *backed) {
+    struct share share = share_of(row, meaning, backed);
+    o->count += meaning->counts ? (uint64_t)llround(share.count) : 0;
+    o->seconds += share.seconds;
+    o->se = hypot(o->se, share.se);
+    add_hist(&o->hist, row);
+    cJSON *detail = cJSON_AddObjectToObject(o->detail, meaning->name);
+    json_add_string(detail, "source", source);
+    json_add_double(detail, "seconds", share.seconds);
+    json_add_u64(detail, "timed", row->count);
+    json_add_u64(detail, "unpaired", row->unpaired);
+    if (row->count)
+        json_add_double(detail, "mean_s", (double)row->ns / (double)row->count * 1e-9);
+    if (meaning->excess)
+        json_add_double(detail, "backed_s", backed->mean_ns * 1e-9);
+    if (meaning->upper_bound && row->count && !cJSON_HasObjectItem(o->detail, "upper_bound"))
+        cJSON_AddBoolToObject(o->detail, "upper_bound", true);
+}
+
+// An event that happened, but of which no pair was seen whole, is not known: then nothing is said of it.
+static bool is_known(const struct timing_row *row, const struct timing_meaning *meaning,
+                     const struct timing_backed *backed) {
+    return (row->count > 0 || row->unpaired == 0) && (!meaning->excess || backed->known);
+}
+
+void timing_report(const struct timing_row *rows, const struct timing_facts *facts, struct collector_output *out) {
+    struct observations found = {0};
+    for (int e = 0; e < TIMING_EVENTS; e++) {
+        const struct timing_meaning *meaning = &timing_meanings[e];
+        if (facts->sources[e] && is_known(&rows[e], meaning, &facts->backed[e]))
+            add_event(observation_of(&found, meaning), &rows[e], meaning, facts->sources[e], &facts->backed[e]);
+    }
+    for (size_t i = 0; i < found.count; i++) {
+        found.items[i].has_hist = hist_total(&found.items[i].hist) > 0;
+        observations_add(out->obs, found.items[i]);
+    }
+    free(found.items); // the details are the other list's now
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// Begins and ends of events, for the programs that time exits. A beginning waits in a slot of its CPU for its end; an
+// interrupt that times the same event meanwhile, or a context switch, makes that pair worthless: it is counted and left
+// out. What an inner event took is taken out of the outer one, so no time is counted twice.
+#pragma once
+
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "probes/exit_timing.h"
+#include "probes/job.bpf.h"
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, 1); // the collector sets the number of CPUs
+    __type(key, __u32);
+    __type(value, struct timing_cpu);
+} cpus SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct timing_control);
+} control SEC(".maps");
+
+static __always_inline struct timing_cpu *my_cpu(void) {
+    __u32 cpu = bpf_get_smp_processor_id();
+    return bpf_map_lookup_elem(&cpus, &cpu);
+}
+
+static __always_inline struct probe_job *the_job(void) {
+    __u32 zero = 0;
+    struct timing_control *c = bpf_map_lookup_elem(&control, &zero);
+    return c ? &c->job : 0;
+}
+
+// floor(log2()), the last bucket for all above.
+static __always_inline __u32 bucket(__u64 ns) {
+    __u32 b = 0;
+    __u32 v = ns >> 32 ? 0xffffffff : ns;
+#pragma unroll
+    for (int shift = 16; shift > 0; shift >>= 1) {
+        if (v >> shift) {
+            v >>= shift;
+            b += shift;
+        }
+    }
+    return b & (TIMING_HIST - 1);
+}
+
+static __always_inline void record(struct timing_row *row, __u32 event, __u64 ns) {
+    __u32 zero = 0;
+    struct timing_control *c = bpf_map_lookup_elem(&control, &zero);
+    row->count++;
+    row->ns += ns;
+    row->hist[bucket(ns)]++;
+    if (c && c->limit_ns[event] && ns > c->limit_ns[event]) {
+        row->over++;
+        row->over_ns += ns;
+    }
+}
+
+static __always_inline void begin(struct timing_cpu *cpu, __u32 event) {
+    struct timing_slot *slot = &cpu->slots[event];
+    slot->covered = cpu->covered;
+    slot->switches = cpu->switches;
+    slot->begin = bpf_ktime_get_ns();
+}
+
+// Ends the event that began in `slot` and records it in the row of `as`, which is another one where only the end tells
+// what it was.
+static __always_inline void end_as(struct timing_cpu *cpu, __u32 event, __u32 as) {
+    __u64 now = bpf_ktime_get_ns();
+    struct timing_slot *slot = &cpu->slots[event];
+    struct timing_row *row = &cpu->rows[cpu->current & 1][as];
+    __u64 start = slot->begin;
+    slot->begin = 0;
+    if (!start || slot->switches != cpu->switches) {
+        row->unpaired++;
+        return;
+    }
+    __u64 all = now - start;
+    __u64 inner = cpu->covered - slot->covered;
+    if (event == TIMING_IPI && cpu->sent && cpu->slots[TIMING_IPI_WAIT].begin)
+        cpu->slots[TIMING_IPI_WAIT].begin = now; // the wait begins when all are sent
+    cpu->covered = slot->covered + all;
+    record(row, as, all > inner ? all - inner : 0);
+}
+
+static __always_inline void end(struct timing_cpu *cpu, __u32 event) {
+    end_as(cpu, event, event);
+}
