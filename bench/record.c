@@ -2,14 +2,9 @@
 // The lines of a run's journal that are not samples. See run.h.
 #include "bench/run.h"
 
-#include "core/clock.h"
 #include "core/memory.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/random.h>
-#include <time.h>
 
 int record_note(struct run *run, bool warn, char *text, struct error *err) {
     int result = journal_write_note(run->journal, warn, text, err);
@@ -27,24 +22,6 @@ int record_notes(struct run *run, const struct planned_case *c, const cJSON *not
     return 0;
 }
 
-static void add_identity(cJSON *header) {
-    unsigned char bytes[8] = {0};
-    char id[2 * sizeof bytes + 1] = "";
-    char started[32];
-    time_t now = time(NULL);
-    struct tm utc;
-    if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes) {
-        uint64_t ns = clock_now_ns();
-        memcpy(bytes, &ns, sizeof bytes);
-    }
-    for (size_t i = 0; i < sizeof bytes; i++)
-        snprintf(id + 2 * i, 3, "%02x", bytes[i]);
-    gmtime_r(&now, &utc);
-    strftime(started, sizeof started, "%Y-%m-%dT%H:%M:%SZ", &utc);
-    cJSON_AddStringToObject(header, "id", id);
-    cJSON_AddStringToObject(header, "started", started);
-}
-
 static void add_own(const struct run *run, cJSON *header, const char *key, cJSON *own) {
     cJSON_AddItemToObject(header, key, record_header_member(run, key, own));
     cJSON_Delete(own);
@@ -52,10 +29,7 @@ static void add_own(const struct run *run, cJSON *header, const char *key, cJSON
 
 int record_header(struct run *run, struct error *err) {
     const struct suite *suite = run->options->suite;
-    cJSON *header = cJSON_CreateObject();
-    cJSON_AddStringToObject(header, "t", "header");
-    cJSON_AddStringToObject(header, "schema", JOURNAL_SCHEMA);
-    add_identity(header);
+    cJSON *header = journal_header_begin();
     const cJSON *item;
     cJSON_ArrayForEach(item, run->options->header)
         cJSON_AddItemToObject(header, item->string, record_header_member(run, item->string, item));

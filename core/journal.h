@@ -66,9 +66,15 @@ struct journal_writer;
 // the header, the file is empty again. NULL on failure.
 struct journal_writer *journal_open(const char *path, bool resume, struct error *err);
 
+// A header's first keys: t, schema, a random id, and the time as `started`. The caller adds the rest, and owns it.
+cJSON *journal_header_begin(void);
+
 // Appends one object as one line, in one write, synced to disk before it returns: a kill at any moment loses at most
 // the line in flight. After a failure (a full disk) the file ends with the last whole line. 0 or -1.
 int journal_write(struct journal_writer *writer, const cJSON *line, struct error *err);
+
+// The same for all elements of an array in one write and one sync, for lines that come by the dozen. 0 or -1.
+int journal_write_all(struct journal_writer *writer, const cJSON *lines, struct error *err);
 
 // The same for typed records; strings and trees stay the caller's.
 int journal_write_case(struct journal_writer *writer, const struct journal_case *c, struct error *err);

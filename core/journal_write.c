@@ -2,6 +2,7 @@
 // Writes journals: whole lines, synced. See journal.h.
 #include "core/journal.h"
 
+#include "core/clock.h"
 #include "core/memory.h"
 #include "core/str.h"
 
@@ -10,7 +11,9 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 struct journal_writer {
@@ -160,6 +163,42 @@ int journal_write(struct journal_writer *w, const cJSON *line, struct error *err
     int result = write_text(w, text, length + 1, err);
     free(text);
     return result;
+}
+
+int journal_write_all(struct journal_writer *w, const cJSON *lines, struct error *err) {
+    struct str text = {0};
+    const cJSON *line;
+    cJSON_ArrayForEach(line, lines) {
+        char *one = json_print_line(line);
+        str_add(&text, one);
+        str_add(&text, "\n");
+        free(one);
+    }
+    int result = text.length ? write_text(w, text.text, text.length, err) : 0;
+    str_free(&text);
+    return result;
+}
+
+cJSON *journal_header_begin(void) {
+    unsigned char bytes[8] = {0};
+    char id[2 * sizeof bytes + 1] = "";
+    char started[32];
+    time_t now = time(NULL);
+    struct tm utc;
+    if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes) {
+        uint64_t ns = clock_now_ns();
+        memcpy(bytes, &ns, sizeof bytes);
+    }
+    for (size_t i = 0; i < sizeof bytes; i++)
+        snprintf(id + 2 * i, 3, "%02x", bytes[i]);
+    gmtime_r(&now, &utc);
+    strftime(started, sizeof started, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    cJSON *header = cJSON_CreateObject();
+    cJSON_AddStringToObject(header, "t", "header");
+    cJSON_AddStringToObject(header, "schema", JOURNAL_SCHEMA);
+    cJSON_AddStringToObject(header, "id", id);
+    cJSON_AddStringToObject(header, "started", started);
+    return header;
 }
 
 static int write_and_delete(struct journal_writer *w, cJSON *line, struct error *err) {
