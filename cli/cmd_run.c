@@ -4,6 +4,7 @@
 #include "bench/runner.h"
 #include "cli/command.h"
 #include "cli/run_header.h"
+#include "cli/run_host.h"
 #include "core/memory.h"
 #include "core/parse.h"
 #include "core/paths.h"
@@ -29,6 +30,7 @@ static const char usage[] =
     "Usage: metalgap run SUITE [OPTION...]\n"
     "       metalgap run [OPTION...] -- COMMAND [ARG...]\n"
     "       metalgap run --ab NAME=\"ARGV\" --ab NAME=\"ARGV\" -o DIR [OPTION...]\n"
+    "       metalgap run --role host [--duration TIME] [--vm PID|NAME] [-o FILE]\n"
     "\n"
     "Runs benchmarks, has collectors watch what the hypervisor does meanwhile, and\n"
     "keeps everything in a journal for `metalgap report`.\n"
@@ -46,6 +48,8 @@ static const char usage[] =
     "  --launch \"ARGV\"     launcher instead of mpirun, such as \"srun -n 4\"\n"
     "  --quiet-wait TIME   wait at most so long for a quiet machine (default: 10s)\n"
     "  --ab NAME=\"ARGV\"    two commands in turn, paired; journals DIR/NAME.jsonl\n"
+    "  --duration TIME     a host's recording: how long (default: until Ctrl-C)\n"
+    "  --vm PID|NAME       a host's recording: only this virtual machine\n"
     "  --resume            add to the journal what is missing\n"
     "  --dry-run           print what would run\n"
     "  --json              a summary of the run as JSON on standard output\n"
@@ -57,7 +61,8 @@ static const char usage[] =
     "  metalgap run -o sleep.jsonl --reps 10 -- ./solver input.dat\n"
     "  metalgap run quick -o here.jsonl --resume      after an interruption\n"
     "  metalgap run --ab old=\"./a.out 1\" --ab new=\"./b.out 1\" -o ab --until 0.5%\n"
-    "  metalgap report here.jsonl --baseline metal.jsonl\n";
+    "  metalgap run --role host --duration 10m -o host.jsonl   on a KVM host\n"
+    "  metalgap report here.jsonl --baseline metal.jsonl --host host.jsonl\n";
 
 // One of the two commands of --ab.
 struct side {
@@ -74,6 +79,8 @@ struct options {
     char **launch;
     struct side sides[2]; // of --ab
     int side_count;
+    double duration_s; // of a host's recording
+    const char *vm;
     bool dry_run;
     bool json;
 };
@@ -91,6 +98,8 @@ enum {
     OPT_SIZE,
     OPT_LAUNCH,
     OPT_QUIET_WAIT,
+    OPT_DURATION,
+    OPT_VM,
     OPT_RESUME,
     OPT_DRY_RUN,
     OPT_JSON
@@ -109,6 +118,8 @@ static const struct option long_options[] = {
     {"size", required_argument, NULL, OPT_SIZE},
     {"launch", required_argument, NULL, OPT_LAUNCH},
     {"quiet-wait", required_argument, NULL, OPT_QUIET_WAIT},
+    {"duration", required_argument, NULL, OPT_DURATION},
+    {"vm", required_argument, NULL, OPT_VM},
     {"resume", no_argument, NULL, OPT_RESUME},
     {"dry-run", no_argument, NULL, OPT_DRY_RUN},
     {"json", no_argument, NULL, OPT_JSON},
@@ -245,6 +256,11 @@ static int set_option(struct options *o, int option, const char *value, struct e
         return set_launch(o, value, err);
     case OPT_QUIET_WAIT:
         return parse_duration_s("--quiet-wait", value, &o->run.quiet_wait_s, err);
+    case OPT_DURATION:
+        return parse_duration_s("--duration", value, &o->duration_s, err);
+    case OPT_VM:
+        o->vm = value;
+        return 0;
     case OPT_RESUME:
         o->run.resume = true;
         return 0;
@@ -439,6 +455,40 @@ static int run_sides(struct options *o, int argc, char **argv, struct error *err
     return result;
 }
 
+// --- a host -------------------------------------------------------------------------------------------------------
+
+static bool is_host_only(const struct options *o, int argc, int words) {
+    return o->role && strcmp(o->role, "host") == 0 && optind == argc && words == argc && !o->side_count;
+}
+
+static int record_host(const struct options *o, int argc, char **argv, struct error *err) {
+    struct host_run run = {.journal = o->run.journal,
+                           .label = o->label,
+                           .vm = o->vm,
+                           .duration_s = o->duration_s,
+                           .json = o->json,
+                           .argc = argc,
+                           .argv = argv};
+    return run_host(&run, err);
+}
+
+// These two make sense for a host's recording alone.
+static int refuse_host_options(const struct options *o, struct error *err) {
+    if (!o->vm && isinf(o->duration_s))
+        return 0;
+    error_set(err, EXIT_CODE_USAGE, "reading the options of `metalgap run`");
+    error_why(err, "--duration and --vm are for recording a host, which runs nothing of its own");
+    return error_remedy(err, "metalgap run --role host --duration 10m -o host.jsonl");
+}
+
+static int choose(struct options *o, int argc, char **argv, int words, struct error *err) {
+    if (is_host_only(o, argc, words))
+        return record_host(o, argc, argv, err);
+    if (refuse_host_options(o, err))
+        return -1;
+    return o->side_count ? run_sides(o, argc, argv, err) : run_with(o, argc, argv, words, err);
+}
+
 static void free_words(char **words) {
     for (size_t i = 0; words && words[i]; i++)
         free(words[i]);
@@ -456,6 +506,7 @@ static void free_options(struct options *o) {
 int cmd_run(int argc, char **argv) {
     struct options o = {
         .size = SIZE_DEFAULT,
+        .duration_s = INFINITY,
         .run = {.collectors = "all", .until_pct = NAN, .budget_s = INFINITY, .quiet_wait_s = QUIET_WAIT_S}};
     struct error err = {0};
     int option;
@@ -473,7 +524,7 @@ int cmd_run(int argc, char **argv) {
         }
         failed = set_option(&o, option, optarg, &err);
     }
-    int result = failed ? -1 : o.side_count ? run_sides(&o, argc, argv, &err) : run_with(&o, argc, argv, words, &err);
+    int result = failed ? -1 : choose(&o, argc, argv, words, &err);
     free_options(&o);
     if (result >= 0)
         return result;

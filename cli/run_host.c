@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+// Recording a host. See run_host.h.
+#include "cli/run_host.h"
+
+#include "cli/run_header.h"
+#include "collectors/host_windows.h"
+#include "collectors/vm_names.h"
+#include "core/clock.h"
+#include "core/journal.h"
+#include "core/memory.h"
+
+#include <errno.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+// Windows are written and synced this many at a time: a kill loses a second, and the disk has one sync in a second.
+#define WINDOWS_PER_WRITE 10
+
+static volatile sig_atomic_t stopped;
+
+static void on_signal(int number) {
+    stopped = number;
+}
+
+static void catch_signals(void) {
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction action = {.sa_handler = on_signal}; // no SA_RESTART: the sleep ends
+    stopped = 0;
+    for (size_t i = 0; i < ARRAY_LEN(signals); i++)
+        sigaction(signals[i], &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static int find_vm(const char *name, pid_t *pid, struct error *err) {
+    *pid = name ? vm_find(name) : 0;
+    if (!name || *pid > 0)
+        return 0;
+    error_set(err, EXIT_CODE_LACKS, "recording the virtual machine %s", name);
+    error_why(err, *pid ? "several have this name" : "no process has this pid, and no virtual machine this name");
+    return error_remedy(err, "name it by its pid: pgrep -a \"qemu|firecracker|cloud-hyp|crosvm|lkvm\"");
+}
+
+static int write_header(const struct host_run *run, const struct collector_status *status,
+                        struct journal_writer *journal, struct error *err) {
+    cJSON *header = journal_header_begin();
+    cJSON *rest = run_header(run->label, "host", run->argc, run->argv);
+    cJSON *item;
+    while ((item = cJSON_DetachItemFromArray(rest, 0)) != NULL)
+        cJSON_AddItemToObject(header, item->string, item);
+    cJSON *collector = cJSON_CreateObject();
+    json_add_string(collector, "name", "kvm_host");
+    json_add_string(collector, "state", collector_state_names[status->state]);
+    json_add_string(collector, "reason", status->reason);
+    json_add_string(collector, "hint", status->hint);
+    cJSON_AddItemToArray(cJSON_AddArrayToObject(header, "collectors"), collector);
+    int result = journal_write(journal, header, err);
+    cJSON_Delete(rest);
+    cJSON_Delete(header);
+    return result;
+}
+
+// Sleeps until CLOCK_MONOTONIC reaches `until_ns`, or a signal comes.
+static void sleep_until(uint64_t until_ns) {
+    struct timespec until = {.tv_sec = (time_t)(until_ns / 1000000000), .tv_nsec = (long)(until_ns % 1000000000)};
+    while (!stopped && clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
+        ;
+}
+
+static int flush(struct journal_writer *journal, cJSON **pending, struct error *err) {
+    int result = journal_write_all(journal, *pending, err);
+    cJSON_Delete(*pending);
+    *pending = cJSON_CreateArray();
+    return result;
+}
+
+static int record(const struct host_run *run, struct host_windows *windows, struct journal_writer *journal,
+                  struct error *err) {
+    const uint64_t step_ns = (uint64_t)(HOST_WINDOW_S * 1e9);
+    uint64_t begin = clock_now_ns();
+    uint64_t next = begin;
+    cJSON *pending = cJSON_CreateArray();
+    int result = 0;
+    for (unsigned n = 1; !result && !stopped && (double)(clock_now_ns() - begin) * 1e-9 < run->duration_s; n++) {
+        next += step_ns;
+        if (next < clock_now_ns()) // the machine was too busy to come back in time: the window is longer
+            next = clock_now_ns();
+        sleep_until(next);
+        cJSON *lines = host_windows_next(windows);
+        cJSON *line;
+        while ((line = cJSON_DetachItemFromArray(lines, 0)) != NULL)
+            cJSON_AddItemToArray(pending, line);
+        cJSON_Delete(lines);
+        if (n % WINDOWS_PER_WRITE == 0)
+            result = flush(journal, &pending, err);
+    }
+    if (!result)
+        result = flush(journal, &pending, err);
+    cJSON_Delete(pending);
+    return result;
+}
+
+static int write_notes(struct journal_writer *journal, const struct host_windows *windows, struct error *err) {
+    cJSON *notes = host_windows_notes(windows);
+    const cJSON *text;
+    int result = 0;
+    cJSON_ArrayForEach(text, notes) {
+        fprintf(stderr, "metalgap: note: %s\n", text->valuestring);
+        result = result ? result : journal_write_note(journal, true, text->valuestring, err);
+    }
+    cJSON_Delete(notes);
+    return result;
+}
+
+static int record_all(const struct host_run *run, struct kvm_host *host, const struct collector_status *status,
+                      struct journal_writer *journal, struct error *err) {
+    if (write_header(run, status, journal, err))
+        return -1;
+    uint64_t begin = clock_now_ns();
+    struct host_windows *windows = host_windows_begin(host);
+    fprintf(stderr, "metalgap: recording this host%s\n", isinf(run->duration_s) ? "; Ctrl-C ends it" : "");
+    int result = record(run, windows, journal, err);
+    if (!result)
+        result = write_notes(journal, windows, err);
+    host_windows_end(windows);
+    // Without a duration a signal is how a recording ends.
+    bool complete = !stopped || isinf(run->duration_s);
+    return result ? result : journal_write_end(journal, complete, 0, (double)(clock_now_ns() - begin) * 1e-9, err);
+}
+
+static char *default_journal(void) {
+    char stamp[32];
+    time_t now = time(NULL);
+    struct tm local;
+    localtime_r(&now, &local);
+    strftime(stamp, sizeof stamp, "%Y%m%d-%H%M%S", &local);
+    return mem_printf("host-%s.jsonl", stamp);
+}
+
+static void print_end(const struct host_run *run, const char *path) {
+    if (run->json) {
+        cJSON *object = cJSON_CreateObject();
+        json_add_string(object, "journal", path);
+        char *text = json_print_line(object);
+        puts(text);
+        free(text);
+        cJSON_Delete(object);
+    } else if (strcmp(path, "-") != 0) {
+        fprintf(stderr, "The journal is %s. With a guest's: metalgap report guest.jsonl --host %s\n", path, path);
+    }
+}
+
+int run_host(const struct host_run *run, struct error *err) {
+    struct collector_status status;
+    pid_t vm;
+    if (find_vm(run->vm, &vm, err))
+        return -1;
+    struct kvm_host *host = kvm_host_open(vm, &status);
+    if (!host) {
+        error_set(err, EXIT_CODE_LACKS, "recording this host");
+        error_why(err, "%s", status.reason);
+        return error_remedy(err, "%s", status.hint);
+    }
+    if (status.state == COLLECTOR_DEGRADED)
+        fprintf(stderr, "metalgap: note: %s\n", status.reason);
+    catch_signals();
+    char *path = run->journal ? mem_strdup(run->journal) : default_journal();
+    struct journal_writer *journal = journal_open(path, false, err);
+    int result = journal ? record_all(run, host, &status, journal, err) : -1;
+    journal_close(journal);
+    kvm_host_close(host);
+    if (!result)
+        print_end(run, path);
+    free(path);
+    return result;
+}

@@ -1,0 +1,457 @@
+// SPDX-License-Identifier: Apache-2.0
+// From two readings of a vCPU's sums to a journal line. See host_windows.h.
+#include "collectors/host_windows.h"
+
+#include "collectors/exit_reasons.h"
+#include "collectors/kvm_debugfs.h"
+#include "collectors/vm_names.h"
+#include "collectors/vm_threads.h"
+#include "core/arch.h"
+#include "core/clock.h"
+#include "core/memory.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define PLACES_TOLD 6  // costliest ports, addresses and registers of a window
+#define LOOK_AGAIN  10 // windows between two looks at what changes rarely
+#define NS_PER_S    1e9
+
+// A moment in both clocks.
+struct moment {
+    uint64_t ns;
+    uint64_t tsc;
+};
+
+struct vm {
+    pid_t pid;
+    char name[VM_NAME_MAX];
+    struct vm_threads *threads;
+    bool told; // its threads, in this window
+    unsigned vcpus;
+};
+
+struct seat {
+    struct kvm_vcpu_state before; // tid 0: nobody
+    uint64_t run_told_ns;         // of the sums below, what windows have told: they only grow
+    uint64_t halted_told_ns;
+    pid_t vm;
+    struct kvm_offset offset;
+    unsigned vcpu;
+};
+
+struct host_windows {
+    struct kvm_host *host;
+    struct moment begin;
+    struct seat *seats; // by slot
+    struct vm *vms;
+    size_t vm_count, vm_capacity;
+    unsigned windows;
+    uint64_t row_overflow, place_overflow, untimed, exits;
+    uint64_t user_exits;        // returns to the monitor
+    struct kvm_vcpu_state *now; // scratch
+};
+
+static struct moment moment_now(void) {
+    // The counter is read between two readings of the clock; a pair that was torn apart is read again.
+    struct moment m = {0};
+    for (int i = 0; i < 10; i++) {
+        uint64_t before = clock_now_ns();
+        m.tsc = arch_ticks();
+        m.ns = clock_now_ns();
+        if (m.ns - before < 1000)
+            break;
+    }
+    return m;
+}
+
+struct host_windows *host_windows_begin(struct kvm_host *host) {
+    struct host_windows *w = mem_alloc(sizeof *w);
+    w->host = host;
+    w->seats = mem_alloc(kvm_host_slots(host) * sizeof *w->seats);
+    w->now = mem_alloc(sizeof *w->now);
+    w->begin = moment_now();
+    return w;
+}
+
+void host_windows_end(struct host_windows *w) {
+    if (!w)
+        return;
+    for (size_t i = 0; i < w->vm_count; i++)
+        vm_threads_free(w->vms[i].threads);
+    free(w->vms);
+    free(w->seats);
+    free(w->now);
+    free(w);
+}
+
+// --- who it is
+// --------------------------------------------------------------------------------------------------------
+
+// Valid until another one is found.
+static struct vm *find_vm(struct host_windows *w, pid_t pid) {
+    for (size_t i = 0; i < w->vm_count; i++)
+        if (w->vms[i].pid == pid)
+            return &w->vms[i];
+    struct vm vm = {.pid = pid, .threads = vm_threads_new(pid)};
+    vm_name_of_process(pid, vm.name, sizeof vm.name);
+    ARRAY_PUSH(w->vms, w->vm_count, w->vm_capacity, vm);
+    return &w->vms[w->vm_count - 1];
+}
+
+static bool is_vcpu(const void *context, pid_t tid) {
+    const struct host_windows *w = context;
+    for (size_t i = 0; i < kvm_host_slots(w->host); i++)
+        if ((pid_t)w->seats[i].before.tid == tid)
+            return true;
+    return false;
+}
+
+static bool thread_is_gone(const struct kvm_vcpu_state *v) {
+    return syscall(SYS_tgkill, (pid_t)v->tgid, (pid_t)v->tid, 0) != 0;
+}
+
+// --- one cause of one vCPU
+// ----------------------------------------------------------------------------------------------
+
+static void subtract_row(const struct kvm_row *before, const struct kvm_row *now, struct kvm_row *out) {
+    *out = (struct kvm_row){.code = now->code,
+                            .kind = now->kind,
+                            .count = now->count - before->count,
+                            .untimed = now->untimed - before->untimed,
+                            .ns = now->ns - before->ns,
+                            .steal_ns = now->steal_ns - before->steal_ns,
+                            .halted_ns = now->halted_ns - before->halted_ns,
+                            .user_ns = now->user_ns - before->user_ns};
+    for (int i = 0; i < KVM_HIST_BUCKETS; i++)
+        out->hist[i] = now->hist[i] - before->hist[i];
+}
+
+static void add_seconds(cJSON *object, const char *key, uint64_t ns) {
+    if (ns)
+        json_add_double(object, key, (double)ns / NS_PER_S);
+}
+
+static void add_reason(struct observation *o, const struct kvm_row *row, enum exit_isa isa, bool overflow) {
+    char name[64] = "no row was left for it";
+    cJSON *reasons = cJSON_GetObjectItemCaseSensitive(o->detail, "reasons");
+    cJSON *reason = cJSON_CreateObject();
+    if (!overflow)
+        exit_reason_name(isa, row->code, name, sizeof name);
+    json_add_string(reason, "reason", name);
+    if (!overflow)
+        json_add_u64(reason, "code", row->code);
+    json_add_u64(reason, "count", row->count);
+    json_add_double(reason, "seconds", (double)row->ns / NS_PER_S);
+    if (row->untimed)
+        json_add_u64(reason, "untimed", row->untimed);
+    add_seconds(reason, "monitor_s", row->user_ns);
+    add_seconds(reason, "stolen_s", row->steal_ns);
+    add_seconds(reason, "halted_s", row->halted_ns);
+    cJSON_AddItemToArray(reasons, reason);
+}
+
+static void add_row(struct observation *all, const struct kvm_row *row, enum exit_isa isa, bool overflow) {
+    enum cause cause = overflow ? CAUSE_EXIT_OTHER : exit_reason_cause(isa, row->code, (enum kvm_kind)row->kind);
+    struct observation *o = &all[cause];
+    if (!o->detail) {
+        *o = (struct observation){.cause = cause, .scope = SCOPE_CPU, .basis = BASIS_TIMED, .has_hist = true};
+        o->detail = cJSON_CreateObject();
+        cJSON_AddArrayToObject(o->detail, "reasons");
+    }
+    o->count += row->count;
+    o->seconds += (double)row->ns / NS_PER_S;
+    for (int i = 0; i < KVM_HIST_BUCKETS; i++)
+        o->hist.count[i] += row->hist[i];
+    add_reason(o, row, isa, overflow);
+}
+
+static void add_steal(cJSON *list, const struct kvm_vcpu_state *before, const struct kvm_vcpu_state *now) {
+    if (now->steals == before->steals)
+        return;
+    struct observation o = {.cause = CAUSE_HOST_STEAL,
+                            .scope = SCOPE_CPU,
+                            .basis = BASIS_TIMED,
+                            .count = now->steals - before->steals,
+                            .seconds = (double)(now->steal_ns - before->steal_ns) / NS_PER_S};
+    cJSON_AddItemToArray(list, observation_to_json(&o));
+}
+
+// Where kvm_exit never fires, accesses are only counted.
+static void add_counted(cJSON *list, const struct kvm_vcpu_state *before, const struct kvm_vcpu_state *now) {
+    static const enum cause causes[] = {
+        [KVM_PLACE_PORT] = CAUSE_EXIT_PIO, [KVM_PLACE_MMIO] = CAUSE_EXIT_MMIO, [KVM_PLACE_MSR] = CAUSE_EXIT_MSR};
+    uint64_t counts[ARRAY_LEN(causes)] = {0};
+    for (size_t i = 0; now->since == 0 && i < KVM_PLACES; i++) {
+        uint64_t type = now->places[i].key >> 60;
+        if (type && type < ARRAY_LEN(causes))
+            counts[type] += now->places[i].count - before->places[i].count;
+    }
+    for (size_t type = KVM_PLACE_PORT; type < ARRAY_LEN(causes); type++) {
+        struct observation o = {
+            .cause = causes[type], .scope = SCOPE_CPU, .basis = BASIS_COUNTED, .count = counts[type]};
+        if (o.count)
+            cJSON_AddItemToArray(list, observation_to_json(&o));
+    }
+}
+
+static cJSON *observations_of(struct host_windows *w, const struct kvm_vcpu_state *before,
+                              const struct kvm_vcpu_state *now) {
+    struct observation all[CAUSE_COUNT] = {0};
+    cJSON *list = cJSON_CreateArray();
+    for (unsigned i = 0; i < now->rows_used && i < KVM_ROWS; i++) {
+        struct kvm_row row;
+        subtract_row(&before->rows[i], &now->rows[i], &row);
+        if (row.count == 0)
+            continue;
+        add_row(all, &row, (enum exit_isa)now->isa, i == 0);
+        w->exits += row.count;
+        w->untimed += row.untimed;
+        w->row_overflow += i == 0 ? row.count : 0;
+    }
+    for (int i = 0; i < CAUSE_COUNT; i++) {
+        if (!all[i].detail)
+            continue;
+        cJSON_AddItemToArray(list, observation_to_json(&all[i]));
+        cJSON_Delete(all[i].detail);
+    }
+    add_steal(list, before, now);
+    add_counted(list, before, now);
+    return list;
+}
+
+// --- the rest of a line
+// -------------------------------------------------------------------------------------------------
+
+static void add_places(cJSON *line, const struct kvm_vcpu_state *before, const struct kvm_vcpu_state *now) {
+    static const char *const types[] = {
+        [KVM_PLACE_PORT] = "port", [KVM_PLACE_MMIO] = "address", [KVM_PLACE_MSR] = "msr"};
+    bool told[KVM_PLACES] = {false};
+    cJSON *list = NULL;
+    for (int n = 0; n < PLACES_TOLD; n++) {
+        size_t best = KVM_PLACES;
+        uint64_t most = 0; // by time, then by count
+        for (size_t i = 0; i < KVM_PLACES; i++) {
+            uint64_t weight = now->places[i].ns - before->places[i].ns + now->places[i].count - before->places[i].count;
+            if (!told[i] && weight > most) {
+                most = weight;
+                best = i;
+            }
+        }
+        if (best == KVM_PLACES)
+            break;
+        told[best] = true;
+        const struct kvm_place *place = &now->places[best];
+        uint64_t type = place->key >> 60;
+        if (type >= ARRAY_LEN(types) || !types[type])
+            continue;
+        char *address = mem_printf("0x%lx", (unsigned long)(place->key & ((1ULL << 59) - 1)));
+        cJSON *item = cJSON_CreateObject();
+        json_add_string(item, types[type], address);
+        cJSON_AddBoolToObject(item, "write", (place->key >> 59) & 1);
+        json_add_u64(item, "count", place->count - before->places[best].count);
+        json_add_double(item, "seconds", (double)(place->ns - before->places[best].ns) / NS_PER_S);
+        list = list ? list : cJSON_AddArrayToObject(line, "places");
+        cJSON_AddItemToArray(list, item);
+        free(address);
+    }
+}
+
+static void add_monitor(struct host_windows *w, cJSON *line, const struct kvm_vcpu_state *before,
+                        const struct kvm_vcpu_state *now) {
+    cJSON *list = NULL;
+    for (unsigned i = 0; i < KVM_USER_REASONS; i++) {
+        uint64_t count = now->user[i].count - before->user[i].count;
+        if (!count)
+            continue;
+        char name[32];
+        cJSON *item = cJSON_CreateObject();
+        exit_user_reason_name(i, name, sizeof name);
+        json_add_string(item, "reason", name);
+        json_add_u64(item, "count", count);
+        json_add_double(item, "seconds", (double)(now->user[i].ns - before->user[i].ns) / NS_PER_S);
+        list = list ? list : cJSON_AddArrayToObject(line, "monitor");
+        cJSON_AddItemToArray(list, item);
+        w->user_exits += count;
+    }
+}
+
+static void add_halts(cJSON *line, const struct kvm_vcpu_state *before, const struct kvm_vcpu_state *now) {
+    uint64_t polled = now->halts_polled - before->halts_polled;
+    uint64_t waited = now->halts_waited - before->halts_waited;
+    if (!polled && !waited)
+        return;
+    cJSON *halts = cJSON_AddObjectToObject(line, "halts");
+    json_add_u64(halts, "polled", polled);
+    json_add_u64(halts, "slept", waited);
+    json_add_u64(halts, "window_grown", now->polls_grown - before->polls_grown);
+    json_add_u64(halts, "window_shrunk", now->polls_shrunk - before->polls_shrunk);
+    json_add_u64(halts, "window_ns", now->poll_window_ns);
+}
+
+// A knock's time by the host's counter, between the two ends of the window.
+static void add_knock(cJSON *line, const struct moment *from, const struct moment *to,
+                      const struct kvm_vcpu_state *before, const struct kvm_vcpu_state *now) {
+    const struct kvm_knock *knock = &now->knock;
+    if (knock->count == before->knock.count || to->ns <= from->ns)
+        return;
+    double rate = (double)(to->tsc - from->tsc) / (double)(to->ns - from->ns);
+    double since_end = ((double)knock->ns - (double)to->ns) * rate;
+    cJSON *object = cJSON_AddObjectToObject(line, "knock");
+    json_add_u64(object, "guest_tsc", ((uint64_t)knock->high << 32 | knock->low) + knock->span / 2);
+    json_add_u64(object, "host_tsc", (uint64_t)((int64_t)to->tsc + (int64_t)llround(since_end)));
+    json_add_u64(object, "error_tsc", knock->span / 2 + 1);
+}
+
+static void add_vm(cJSON *line, const struct vm *vm, const struct kvm_offset *offset) {
+    cJSON *object = cJSON_AddObjectToObject(line, "vm");
+    json_add_u64(object, "pid", (uint64_t)vm->pid);
+    json_add_string(object, "name", vm->name);
+    if (offset->known) {
+        char *digits = mem_printf("%lld", (long long)offset->offset);
+        cJSON_AddRawToObject(object, "tsc_offset", digits);
+        free(digits);
+        if (offset->ratio != 1)
+            json_add_double(object, "tsc_ratio", offset->ratio);
+    }
+}
+
+static void add_threads(struct host_windows *w, struct vm *vm, cJSON *list) {
+    static const enum cause causes[VM_THREAD_KINDS] = {CAUSE_HOP_VMM, CAUSE_HOP_VHOST};
+    struct vm_thread_time times[VM_THREAD_KINDS];
+    vm_threads_read(vm->threads, is_vcpu, w, times);
+    for (int kind = 0; kind < VM_THREAD_KINDS; kind++) {
+        if (!times[kind].threads)
+            continue;
+        struct observation o = {
+            .cause = causes[kind], .scope = SCOPE_LATENCY, .basis = BASIS_TIMED, .seconds = times[kind].seconds};
+        o.detail = cJSON_CreateObject();
+        cJSON_AddItemToObject(o.detail, "cpu_s", times[kind].threads);
+        cJSON_AddItemToArray(list, observation_to_json(&o));
+        cJSON_Delete(o.detail);
+    }
+    vm->told = true;
+}
+
+// A sum with what is still going on in it never falls, though the final value may be a little less.
+static double grown_s(uint64_t sum, uint64_t *told) {
+    uint64_t ns = sum > *told ? sum - *told : 0;
+    *told += ns;
+    return (double)ns / NS_PER_S;
+}
+
+static uint64_t elapsed(uint64_t since, uint64_t now) {
+    return since && now > since ? now - since : 0;
+}
+
+static cJSON *line_of(struct host_windows *w, struct seat *seat, const struct moment *end) {
+    const struct kvm_vcpu_state *before = &seat->before;
+    const struct kvm_vcpu_state *now = w->now;
+    struct vm *vm = find_vm(w, (pid_t)now->tgid);
+    uint64_t run = now->run_ns + (now->in_exit ? 0 : elapsed(now->since, end->ns));
+    uint64_t halted = now->halted_ns;
+    bool halting = now->in_exit && !now->woken &&
+                   exit_reason_cause((enum exit_isa)now->isa, now->code, KVM_KIND_PLAIN) == CAUSE_EXIT_HALT;
+    if (halting)
+        halted += elapsed(now->since, end->ns);
+    cJSON *line = cJSON_CreateObject();
+    json_add_string(line, "t", "window");
+    json_add_u64(line, "start_tsc", w->begin.tsc);
+    json_add_u64(line, "end_tsc", end->tsc);
+    add_vm(line, vm, &seat->offset);
+    json_add_u64(line, "vcpu", seat->vcpu);
+    if (now->since) {
+        json_add_double(line, "run_s", grown_s(run, &seat->run_told_ns));
+        json_add_double(line, "switched_out_s", (double)(now->out_ns - before->out_ns) / NS_PER_S);
+        json_add_double(line, "halted_s", grown_s(halted, &seat->halted_told_ns));
+    }
+    cJSON *list = observations_of(w, before, now);
+    if (!vm->told)
+        add_threads(w, vm, list);
+    cJSON_AddItemToObject(line, "obs", list);
+    add_halts(line, before, now);
+    add_monitor(w, line, before, now);
+    add_places(line, before, now);
+    add_knock(line, &w->begin, end, before, now);
+    w->place_overflow += now->place_overflow - before->place_overflow;
+    return line;
+}
+
+// A vCPU that was not there before: its sums are those since it was first seen.
+static void take_seat(struct host_windows *w, struct seat *seat) {
+    *seat = (struct seat){0};
+    seat->before.tid = w->now->tid;
+    seat->before.tgid = w->now->tgid;
+    struct vm *vm = find_vm(w, (pid_t)w->now->tgid);
+    seat->vm = vm->pid;
+    seat->vcpu = w->now->vcpu_id != UINT32_MAX ? w->now->vcpu_id : vm->vcpus;
+    vm->vcpus++;
+}
+
+cJSON *host_windows_next(struct host_windows *w) {
+    struct moment end = moment_now();
+    cJSON *lines = cJSON_CreateArray();
+    for (size_t i = 0; i < w->vm_count; i++)
+        w->vms[i].told = false;
+    for (size_t slot = 0; slot < kvm_host_slots(w->host); slot++) {
+        struct seat *seat = &w->seats[slot];
+        if (!kvm_host_read(w->host, slot, w->now))
+            continue;
+        if (seat->before.tid != w->now->tid)
+            take_seat(w, seat);
+        if (w->now->vcpu_id != UINT32_MAX)
+            seat->vcpu = w->now->vcpu_id;
+        if (w->windows % LOOK_AGAIN == 0 || !seat->offset.known)
+            kvm_offset_read((pid_t)w->now->tgid, seat->vcpu, &seat->offset);
+        if (w->now->done == seat->before.done && thread_is_gone(w->now)) {
+            kvm_host_forget(w->host, slot);
+            *seat = (struct seat){0};
+            continue;
+        }
+        cJSON_AddItemToArray(lines, line_of(w, seat, &end));
+        seat->before = *w->now;
+    }
+    w->begin = end;
+    w->windows++;
+    return lines;
+}
+
+static void note(cJSON *notes, char *text) {
+    cJSON_AddItemToArray(notes, cJSON_CreateString(text));
+    free(text);
+}
+
+cJSON *host_windows_notes(const struct host_windows *w) {
+    cJSON *notes = cJSON_CreateArray();
+    struct kvm_totals totals = kvm_host_totals(w->host);
+    struct kvm_host_cost costs[32];
+    size_t programs = kvm_host_costs(w->host, costs, ARRAY_LEN(costs));
+    uint64_t misses = 0;
+    for (size_t i = 0; i < programs && i < ARRAY_LEN(costs); i++)
+        misses += costs[i].misses;
+    if (totals.exits == 0 && w->user_exits)
+        note(notes,
+             mem_printf("kvm_exit never fired, though KVM_RUN returned %lu times: this hypervisor runs its guests "
+                        "past that tracepoint; returns to the monitor and port accesses are counted, not timed",
+                        (unsigned long)w->user_exits));
+    if (w->row_overflow)
+        note(notes, mem_printf("%lu exits had no row of their own left and are under exit.other",
+                               (unsigned long)w->row_overflow));
+    if (w->place_overflow)
+        note(notes, mem_printf("%lu accesses went to ports, addresses or registers for which no place was left",
+                               (unsigned long)w->place_overflow));
+    if (w->untimed)
+        note(notes, mem_printf("%lu of %lu exits were handled on KVM's fast path, whose end is not told: they are "
+                               "counted, their time is part of run_s",
+                               (unsigned long)w->untimed, (unsigned long)w->exits));
+    if (totals.vcpus_lost)
+        note(notes, mem_printf("%lu events were lost: there are more vCPU threads than the %zu that are provided for",
+                               (unsigned long)totals.vcpus_lost, kvm_host_slots(w->host)));
+    if (misses)
+        note(notes, mem_printf("%lu events were lost: the kernel skipped a program that was running already",
+                               (unsigned long)misses));
+    return notes;
+}

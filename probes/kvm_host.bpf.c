@@ -1,0 +1,537 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// Why does each vCPU leave its guest, and for how long? Pairs kvm_exit with kvm_entry and sums up in the kernel; no
+// event leaves it.
+//
+// kvm_exit is the one tracepoint that is read through its formatted record: since Linux 5.17 its raw arguments do not
+// hold the reason, which then would have to be dug out of structures that differ between VMX and SVM and from release
+// to release. The record has kept its names from 3.x on; the collector finds the offsets in the tracepoint's format
+// file. All others are raw: their arguments are plain numbers, the same ones from 5.10 to 6.18.
+//
+// All of a vCPU's events happen in its own thread, so its sums need no atomics and no per-CPU copies. Finding them
+// costs an array look-up: what runs on a CPU is kept at context switches.
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "probes/kernel_types.h"
+#include "probes/kvm_host.h"
+
+#include <bpf/bpf_core_read.h>
+
+#define EINTR_RESTART (-4)
+#define USER_HLT      (5 + 1) // KVM_EXIT_HLT, as kvm_vcpu_state.user_reason has it
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, 1); // the collector sets the number of slots
+    __type(key, __u32);
+    __type(value, struct kvm_vcpu_state);
+} vcpus SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, 1); // the collector sets the number of CPUs
+    __type(key, __u32);
+    __type(value, struct kvm_cpu);
+} cpus SEC(".maps");
+
+// Thread to slot.
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, __u32);
+} threads SEC(".maps");
+
+// Slots that nobody has.
+struct {
+    __uint(type, BPF_MAP_TYPE_QUEUE);
+    __uint(max_entries, 1);
+    __type(value, __u32);
+} free_slots SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct kvm_totals);
+} totals SEC(".maps");
+
+// Set by the collector before loading.
+const volatile __u32 only_tgid = 0; // 0: all VMs
+const volatile __u32 reason_offset = 8;
+const volatile __u32 isa_offset = 24;
+const volatile __u32 vcpu_offset = 0;  // 0: this kernel's record does not have it
+const volatile __u32 knock_leaf = 0;   // first of the three leaves of a guest's knock
+const volatile __u8 sees_switches = 0; // on_sched_switch is there
+
+static __always_inline struct kvm_totals *my_totals(void) {
+    __u32 zero = 0;
+    return bpf_map_lookup_elem(&totals, &zero);
+}
+
+static __always_inline struct kvm_cpu *my_cpu(void) {
+    __u32 cpu = bpf_get_smp_processor_id();
+    return bpf_map_lookup_elem(&cpus, &cpu);
+}
+
+static __always_inline __u64 run_delay(void) {
+    if (!sees_switches)
+        return 0;
+    struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+    return BPF_CORE_READ(task, sched_info.run_delay);
+}
+
+static __noinline struct kvm_vcpu_state *new_vcpu(__u64 id) {
+    __u32 tid = id;
+    __u32 slot = 0;
+    if (only_tgid && id >> 32 != only_tgid)
+        return NULL;
+    __u32 *known = bpf_map_lookup_elem(&threads, &tid);
+    if (known)
+        slot = *known;
+    else if (bpf_map_pop_elem(&free_slots, &slot))
+        goto lost;
+    struct kvm_vcpu_state *v = bpf_map_lookup_elem(&vcpus, &slot);
+    if (!v)
+        return NULL;
+    if (!known) {
+        v->tgid = id >> 32;
+        v->vcpu_id = ~0U;
+        v->rows_used = 1;
+        v->delay_ns = run_delay();
+        v->tid = tid; // last: the collector looks at this one
+        if (bpf_map_update_elem(&threads, &tid, &slot, BPF_NOEXIST))
+            goto lost;
+    }
+    struct kvm_cpu *cpu = my_cpu();
+    if (cpu && sees_switches)
+        cpu->current = slot + 1;
+    return v;
+lost:;
+    struct kvm_totals *t = my_totals();
+    if (t)
+        t->vcpus_lost++;
+    return NULL;
+}
+
+// The vCPU whose thread runs here, or NULL if it is not to be recorded.
+static __always_inline struct kvm_vcpu_state *my_vcpu(void) {
+    __u64 id = bpf_get_current_pid_tgid();
+    struct kvm_cpu *cpu = my_cpu();
+    if (cpu && cpu->current) {
+        __u32 slot = cpu->current - 1;
+        struct kvm_vcpu_state *v = bpf_map_lookup_elem(&vcpus, &slot);
+        if (v && v->tid == (__u32)id)
+            return v;
+    }
+    return new_vcpu(id);
+}
+
+#define compiler_barrier() asm volatile("" ::: "memory")
+
+static __always_inline void change_begins(struct kvm_vcpu_state *v) {
+    v->begun++;
+    compiler_barrier();
+}
+
+static __always_inline void change_ends(struct kvm_vcpu_state *v) {
+    compiler_barrier();
+    v->done = v->begun;
+}
+
+static __always_inline __u32 log2_bucket(__u64 ns) {
+    __u32 value = ns >> 32 ? ~0U : (__u32)ns;
+    __u32 bucket = (value > 0xffff) << 4;
+    value >>= bucket;
+    __u32 step = (value > 0xff) << 3;
+    value >>= step;
+    bucket |= step;
+    step = (value > 0xf) << 2;
+    value >>= step;
+    bucket |= step;
+    step = (value > 0x3) << 1;
+    value >>= step;
+    return bucket | step | (value >> 1);
+}
+
+// Keeps the compiler from deriving bounds that the verifier then does not see.
+#define opaque(x) asm volatile("" : "+r"(x))
+
+// Where row_of has the row of an exit. All of VMX's codes and most of SVM's, nested page faults and AVIC's have a cell
+// of their own; the others share those of a kind that does not exist, by a hash.
+static __always_inline __u64 cell_of(__u32 code, __u32 kind) {
+    kind &= KVM_KINDS - 1;
+    if (code < KVM_DIRECT_CODES - 16)
+        return kind * KVM_DIRECT_CODES + code;
+    if ((code & ~0xfU) == 0x400)
+        return kind * KVM_DIRECT_CODES + KVM_DIRECT_CODES - 16 + (code & 0xf);
+    return (KVM_KINDS - 1) * KVM_DIRECT_CODES + ((code ^ code >> 16 ^ kind << 5) & (KVM_DIRECT_CODES - 1));
+}
+
+// No search and no loop: old kernels' verifiers take minutes over those.
+static __always_inline struct kvm_row *row_of(struct kvm_vcpu_state *v, __u32 code, __u32 kind) {
+    __u64 cell = cell_of(code, kind);
+    opaque(cell);
+    cell &= KVM_KINDS * KVM_DIRECT_CODES - 1;
+    __u64 number = v->row_of[cell];
+    if (!number && v->rows_used < KVM_ROWS)
+        number = v->row_of[cell] = v->rows_used++;
+    opaque(number);
+    struct kvm_row *row = &v->rows[number & (KVM_ROWS - 1)];
+    if (row->count == 0) {
+        row->code = code;
+        row->kind = kind;
+    } else if (row->code != code || row->kind != kind) {
+        return &v->rows[0];
+    }
+    return row;
+}
+
+static __always_inline struct kvm_user *user_of(struct kvm_vcpu_state *v, __u64 reason) {
+    opaque(reason);
+    return &v->user[reason & (KVM_USER_REASONS - 1)];
+}
+
+static __noinline int add_place(struct kvm_vcpu_state *v, __u64 key, __u64 ns) {
+    if (!v)
+        return 0;
+    __u32 at = (__u32)((key * 0x9e3779b97f4a7c15ULL) >> 58);
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+        struct kvm_place *place = &v->places[(at + i) & (KVM_PLACES - 1)];
+        if (place->key == 0)
+            place->key = key;
+        if (place->key == key) {
+            place->count++;
+            place->ns += ns;
+            return 0;
+        }
+    }
+    v->place_overflow++;
+    return 0;
+}
+
+// What the thread waited for a CPU since the last look, at most as long as it had none.
+static __always_inline __u64 take_steal(struct kvm_vcpu_state *v) {
+    __u64 off = v->off_ns;
+    if (!off)
+        return 0;
+    __u64 delay = run_delay();
+    __u64 steal = delay - v->delay_ns;
+    v->delay_ns = delay;
+    if (steal > off)
+        steal = off;
+    v->steal_ns += steal;
+    v->steals += steal != 0;
+    return steal;
+}
+
+// kvm:kvm_exit. The guest was left; interrupts may be off.
+SEC("tracepoint/kvm/kvm_exit")
+int on_kvm_exit(void *record) {
+    struct kvm_vcpu_state *v = my_vcpu();
+    if (!v)
+        return 0;
+    __u64 now = bpf_ktime_get_ns();
+    __u32 code = 0;
+    bpf_probe_read_kernel(&code, sizeof code, record + reason_offset);
+    change_begins(v);
+    if (v->isa == 0) {
+        bpf_probe_read_kernel(&v->isa, sizeof v->isa, record + isa_offset);
+        if (vcpu_offset)
+            bpf_probe_read_kernel(&v->vcpu_id, sizeof v->vcpu_id, record + vcpu_offset);
+    }
+    if (v->in_exit && v->since) {
+        // KVM handled the exit before on its fast path and went back in without telling: what lies between is
+        // mostly the guest's time.
+        struct kvm_row *row = row_of(v, v->code, v->kind);
+        row->count++;
+        row->untimed++;
+    }
+    if (v->since) {
+        __u64 off = v->off_ns; // kernels that tell of SVM exits after interrupts are on again
+        take_steal(v);
+        v->out_ns += off;
+        v->run_ns += now - v->since > off ? now - v->since - off : 0;
+    }
+    v->since = now;
+    v->in_exit = 1;
+    v->code = code;
+    v->kind = KVM_KIND_PLAIN;
+    v->user_reason = 0;
+    v->off_ns = 0;
+    v->woken = 0;
+    v->user_since = 0;
+    v->place = 0;
+    change_ends(v);
+    struct kvm_totals *t = my_totals();
+    if (t)
+        t->exits++;
+    return 0;
+}
+
+// The exit is over: its time goes where it belongs.
+static __always_inline void end_exit(struct kvm_vcpu_state *v, __u64 now) {
+    __u64 total = now - v->since;
+    __u64 off = v->off_ns;
+    __u64 steal = take_steal(v);
+    __u64 halted = 0;
+    if (v->woken > v->since)
+        halted = v->woken - v->since;
+    else if (v->user_reason == USER_HLT)
+        halted = off;
+    halted = halted > steal ? halted - steal : 0;
+    __u64 ns = total > steal + halted ? total - steal - halted : 0;
+    __u64 user = v->user_since ? now - v->user_since : 0;
+    struct kvm_row *row = row_of(v, v->code, v->kind);
+    row->count++;
+    row->ns += ns;
+    row->steal_ns += steal;
+    row->halted_ns += halted;
+    row->user_ns += user < ns ? user : ns;
+    __u64 bucket = log2_bucket(ns);
+    opaque(bucket);
+    row->hist[bucket & (KVM_HIST_BUCKETS - 1)]++;
+    v->halted_ns += halted;
+    v->out_ns += halted ? steal : off;
+    if (v->user_since)
+        user_of(v, v->user_reason - 1)->ns += user;
+    if (v->place)
+        add_place(v, v->place, ns);
+}
+
+// kvm:kvm_entry: the guest is about to be entered.
+SEC("raw_tp/kvm_entry")
+int on_kvm_entry(void *ctx) {
+    struct kvm_vcpu_state *v = my_vcpu();
+    if (!v)
+        return 0;
+    __u64 now = bpf_ktime_get_ns();
+    change_begins(v);
+    if (v->in_exit && v->since)
+        end_exit(v, now);
+    v->entries++;
+    v->since = now;
+    v->in_exit = 0;
+    v->off_ns = 0;
+    change_ends(v);
+    return 0;
+}
+
+// --- what an exit turns out to be -----------------------------------------------------------------------------------
+
+// kvm:kvm_userspace_exit(reason, errno): KVM_RUN returns to the monitor.
+SEC("raw_tp/kvm_userspace_exit")
+int on_kvm_userspace_exit(struct bpf_raw_tracepoint_args *ctx) {
+    struct kvm_vcpu_state *v = my_vcpu();
+    if (!v)
+        return 0;
+    __u32 reason = ctx->args[0];
+    int error = (int)ctx->args[1];
+    if (error < 0)
+        reason = error == EINTR_RESTART ? KVM_USER_INTERRUPTED : KVM_USER_ERROR;
+    if (reason >= KVM_USER_REASONS)
+        reason = KVM_USER_ERROR;
+    __u64 now = bpf_ktime_get_ns();
+    change_begins(v);
+    user_of(v, reason)->count++;
+    v->user_reason = reason + 1;
+    v->user_since = now;
+    change_ends(v);
+    return 0;
+}
+
+static __always_inline int note_place(__u32 kind, __u64 place) {
+    struct kvm_vcpu_state *v = my_vcpu();
+    if (!v)
+        return 0;
+    change_begins(v);
+    if (!v->since) { // kvm_exit never fires here: count all the same
+        add_place(v, place, 0);
+    } else {
+        v->place = place;
+        if (kind != KVM_KIND_PLAIN)
+            v->kind = kind;
+    }
+    change_ends(v);
+    return 0;
+}
+
+// kvm:kvm_pio(write, port, size, count, value)
+SEC("raw_tp/kvm_pio")
+int on_kvm_pio(struct bpf_raw_tracepoint_args *ctx) {
+    return note_place(KVM_KIND_PLAIN, KVM_PLACE(KVM_PLACE_PORT, ctx->args[0], (__u32)ctx->args[1]));
+}
+
+// kvm:kvm_mmio(type, length, address, value). Type 2 is a write; 0, a read that the monitor has to serve, is told
+// again as 1 when the value is there.
+SEC("raw_tp/kvm_mmio")
+int on_kvm_mmio(struct bpf_raw_tracepoint_args *ctx) {
+    if ((__u32)ctx->args[0] == 1) {
+        struct kvm_vcpu_state *v = my_vcpu();
+        if (!v || v->place)
+            return 0;
+    }
+    return note_place(KVM_KIND_MMIO, KVM_PLACE(KVM_PLACE_MMIO, (__u32)ctx->args[0] == 2, ctx->args[2]));
+}
+
+// kvm:kvm_fast_mmio(address)
+SEC("raw_tp/kvm_fast_mmio")
+int on_kvm_fast_mmio(struct bpf_raw_tracepoint_args *ctx) {
+    return note_place(KVM_KIND_KICK, KVM_PLACE(KVM_PLACE_MMIO, 1, ctx->args[0]));
+}
+
+static __always_inline __u32 kind_of_msr(__u32 msr) {
+    switch (msr) {
+    case 0x6e0: // IA32_TSC_DEADLINE
+    case 0x838: // x2APIC initial count
+    case 0x400000b1:
+    case 0x400000b3: // Hyper-V STIMER0/1_COUNT
+        return KVM_KIND_TIMER;
+    case 0x830:      // x2APIC ICR
+    case 0x83f:      // x2APIC self IPI
+    case 0x40000071: // Hyper-V ICR
+        return KVM_KIND_IPI;
+    case 0x80b:      // x2APIC EOI
+    case 0x40000070: // Hyper-V EOI
+        return KVM_KIND_EOI;
+    default:
+        return KVM_KIND_PLAIN;
+    }
+}
+
+// kvm:kvm_msr(write, register, value, exception)
+SEC("raw_tp/kvm_msr")
+int on_kvm_msr(struct bpf_raw_tracepoint_args *ctx) {
+    __u32 msr = ctx->args[1];
+    __u32 kind = ctx->args[0] ? kind_of_msr(msr) : KVM_KIND_PLAIN;
+    return note_place(kind, KVM_PLACE(KVM_PLACE_MSR, ctx->args[0], msr));
+}
+
+// kvm:kvm_apic(write, register, value): the memory-mapped registers' offsets, and what fast paths write.
+SEC("raw_tp/kvm_apic")
+int on_kvm_apic(struct bpf_raw_tracepoint_args *ctx) {
+    __u32 offset = ctx->args[1];
+    __u32 kind = KVM_KIND_PLAIN;
+    if (!ctx->args[0])
+        return 0;
+    if (offset == 0x380) // initial count
+        kind = KVM_KIND_TIMER;
+    else if (offset == 0x300) // interrupt command
+        kind = KVM_KIND_IPI;
+    else if (offset == 0xb0)
+        kind = KVM_KIND_EOI;
+    else
+        return 0;
+    struct kvm_vcpu_state *v = my_vcpu();
+    if (v)
+        v->kind = kind;
+    return 0;
+}
+
+// kvm:kvm_hypercall(number, ...): 10 sends IPIs.
+SEC("raw_tp/kvm_hypercall")
+int on_kvm_hypercall(struct bpf_raw_tracepoint_args *ctx) {
+    struct kvm_vcpu_state *v = ctx->args[0] == 10 ? my_vcpu() : NULL;
+    if (v)
+        v->kind = KVM_KIND_IPI;
+    return 0;
+}
+
+// kvm:kvm_vcpu_wakeup(ns, waited, valid): a halt is over.
+SEC("raw_tp/kvm_vcpu_wakeup")
+int on_kvm_vcpu_wakeup(struct bpf_raw_tracepoint_args *ctx) {
+    struct kvm_vcpu_state *v = my_vcpu();
+    if (!v)
+        return 0;
+    __u64 now = bpf_ktime_get_ns();
+    change_begins(v);
+    v->woken = now;
+    if (ctx->args[1] & 1)
+        v->halts_waited++;
+    else
+        v->halts_polled++;
+    change_ends(v);
+    return 0;
+}
+
+// kvm:kvm_halt_poll_ns(grow, vcpu, new, old)
+SEC("raw_tp/kvm_halt_poll_ns")
+int on_kvm_halt_poll_ns(struct bpf_raw_tracepoint_args *ctx) {
+    struct kvm_vcpu_state *v = my_vcpu();
+    if (!v)
+        return 0;
+    change_begins(v);
+    if (ctx->args[0] & 1)
+        v->polls_grown++;
+    else
+        v->polls_shrunk++;
+    v->poll_window_ns = ctx->args[2];
+    change_ends(v);
+    return 0;
+}
+
+// kvm:kvm_cpuid(leaf, subleaf, ...): a guest's knock is three of them in a row.
+SEC("raw_tp/kvm_cpuid")
+int on_kvm_cpuid(struct bpf_raw_tracepoint_args *ctx) {
+    __u32 leaf = ctx->args[0];
+    if (leaf - knock_leaf > 2)
+        return 0;
+    struct kvm_vcpu_state *v = my_vcpu();
+    if (!v)
+        return 0;
+    __u64 now = bpf_ktime_get_ns();
+    change_begins(v);
+    if (leaf == knock_leaf) {
+        v->knock.low = ctx->args[1];
+        v->knock.ns = now;
+    } else if (leaf == knock_leaf + 1) {
+        v->knock.high = ctx->args[1];
+    } else {
+        v->knock.span = ctx->args[1];
+        v->knock.count++;
+    }
+    change_ends(v);
+    return 0;
+}
+
+// --- who has a CPU --------------------------------------------------------------------------------------------------
+
+SEC("tp_btf/sched_switch")
+int BPF_PROG(on_sched_switch, _Bool preempt, struct task_struct *prev, struct task_struct *next) {
+    struct kvm_cpu *cpu = my_cpu();
+    if (!cpu)
+        return 0;
+    __u64 now = 0;
+    if (cpu->current) {
+        __u32 slot = cpu->current - 1;
+        struct kvm_vcpu_state *v = bpf_map_lookup_elem(&vcpus, &slot);
+        cpu->current = 0;
+        if (v && v->tid == (__u32)prev->pid) {
+            now = bpf_ktime_get_ns();
+            v->out_since = now;
+        }
+    }
+    __u32 tid = next->pid;
+    __u32 *slot = tid ? bpf_map_lookup_elem(&threads, &tid) : NULL;
+    if (!slot)
+        return 0;
+    __u32 found = *slot;
+    struct kvm_vcpu_state *v = bpf_map_lookup_elem(&vcpus, &found);
+    if (!v)
+        return 0;
+    cpu->current = found + 1;
+    if (v->out_since) {
+        change_begins(v);
+        v->off_ns += (now ? now : bpf_ktime_get_ns()) - v->out_since;
+        v->out_since = 0;
+        change_ends(v);
+    }
+    return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only OR BSD-2-Clause
+// What kvm_host.bpf.c keeps of each vCPU, shared with its collector. All counters only grow (32-bit ones wrap): user
+// space takes differences between two readings.
+#pragma once
+
+// What an exit turned out to be while it was handled, beyond its reason. Part of a row's key.
+enum kvm_kind {
+    KVM_KIND_PLAIN,
+    KVM_KIND_MMIO,  // kvm:kvm_mmio: an access to device memory was emulated
+    KVM_KIND_TIMER, // a timer register of the local APIC (MSR or memory-mapped) or Hyper-V's
+    KVM_KIND_IPI,   // the APIC's interrupt command register, Hyper-V's, or KVM's hypercall for it
+    KVM_KIND_EOI,   // the APIC's end-of-interrupt register or Hyper-V's
+    KVM_KIND_KICK,  // kvm:kvm_fast_mmio: a doorbell that KVM turned into an eventfd signal at once
+    KVM_KIND_COUNT,
+    KVM_KINDS = 8 // the next power of two
+};
+
+#define KVM_ROWS         64  // distinct (reason, kind) of one vCPU; row 0 takes what finds none left; a power of two
+#define KVM_HIST_BUCKETS 32  // the last one holds everything from 2^31 ns on
+#define KVM_PLACES       64  // ports, addresses and registers of one vCPU; a power of two
+#define KVM_USER_REASONS 64  // by KVM_EXIT_*; the last two: interrupted by a signal, any other error
+#define KVM_DIRECT_CODES 256 // codes whose row is found without a search; a power of two
+
+enum { KVM_USER_INTERRUPTED = KVM_USER_REASONS - 2, KVM_USER_ERROR = KVM_USER_REASONS - 1 };
+
+struct kvm_row {
+    unsigned int code; // exit reason
+    unsigned int kind; // enum kvm_kind
+    unsigned long long count;
+    unsigned long long untimed;   // of these: KVM went back into the guest without kvm_entry, the end was not seen
+    unsigned long long ns;        // exit to entry, less waiting for a CPU, less halting
+    unsigned long long steal_ns;  // runnable, but without a CPU
+    unsigned long long halted_ns; // the guest wanted to sleep
+    unsigned long long user_ns;   // part of `ns` spent after the return to the monitor's process
+    unsigned int hist[KVM_HIST_BUCKETS];
+};
+
+// Which port, address or register.
+enum kvm_place_type { KVM_PLACE_NONE, KVM_PLACE_PORT, KVM_PLACE_MMIO, KVM_PLACE_MSR };
+#define KVM_PLACE(type, write, address)                                                                                \
+    (((unsigned long long)(type) << 60) | ((unsigned long long)!!(write) << 59) |                                      \
+     ((unsigned long long)(address) & ((1ULL << 59) - 1)))
+
+struct kvm_place {
+    unsigned long long key; // KVM_PLACE(); 0: free
+    unsigned long long count;
+    unsigned long long ns;
+};
+
+struct kvm_user {
+    unsigned long long count;
+    unsigned long long ns; // until the next entry
+};
+
+// A guest's knock: it tells its TSC by CPUIDs of leaves that nobody uses. See core/knock.h.
+struct kvm_knock {
+    unsigned long long ns;  // CLOCK_MONOTONIC when the host saw the first of the three
+    unsigned int low, high; // the guest's TSC
+    unsigned int span;      // TSC ticks that the first exit took: the host's time lies inside
+    unsigned int count;     // complete knocks so far
+};
+
+// One vCPU thread. Only the thread itself writes here, and the context switch that takes it off a CPU or onto one.
+// A reader's copy is consistent if `done` at its beginning equals `begun` at its end.
+struct kvm_vcpu_state {
+    unsigned int done;
+    unsigned int tid, tgid;
+    unsigned int vcpu_id; // ~0: not known yet (no exit seen)
+    unsigned int isa;     // 1 VMX, 2 SVM; 0: not known yet
+    unsigned int rows_used;
+    unsigned int place_overflow; // accesses for which no place was left
+    unsigned int unused;
+
+    // The state right now.
+    unsigned int in_exit;          // 1: outside the guest
+    unsigned int code, kind;       // of this exit
+    unsigned int user_reason;      // the last return to the monitor in this exit, + 1; 0: none
+    unsigned long long since;      // when this exit or this run began; 0: never seen
+    unsigned long long out_since;  // switched out since; 0: it has a CPU
+    unsigned long long off_ns;     // switched out in this exit so far
+    unsigned long long woken;      // when kvm_vcpu_wakeup ended a halt in this exit; 0: no
+    unsigned long long user_since; // 0: not in the monitor
+    unsigned long long place;      // of this exit; 0: none
+    unsigned long long delay_ns;   // the scheduler's run delay at the last look
+
+    // Sums.
+    unsigned long long entries;
+    unsigned long long run_ns;   // in the guest
+    unsigned long long steal_ns; // runnable, but without a CPU
+    unsigned long long steals;   // how often
+    unsigned long long out_ns;   // without a CPU and not halted: steal, and waiting for something in the host
+    unsigned long long halted_ns;
+    unsigned long long halts_polled, halts_waited; // kvm_vcpu_wakeup: found by polling, or after sleeping
+    unsigned long long polls_grown, polls_shrunk;  // kvm_halt_poll_ns
+    unsigned int poll_window_ns;                   // its last value
+    struct kvm_knock knock;
+
+    struct kvm_user user[KVM_USER_REASONS];
+    struct kvm_place places[KVM_PLACES];
+    struct kvm_row rows[KVM_ROWS];
+    unsigned char row_of[KVM_KINDS * KVM_DIRECT_CODES];
+    unsigned int begun;
+} __attribute__((aligned(64)));
+
+struct kvm_cpu {
+    unsigned int current; // slot + 1 of the vCPU thread that runs here; 0: none
+    unsigned int unused[15];
+};
+
+struct kvm_totals {
+    unsigned long long exits;      // kvm_exit fired
+    unsigned long long vcpus_lost; // events of vCPUs for which no slot was left
+};

@@ -1,0 +1,78 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# A KVM host's recording: on this machine, and in the lab where KVM is real.
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+TESTS=$METALGAP_ROOT/tests
+GUEST=$(dirname "$METALGAP")/tests/kvm_guest
+
+# Here, or exit 4 with one line that says why not.
+needs_kvm_tracing() {
+    [ "$(id -u)" -eq 0 ] || skip 'needs root'
+    metalgap run --role host --duration 0.2 -o probe.jsonl >out 2>err </dev/null
+    case $? in
+    0) ;;
+    4) [ "$(grep -c '^metalgap: ' err)" -eq 1 ] || fail 'more than one line says why not'
+       skip "$(head -n 1 err)" ;;
+    *) fail 'recording a host fails' ;;
+    esac
+}
+
+test_a_recording_has_a_header_and_an_end() {
+    needs_kvm_tracing
+    lines probe.jsonl 'v[0]["role"] == "host" and v[0]["collectors"][0]["name"] == "kvm_host"'
+    lines probe.jsonl 'v[-1]["t"] == "end" and v[-1]["status"] == "complete"'
+    run 3 metalgap run --role host --duration 0.2 -o probe.jsonl # never overwritten
+}
+
+test_ctrl_c_ends_it() {
+    needs_kvm_tracing
+    "$METALGAP" run --role host -o c.jsonl 2>err &
+    local pid=$!
+    for _ in $(seq 100); do grep -q recording err && break; sleep 0.1; done
+    kill -TERM $pid
+    wait $pid || fail 'its exit code is not 0'
+    lines c.jsonl 'v[-1]["t"] == "end" and v[-1]["status"] == "complete"'
+}
+
+test_returns_to_the_monitor_are_counted() {
+    needs_kvm_tracing
+    "$GUEST" out 5 >guest 2>said || skip "KVM runs no guest here: $(head -n 1 said)"
+    "$METALGAP" run --role host -o host.jsonl 2>err &
+    local pid=$!
+    for _ in $(seq 100); do grep -q recording err && break; sleep 0.1; done
+    "$GUEST" out 2000 >guest || fail 'the guest does not run'
+    "$GUEST" hlt 500 >>guest || fail 'the guest does not run'
+    sleep 0.3
+    kill -INT $pid
+    wait $pid || fail 'its exit code is not 0'
+    lines host.jsonl 'sum(m["count"] for w in v if w["t"] == "window" for m in w.get("monitor", []) if m["reason"] == "io") == 2002'
+    lines host.jsonl 'sum(m["count"] for w in v if w["t"] == "window" for m in w.get("monitor", []) if m["reason"] == "hlt") == 500'
+    lines host.jsonl 'sum(p["count"] for w in v if w["t"] == "window" for p in w.get("places", []) if p.get("port") == "0x3f8") == 2000'
+}
+
+test_wrong_requests() {
+    run 2 metalgap run quick --duration 5s
+    run 2 metalgap run quick --vm 1
+    run 4 metalgap run --role host --vm 'no such virtual machine' -o x.jsonl
+    err_has 'no virtual machine this name'
+    [ ! -e x.jsonl ] || fail 'a journal was left behind'
+}
+
+test_without_privileges_it_says_so() {
+    run 4 as_nobody "$METALGAP" run --role host --duration 1 -o x.jsonl
+    err_has '^metalgap: recording this host: '
+}
+
+test_exits_of_known_number_in_the_lab() {
+    command -v qemu-system-x86_64 >/dev/null || skip 'needs QEMU: ci/lab/lab deps --install'
+    [ -e "${METALGAP_LAB_CACHE:-$HOME/.cache/metalgap-lab}/trees/linux-6.1-cloud" ] || skip 'needs kernels: ci/lab/lab fetch'
+    [[ $METALGAP != */asan/* ]] || skip 'boots take too long under a sanitizer'
+    run 0 "$METALGAP_ROOT/ci/lab/lab" exec --timeout 300 --program "$GUEST:usr/bin/kvm_guest" \
+        --file "$TESTS/lab/kvm_exits.sh:kvm_exits.sh" --get /tmp/host.jsonl:host.jsonl kvm-host -- sh /kvm_exits.sh
+    cp out guests
+    run 0 python3 "$TESTS/lab/check_kvm_exits.py" host.jsonl guests
+}
+
+run_tests

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+# Runs inside a KVM host of the lab: exits of known kind and number while the host is recorded. busybox sh.
+metalgap run --role host -o /tmp/host.jsonl 2>/tmp/host.err &
+host=$!
+tries=0
+until grep -q recording /tmp/host.err; do
+    tries=$((tries + 1))
+    kill -0 $host && [ $tries -lt 300 ] || { cat /tmp/host.err >&2; exit 9; }
+    sleep 0.1
+done
+for n in 2000 10000; do
+    for kind in cpuid out hlt msr mmio; do kvm_guest $kind $n 200 || exit 8; done
+done
+kvm_guest cpuid 1000 200000 || exit 8
+sleep 0.3
+kill -INT $host
+wait $host || { echo "the recording ended with $?"; exit 7; }
+# Killed, it leaves nothing behind.
+metalgap run --role host -o /tmp/killed.jsonl 2>/tmp/killed.err &
+host=$!
+until grep -q recording /tmp/killed.err; do sleep 0.1; done
+kill -KILL $host
+wait $host 2>/dev/null
+sleep 0.5
+ls /sys/fs/bpf >&2
+kvm_guest cpuid 100 >/dev/null || exit 8
