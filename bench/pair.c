@@ -67,7 +67,7 @@ static int run_blocks(struct session *session, struct run sides[2], struct error
             return 0;
         enum sample_mode mode = plan_next_mode(c);
         show(session, sides, side, mode);
-        if (run_sample(side, c, mode, err))
+        if (run_sample(side, c, mode, err) || session_calibrate_again(session, sides, 2, false, err))
             return -1;
         plan_block(sides);
     }
@@ -85,6 +85,8 @@ int run_pair(const struct run_options options[2], struct run_summary out[2], str
         result = session_open(&session, sides, 2, err);
     if (!result)
         result = run_blocks(&session, sides, err);
+    if (!result && out[0].samples + out[1].samples)
+        result = session_calibrate_again(&session, sides, 2, true, err);
     for (int i = 0; i < 2; i++) {
         if (sides[i].journal)
             result = run_end(&sides[i], result, err);

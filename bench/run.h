@@ -13,6 +13,7 @@ struct session {
     struct calibration calibration;
     struct nodes *nodes; // with --launch over several nodes; NULL: everything is seen from here
     char *nodes_note;    // why there are no agents although --launch asks for them; NULL: all is well
+    uint64_t calibrated_ns; // when prices were last measured
     struct progress *progress;
     uint64_t started_ns;
     double budget_s;
@@ -35,6 +36,9 @@ extern volatile int session_stop;
 void session_begin(struct session *session, double budget_s);
 int session_open(struct session *session, struct run *runs, size_t count, struct error *err);
 void session_close(struct session *session);
+
+// Between samples, and after the last one: measures again what exits cost, if it was long ago, and writes it down.
+int session_calibrate_again(struct session *session, struct run *runs, size_t count, bool last, struct error *err);
 
 // True when the user or the budget asks to stop. The budget leaves a note in the journal.
 int session_over(struct session *session, struct run *run, bool *over, struct error *err);

@@ -28,7 +28,7 @@ static int run_samples(struct run *run, struct error *err) {
         enum sample_mode mode = plan_next_mode(c);
         progress_sample(run->session->progress, c->suite_case->name, sample_mode_names[mode], plan_done(&run->plan),
                         plan_planned(&run->plan), plan_left_s(&run->plan));
-        if (run_sample(run, c, mode, err))
+        if (run_sample(run, c, mode, err) || session_calibrate_again(run->session, run, 1, false, err))
             return -1;
         plan_more(&run->plan, c);
         say_complete(run, c);
@@ -45,6 +45,8 @@ int run_suite(const struct run_options *options, struct run_summary *out, struct
         result = session_open(&session, &run, 1, err);
     if (!result)
         result = run_samples(&run, err);
+    if (!result && run.summary->samples)
+        result = session_calibrate_again(&session, &run, 1, true, err);
     if (run.journal)
         result = run_end(&run, result, err);
     run_close(&run);

@@ -12,7 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CALIBRATION_S 1.5  // enough for a standard error of a few percent for each trap
+#define CALIBRATION_S 2.0  // enough for a standard error of a few percent for each trap
+#define AGAIN_S       0.15 // for what prices did meanwhile, a few percent of
+#define AGAIN_EVERY_S 20   // and at the end
 #define QUIET_LIMIT   0.05 // busy share
 
 // --- stopping -----------------------------------------------------------------------------------------------------
@@ -43,7 +45,28 @@ static int calibrate_subject(struct session *session, const struct run *run, str
     if (strcmp(run->options->collectors, "none") == 0)
         return 0;
     progress_say(session->progress, "measuring what VM exits cost here");
+    session->calibrated_ns = clock_now_ns();
     return calibrate(&run->plan.all_cpus, CALIBRATION_S, &session->calibration, err);
+}
+
+int session_calibrate_again(struct session *session, struct run *runs, size_t count, bool last, struct error *err) {
+    uint64_t now = clock_now_ns();
+    bool due = last || (double)(now - session->calibrated_ns) * 1e-9 >= AGAIN_EVERY_S;
+    if (!due || session_stop || strcmp(runs[0].options->collectors, "none") == 0)
+        return 0;
+    struct calibration again;
+    struct error why;
+    session->calibrated_ns = now;
+    if (calibrate_again(&runs[0].plan.all_cpus, AGAIN_S, &session->calibration, &again, &why)) {
+        char line[512];
+        error_line(&why, line, sizeof line);
+        progress_line(session->progress, "note: %s", line);
+        return 0;
+    }
+    for (size_t i = 0; i < count; i++)
+        if (journal_write_calibration(runs[i].journal, now, &again, err))
+            return -1;
+    return 0;
 }
 
 static int wait_for_quiet(struct run *run, struct error *err) {

@@ -30,6 +30,35 @@ const char *trap_text(enum trap trap) {
     return traps[trap].text;
 }
 
+enum trap trap_named(const char *name) {
+    for (int i = 0; name && i < TRAP_COUNT; i++)
+        if (strcmp(traps[i].name, name) == 0)
+            return (enum trap)i;
+    return TRAP_COUNT;
+}
+
+double calibration_drift(const struct calibration *list, size_t count, enum trap trap) {
+    double squares = 0;
+    size_t later = 0;
+    for (size_t i = 1; i < count; i++) {
+        const struct trap_cost *first = &list[0].traps[trap];
+        const struct trap_cost *now = &list[i].traps[trap];
+        if (!first->measured || !now->measured)
+            continue;
+        double moved = now->mean_s - first->mean_s;
+        squares += moved * moved - now->se_s * now->se_s - first->se_s * first->se_s;
+        later++;
+    }
+    return later && squares > 0 ? sqrt(squares / (double)later) : 0;
+}
+
+bool calibration_agrees(const struct trap_cost *cost, double drift_s) {
+    if (!cost->measured || !(cost->slope_s > 0))
+        return true;
+    double apart = fabs(cost->slope_s - cost->mean_s);
+    return apart <= 3 * hypot(hypot(cost->slope_se_s, cost->se_s), drift_s) || apart <= 0.15 * cost->mean_s;
+}
+
 static cJSON *cost_to_json(const struct trap_cost *c) {
     cJSON *object = cJSON_CreateObject();
     cJSON_AddBoolToObject(object, "measured", c->measured);
@@ -44,6 +73,10 @@ static cJSON *cost_to_json(const struct trap_cost *c) {
     json_add_double(object, "p05_s", c->p05_s);
     json_add_double(object, "p95_s", c->p95_s);
     json_add_double(object, "se_s", c->se_s);
+    if (c->slope_s > 0) {
+        json_add_double(object, "slope_s", c->slope_s);
+        json_add_double(object, "slope_se_s", c->slope_se_s);
+    }
     json_add_double(object, "native_s", c->native_s);
     cJSON_AddBoolToObject(object, "exits", c->exits);
     return object;
@@ -73,6 +106,8 @@ static int cost_from_json(const cJSON *object, struct trap_cost *out, struct err
         json_get_double(object, "p05_s", JSON_OPTIONAL, &out->p05_s, err) < 0 ||
         json_get_double(object, "p95_s", JSON_OPTIONAL, &out->p95_s, err) < 0 ||
         json_get_double(object, "se_s", JSON_OPTIONAL, &out->se_s, err) < 0 ||
+        json_get_double(object, "slope_s", JSON_OPTIONAL, &out->slope_s, err) < 0 ||
+        json_get_double(object, "slope_se_s", JSON_OPTIONAL, &out->slope_se_s, err) < 0 ||
         json_get_double(object, "native_s", JSON_OPTIONAL, &out->native_s, err) < 0 ||
         json_get_bool(object, "exits", JSON_OPTIONAL, &out->exits, err) < 0)
         return -1;

@@ -34,6 +34,8 @@ struct trap_cost {
     double mean_s;
     double p05_s, p95_s; // 5th and 95th percentile
     double se_s;         // standard error of mean_s from batch means
+    double slope_s;      // the same by regression of elapsed time on the number of operations; 0: not measured
+    double slope_se_s;   // its standard error
     double native_s;     // what the operation costs without the exit, as far as known (0 if unknown); source: traps
     bool exits;          // the calibration shows that this kind leaves the guest here
 };
@@ -44,8 +46,17 @@ struct calibration {
     double tsc_hz_se; // standard error
 };
 
+// By how much a unit cost may have been wrong in the course of a run, in seconds: the root mean square of how far later
+// measurements (list[1..count)) lie from the first one, less what their own errors explain. 0 where there are none.
+double calibration_drift(const struct calibration *list, size_t count, enum trap trap);
+
+// True unless the mean of single operations and the slope of a regression contradict each other: both were measured
+// and differ by more than 3 standard errors (the drift, as above, being one of them) and 15 % of the mean.
+bool calibration_agrees(const struct trap_cost *cost, double drift_s);
+
 // "cpuid", "timer_arm", ...
 const char *trap_name(enum trap trap);
+enum trap trap_named(const char *name); // TRAP_COUNT: there is none of that name; NULL is fine
 
 // One line that says what is timed.
 const char *trap_text(enum trap trap);

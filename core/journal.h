@@ -3,6 +3,7 @@
 // Keys and meanings: docs/journal.md. Everything between a run and a report goes through here.
 #pragma once
 
+#include "core/calibration.h"
 #include "core/observation.h"
 
 #include <stdio.h>
@@ -16,6 +17,7 @@ enum journal_type {
     JOURNAL_NODE,
     JOURNAL_WINDOW,
     JOURNAL_NOTE,
+    JOURNAL_CALIBRATION, // unit costs measured again later in the run
     JOURNAL_END,
     JOURNAL_TYPE_COUNT
 };
@@ -84,6 +86,8 @@ int journal_write_sample(struct journal_writer *writer, const struct journal_sam
 int journal_write_samples(struct journal_writer *writer, const struct journal_sample *samples, size_t count,
                           struct error *err);
 int journal_write_note(struct journal_writer *writer, bool warn, const char *text, struct error *err);
+int journal_write_calibration(struct journal_writer *writer, uint64_t at_ns, const struct calibration *calibration,
+                              struct error *err);
 int journal_write_end(struct journal_writer *writer, bool complete, uint64_t samples, double wall_s, struct error *err);
 
 // Closes it; a file that this writer made and into which nothing was written is removed again. NULL is fine.

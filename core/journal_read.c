@@ -245,6 +245,12 @@ static int parse_note(struct journal_reader *r, struct journal_record *out, stru
     return json_get_string(r->json, "text", JSON_REQUIRED, &text, err) < 0 ? -1 : 0;
 }
 
+static int parse_calibration(struct journal_reader *r, struct journal_record *out, struct error *err) {
+    (void)out;
+    struct calibration read;
+    return calibration_from_json(r->json, &read, err);
+}
+
 static int parse_end(struct journal_reader *r, struct journal_record *out, struct error *err) {
     (void)out;
     const char *status;
@@ -261,9 +267,13 @@ static const struct {
     const char *name;
     int (*parse)(struct journal_reader *r, struct journal_record *out, struct error *err);
 } types[JOURNAL_TYPE_COUNT] = {
-    [JOURNAL_HEADER] = {"header", parse_header}, [JOURNAL_CASE] = {"case", parse_case},
-    [JOURNAL_SAMPLE] = {"sample", parse_sample}, [JOURNAL_NODE] = {"node", parse_node},
-    [JOURNAL_WINDOW] = {"window", parse_window}, [JOURNAL_NOTE] = {"note", parse_note},
+    [JOURNAL_HEADER] = {"header", parse_header},
+    [JOURNAL_CASE] = {"case", parse_case},
+    [JOURNAL_SAMPLE] = {"sample", parse_sample},
+    [JOURNAL_NODE] = {"node", parse_node},
+    [JOURNAL_WINDOW] = {"window", parse_window},
+    [JOURNAL_NOTE] = {"note", parse_note},
+    [JOURNAL_CALIBRATION] = {"calibration", parse_calibration},
     [JOURNAL_END] = {"end", parse_end},
 };
 

@@ -293,6 +293,19 @@ int journal_write_note(struct journal_writer *w, bool warn, const char *text, st
     return write_and_delete(w, line, err);
 }
 
+int journal_write_calibration(struct journal_writer *w, uint64_t at_ns, const struct calibration *calibration,
+                              struct error *err) {
+    cJSON *line = new_line("calibration");
+    json_add_u64(line, "at_ns", at_ns);
+    cJSON *costs = calibration_to_json(calibration);
+    while (costs->child) {
+        cJSON *item = cJSON_DetachItemViaPointer(costs, costs->child);
+        cJSON_AddItemToObject(line, item->string, item);
+    }
+    cJSON_Delete(costs);
+    return write_and_delete(w, line, err);
+}
+
 int journal_write_end(struct journal_writer *w, bool complete, uint64_t samples, double wall_s, struct error *err) {
     cJSON *line = new_line("end");
     json_add_string(line, "status", complete ? "complete" : "stopped");

@@ -95,6 +95,12 @@ static void keep_steps(struct dataset_case *c, const struct journal_sample *s) {
     }
 }
 
+// Which unit cost an observation rests on: its source says so in `detail`.
+static uint8_t trap_of(const struct observation *o) {
+    const cJSON *unit = cJSON_GetObjectItemCaseSensitive(o->detail, "unit");
+    return (uint8_t)trap_named(cJSON_IsString(unit) ? unit->valuestring : NULL);
+}
+
 static void keep_losses(struct series *series, const struct journal_sample *s, struct point *point) {
     for (size_t i = 0; i < s->obs.count; i++) {
         const struct observation *o = &s->obs.items[i];
@@ -105,6 +111,7 @@ static void keep_losses(struct series *series, const struct journal_sample *s, s
                             .cause = (uint8_t)o->cause,
                             .scope = (uint8_t)o->scope,
                             .basis = (uint8_t)o->basis,
+                            .trap = trap_of(o),
                             .at_most = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(o->detail, "upper_bound"))};
         ARRAY_PUSH(series->loss, series->loss_count, series->loss_capacity, loss);
         if (o->cause == CAUSE_HOST_STEAL && o->scope != SCOPE_LATENCY)
@@ -160,11 +167,22 @@ static void keep_note(struct dataset *set, const cJSON *json) {
     ARRAY_PUSH(set->notes, set->note_count, set->note_capacity, note);
 }
 
+// A later calibration without a first one has nothing to be held against.
+static void keep_calibration(struct dataset *set, const cJSON *json, bool first) {
+    struct calibration read;
+    if (json && (first || set->calibration_count) && calibration_from_json(json, &read, NULL) == 0)
+        ARRAY_PUSH(set->calibrations, set->calibration_count, set->calibration_capacity, read);
+}
+
 static void keep_record(struct dataset *set, const struct journal_record *record) {
     set->unknown += record->unknown_causes;
     switch (record->type) {
     case JOURNAL_HEADER:
         keep_header(set, record->json);
+        keep_calibration(set, cJSON_GetObjectItemCaseSensitive(set->header, "calibration"), true);
+        break;
+    case JOURNAL_CALIBRATION:
+        keep_calibration(set, record->json, false);
         break;
     case JOURNAL_CASE:
         keep_case(set, &record->c);
@@ -297,6 +315,7 @@ void dataset_free(struct dataset *set) {
         free_case(&set->cases[i]);
     for (size_t i = 0; i < set->note_count; i++)
         free(set->notes[i].text);
+    free(set->calibrations);
     free(set->cases);
     free(set->notes);
     free(set->path);

@@ -34,6 +34,7 @@ struct loss {
     uint8_t cause; // enum cause
     uint8_t scope; // enum obs_scope
     uint8_t basis; // enum obs_basis
+    uint8_t trap;  // enum trap: whose unit cost the count was multiplied with; TRAP_COUNT: not told
     bool at_most;  // the seconds are an upper bound: the source says that its unit cost contains more than the cause
 };
 
@@ -80,6 +81,9 @@ struct dataset {
     const char *role;  // "metal", "guest", "host", or "" if not told
     const char *host;  // "" if not told
     cJSON *header;
+    struct calibration *calibrations; // the header's, then those later in the run
+    size_t calibration_count;
+    size_t calibration_capacity;
     struct dataset_case *cases;
     size_t case_count;
     size_t case_capacity;

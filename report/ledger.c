@@ -24,12 +24,24 @@ struct work {
     struct ledger_side baseline;
     struct side_values residual_subject; // cost of each timing sample less what its causes explain
     struct side_values residual_baseline;
-    double variance_attribution; // of the lines that come from attribution samples, percent squared
+    double beside;        // variance that the timing samples' spread does not show, percent squared
+    bool one_calibration; // both sides rest on the same unit costs, whose errors cancel as far as the seconds do
 };
 
 static struct stats_mean scaled(struct stats_mean mean, double factor) {
     mean.mean *= factor;
     mean.se *= fabs(factor);
+    return mean;
+}
+
+// Adds an error that all observations share.
+static struct stats_mean with_common(struct stats_mean mean, double common) {
+    if (!(common > 0))
+        return mean;
+    double spread = mean.se * mean.se;
+    double all = spread + common * common;
+    mean.df = spread > 0 ? mean.df * (all / spread) * (all / spread) : INFINITY;
+    mean.se = sqrt(all);
     return mean;
 }
 
@@ -74,14 +86,18 @@ static struct ledger_line make_line(struct work *w, enum cause cause, enum obs_s
         return line;
     line.summed = true;
     double percent = 100 / (baseline ? w->c->baseline_cost.mean : 1);
+    double common =
+        percent * (w->one_calibration ? fabs(subject.common - metal.common) : hypot(subject.common, metal.common));
     struct stats_mean value =
         scaled(baseline ? stats_mean_difference(&subject.cost, &metal.cost) : subject.cost, percent);
+    value = with_common(value, common);
     line.pct = value.mean;
     line.se = value.se;
     line.df = value.df;
     line.ci = share_interval(&value, !baseline);
-    if ((from_attribution(&subject) || from_attribution(&metal)) && isfinite(value.se))
-        w->variance_attribution += value.se * value.se;
+    bool beside = from_attribution(&subject) || from_attribution(&metal);
+    if (isfinite(value.se))
+        w->beside += beside ? value.se * value.se : common * common;
     return line;
 }
 
@@ -127,19 +143,59 @@ static struct stats_mean sum_lines(const struct ledger *ledger, bool direct_only
     return sum;
 }
 
-// The residual: from the timing samples themselves where their causes are known in each (what they share cancels), and
-// less the lines that attribution samples gave.
-static struct stats_mean unexplained(const struct work *w, const struct ledger *ledger) {
-    struct stats_mean subject = side_mean(&w->residual_subject, w->subject.time);
-    struct stats_mean baseline = side_mean(&w->residual_baseline, w->baseline.time);
-    struct stats_mean rest = scaled(stats_mean_difference(&subject, &baseline), 100 / w->c->baseline_cost.mean);
-    rest.mean = w->c->mean_pct.mean - ledger->explained.mean;
-    rest.se = sqrt(rest.se * rest.se + w->variance_attribution);
-    if (w->c->paired) { // the pairs' difference is far better known than each side's mean
-        rest.se = hypot(w->c->mean_pct.se, ledger->explained.se);
-        rest.df = w->c->mean_pct.df;
+// Differences between the residuals of the two halves of each pair, into `out`; how many there are.
+static size_t paired_residuals(const struct work *w, double *out) {
+    const struct series *g = &w->subject.side->run[0].c->mode[MODE_TIMING];
+    const struct series *m = &w->baseline.side->run[0].c->mode[MODE_TIMING];
+    size_t pairs = 0;
+    size_t at_m = 0; // the residual that point j has
+    for (size_t i = 0, j = 0, at_g = 0; i < g->count; i++) {
+        if (!point_counts(&g->point[i]))
+            continue;
+        double residual = w->residual_subject.store[at_g++];
+        for (; j < m->count && (!point_counts(&m->point[j]) || m->point[j].block < g->point[i].block); j++)
+            at_m += point_counts(&m->point[j]);
+        if (j < m->count && m->point[j].block == g->point[i].block)
+            out[pairs++] = residual - w->residual_baseline.store[at_m];
     }
+    return pairs;
+}
+
+// The spread of what the causes known in each timing sample leave over. What cost and causes share cancels in it, and,
+// in pairs, what both halves share.
+static struct stats_mean residual_mean(const struct work *w) {
+    if (!w->c->paired) {
+        struct stats_mean subject = side_mean(&w->residual_subject, w->subject.time);
+        struct stats_mean baseline = side_mean(&w->residual_baseline, w->baseline.time);
+        return stats_mean_difference(&subject, &baseline);
+    }
+    double *difference = mem_alloc((w->residual_subject.count + 1) * sizeof *difference);
+    size_t pairs = paired_residuals(w, difference);
+    struct stats_mean mean = stats_mean(difference, pairs, w->c->shift.subject.time);
+    free(difference);
+    return mean;
+}
+
+// The residual, with the errors of the lines that the spread of timing samples does not show.
+static struct stats_mean unexplained(const struct work *w, const struct ledger *ledger) {
+    struct stats_mean rest = with_common(scaled(residual_mean(w), 100 / w->c->baseline_cost.mean), sqrt(w->beside));
+    rest.mean = w->c->mean_pct.mean - ledger->explained.mean;
     return rest;
+}
+
+static const cJSON *calibration_of(const struct side *side, size_t run) {
+    return cJSON_GetObjectItemCaseSensitive(side->run[run].set->header, "calibration");
+}
+
+static bool one_calibration(const struct side *subject, const struct side *baseline) {
+    const cJSON *first = subject->count ? calibration_of(subject, 0) : NULL;
+    for (size_t i = 0; i < subject->count; i++)
+        if (!cJSON_Compare(first, calibration_of(subject, i), 1))
+            return false;
+    for (size_t i = 0; i < baseline->count; i++)
+        if (!cJSON_Compare(first, calibration_of(baseline, i), 1))
+            return false;
+    return first != NULL;
 }
 
 struct ledger ledger_make(const struct side *subject, const struct side *baseline, const struct comparison *c) {
@@ -149,7 +205,8 @@ struct ledger ledger_make(const struct side *subject, const struct side *baselin
                      .subject = ledger_side_make(subject, c->subject_time),
                      .baseline = ledger_side_make(baseline, c->baseline_time),
                      .residual_subject = side_values(subject, MODE_TIMING, SIDE_COST),
-                     .residual_baseline = side_values(baseline, MODE_TIMING, SIDE_COST)};
+                     .residual_baseline = side_values(baseline, MODE_TIMING, SIDE_COST),
+                     .one_calibration = one_calibration(subject, baseline)};
     size_t capacity = 0;
     bool headline = w.residual_subject.count > 0;
     for (int cause = 0; headline && cause < CAUSE_COUNT; cause++)

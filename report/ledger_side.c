@@ -195,6 +195,13 @@ static struct side_values zero_like(const struct side_values *shape) {
     return zero;
 }
 
+// How far the unit cost of a calibrated loss moved in the course of its run, seconds.
+static double unit_drift(const struct dataset *set, const struct loss *loss) {
+    if (loss->basis != BASIS_CALIBRATED || loss->trap >= TRAP_COUNT || !(loss->seconds > 0))
+        return 0;
+    return calibration_drift(set->calibrations, set->calibration_count, (enum trap)loss->trap);
+}
+
 static struct column read_column(const struct ledger_side *a, enum cause cause, enum obs_scope scope,
                                  struct ledger_source source) {
     const struct side_values *shape = &source.group->cost;
@@ -210,15 +217,17 @@ static struct column read_column(const struct ledger_side *a, enum cause cause, 
             size_t count;
             const struct loss *loss = losses_of(series, series->point[i].seq, &next, &count);
             double variance = 0;
+            double drifted = 0;
             for (size_t j = 0; j < count; j++) {
                 if (loss[j].cause != cause || loss[j].scope != scope || loss[j].basis != source.basis)
                     continue;
                 column.seconds.store[place] += loss[j].seconds;
                 column.count.store[place] += (double)loss[j].count;
                 variance += loss[j].se * loss[j].se;
+                drifted += unit_drift(a->side->run[r].set, &loss[j]) * (double)loss[j].count;
                 column.at_most |= loss[j].at_most;
             }
-            column.se.store[place++] = sqrt(variance);
+            column.se.store[place++] = sqrt(variance + drifted * drifted);
         }
     }
     return column;
@@ -245,27 +254,23 @@ static void weigh(const struct ledger_side *a, const struct ledger_group *group,
     }
 }
 
-// The mean of a column with the error of its source in it. A calibrated unit cost is wrong in all samples alike; a
-// timer's or sampler's error is new in each, so it is in their spread already, if there is a spread to see.
-static struct stats_mean column_mean(const struct ledger_side *a, struct ledger_source source,
-                                     const struct column *column) {
-    struct stats_mean mean = side_mean(&column->seconds, a->time);
+// The mean of a column. A timer's or sampler's error is new in each observation, so it is in their spread already, if
+// there is a spread to see; of a single observation it is all that is known. A unit cost is wrong in all of them alike:
+// that error is `common`, and does not shrink with their number.
+static void conclude(const struct ledger_side *a, const struct column *column, struct ledger_entry *entry) {
+    entry->cost = side_mean(&column->seconds, a->time);
+    bool calibrated = entry->source.basis == BASIS_CALIBRATED;
     double squares = 0;
     for (size_t i = 0; i < column->se.count; i++)
         squares += column->se.store[i] * column->se.store[i];
-    double own = sqrt(squares) / (double)column->se.count;
-    bool spread = isfinite(mean.se);
-    if (source.basis == BASIS_CALIBRATED)
-        own = plain_mean(&column->se);
-    if (!spread) {
-        mean.se = own > 0 ? own : NAN;
-        mean.df = own > 0 ? INFINITY : NAN;
-    } else if (source.basis == BASIS_CALIBRATED) {
-        mean.se = hypot(mean.se, own);
-    } else {
-        mean.se = fmax(mean.se, own);
+    double own = calibrated ? 0 : sqrt(squares) / (double)column->se.count;
+    entry->common = calibrated ? plain_mean(&column->se) : 0;
+    if (isfinite(entry->cost.se)) {
+        entry->cost.se = fmax(entry->cost.se, own);
+    } else if (own > 0 || entry->common > 0) {
+        entry->cost.se = own;
+        entry->cost.df = INFINITY;
     }
-    return mean;
 }
 
 struct ledger_entry ledger_side_entry(const struct ledger_side *a, enum cause cause, enum obs_scope scope, bool shares,
@@ -285,7 +290,7 @@ struct ledger_entry ledger_side_entry(const struct ledger_side *a, enum cause ca
     entry.at_most = column.at_most;
     weigh(a, entry.source.group, shares, &column.seconds);
     weigh(a, entry.source.group, shares, &column.se);
-    entry.cost = column_mean(a, entry.source, &column);
+    conclude(a, &column, &entry);
     if (residual && entry.source.group->mode == MODE_TIMING && scope != SCOPE_LATENCY)
         for (size_t i = 0; i < residual->count; i++)
             residual->store[i] -= column.seconds.store[i];

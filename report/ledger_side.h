@@ -42,6 +42,7 @@ struct ledger_source {
 struct ledger_entry {
     struct ledger_source source; // of the seconds
     struct stats_mean cost;      // mean of s C / (k roi), or of s / (k roi); zero where the side does not have it
+    double common;               // standard error that all observations share, beside that of `cost`: of a unit cost
     double seconds;              // per observation; NaN if not known
     double count;                // per observation; NaN if not known
     bool at_most;

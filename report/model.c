@@ -4,6 +4,7 @@
 
 #include "core/memory.h"
 #include "core/str.h"
+#include "report/unit_costs.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -427,6 +428,12 @@ static void warn_journal(struct model *model, const struct dataset *set) {
     if (set->unknown)
         strings_add(&model->warnings, "%s: %zu lines or causes are of a newer version and were passed over", set->path,
                     set->unknown);
+    for (int trap = 0; trap < TRAP_COUNT; trap++) {
+        char *doubt = unit_cost_doubt(set, (enum trap)trap);
+        if (doubt)
+            strings_add(&model->warnings, "%s: %s", set->name, doubt);
+        free(doubt);
+    }
     for (size_t i = 0; i < set->note_count; i++)
         if (set->notes[i].warn)
             strings_add(&model->warnings, "%s: %s", set->name, set->notes[i].text);

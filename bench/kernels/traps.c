@@ -450,10 +450,3 @@ void trap_measure(enum trap trap, const cpu_set_t *cpus, double budget_s, struct
         s.native_s = traps_native_cycles(trap) * tick_s;
     summarise(&s, out);
 }
-
-enum trap trap_by_name(const char *name) {
-    for (int i = 0; i < TRAP_COUNT; i++)
-        if (strcmp(trap_name((enum trap)i), name) == 0)
-            return (enum trap)i;
-    return TRAP_COUNT;
-}

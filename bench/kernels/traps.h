@@ -41,8 +41,15 @@ struct trap_series {
 void trap_measure(enum trap trap, const cpu_set_t *cpus, double budget_s, struct trap_cost *out,
                   struct trap_series *series);
 
-// The trap with this name, or TRAP_COUNT.
-enum trap trap_by_name(const char *name);
+// The unit cost a second way: blocks of operations, of which a varying number leaves the guest, are timed as a whole,
+// and elapsed time is fitted against that number by least squares. What single operations and blocks share alike (the
+// two readings of the clock, the system call around a timer that programs nothing) is in the intercept. Fills slope_s
+// and slope_se_s of a trap that was measured, for cpuid, timer_arm, ipi_peer and touch_backed; else leaves them 0.
+// Blocks longer than the median of their kind by 20 operations and 50 us are left out: the host took the CPU.
+void trap_slope(enum trap trap, const cpu_set_t *cpus, double budget_s, struct trap_cost *out);
+
+// Least squares: slope of y over x and its standard error.
+void traps_line(const double *x, const double *y, size_t count, double *slope, double *se);
 
 // The two rules above on their own: whether a distribution (in seconds) shows exits, and above which value an operation
 // is left out (INFINITY: none is).

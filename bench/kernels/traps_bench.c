@@ -23,7 +23,7 @@ static const struct bench_param params[] = {
 static int read_params(const struct bench_context *context, enum trap *trap, double *seconds, uint64_t *steps,
                        struct error *err) {
     const char *name = bench_param_text(context, "trap");
-    *trap = trap_by_name(name);
+    *trap = trap_named(name);
     if (*trap == TRAP_COUNT) {
         error_set(err, EXIT_CODE_INPUT, "the parameter \"trap\" cannot be \"%s\"", name);
         return error_why(err, "known are %s", params[0].help);
@@ -48,7 +48,7 @@ static int fom(const struct bench_context *context, struct bench_fom *out, struc
 
 static const char *unavailable(const struct bench_context *context) {
     static const enum trap instructions[] = {TRAP_CPUID, TRAP_RDTSC, TRAP_PAUSE};
-    enum trap trap = trap_by_name(bench_param_text(context, "trap"));
+    enum trap trap = trap_named(bench_param_text(context, "trap"));
     const char *why = NULL;
     for (size_t i = 0; i < ARRAY_LEN(instructions); i++)
         if (trap == instructions[i] && !traps_instruction(trap, &why))

@@ -97,8 +97,8 @@ static void exits_are_told_from_native_costs(void **state) {
 static void names_lead_to_traps(void **state) {
     (void)state;
     for (int i = 0; i < TRAP_COUNT; i++)
-        assert_int_equal(trap_by_name(trap_name((enum trap)i)), i);
-    assert_int_equal(trap_by_name("nosuch"), TRAP_COUNT);
+        assert_int_equal(trap_named(trap_name((enum trap)i)), i);
+    assert_int_equal(trap_named("nosuch"), TRAP_COUNT);
 }
 
 static void calibration_fills_its_table(void **state) {
@@ -150,6 +150,33 @@ static void one_cpu_has_no_peer(void **state) {
     assert_non_null(strstr(c.traps[TRAP_IPI_PEER].why, "one CPU"));
 }
 
+static void a_line_through_blocks(void **state) {
+    (void)state;
+    // By hand: Sxx 5, Sxy 13; residuals 0.4, -0.2, -0.8, 0.6.
+    const double x[] = {0, 1, 2, 3};
+    const double y[] = {1, 3, 5, 9};
+    double slope;
+    double se;
+    traps_line(x, y, 4, &slope, &se);
+    assert_true(fabs(slope - 2.6) < 1e-12);
+    assert_true(fabs(se - sqrt(1.2 / 2 / 5)) < 1e-12);
+}
+
+static void later_calibrations_time_what_exits(void **state) {
+    (void)state;
+    struct error err;
+    cpu_set_t cpus;
+    sched_getaffinity(0, sizeof cpus, &cpus);
+    struct calibration first = {0};
+    first.traps[TRAP_TIMER_ARM] = (struct trap_cost){.measured = true, .exits = true};
+    first.traps[TRAP_SYSCALL] = (struct trap_cost){.measured = true};
+    struct calibration again;
+    assert_int_equal(calibrate_again(&cpus, 0.05, &first, &again, &err), 0);
+    assert_true(again.traps[TRAP_TIMER_ARM].measured);
+    assert_false(again.traps[TRAP_SYSCALL].measured);
+    assert_false(again.traps[TRAP_CPUID].measured);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(percentiles_interpolate),
@@ -159,6 +186,8 @@ int main(void) {
         cmocka_unit_test(names_lead_to_traps),
         cmocka_unit_test(calibration_fills_its_table),
         cmocka_unit_test(one_cpu_has_no_peer),
+        cmocka_unit_test(a_line_through_blocks),
+        cmocka_unit_test(later_calibrations_time_what_exits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

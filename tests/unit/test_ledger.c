@@ -390,6 +390,111 @@ static void intervals_hold_the_sources_error(void **state) {
     end(&b);
 }
 
+static void calibrate(struct bench *b, int side, double mean_s, const char *type, const char *more) {
+    str_printf(&b->fixture[side].text,
+               "{\"t\":\"%s\",\"at_ns\":1,\"traps\":{\"timer_arm\":{\"measured\":true,\"n\":100,\"median_s\":%g,"
+               "\"mean_s\":%g,\"se_s\":1e-7,\"exits\":true%s}}}\n",
+               type, mean_s, mean_s, more);
+}
+
+// The fixture's header, with a first calibration in it.
+static void first_calibration(struct bench *b, int side, const char *more) {
+    struct str *text = &b->fixture[side].text;
+    char *old = mem_strdup(text->text);
+    char *cut = strstr(old, "}\n{\"t\":\"case\"");
+    assert_non_null(cut);
+    text->length = 0;
+    str_printf(
+        text,
+        "%.*s,\"calibration\":{\"traps\":{\"timer_arm\":{\"measured\":true,\"n\":100,\"median_s\":1e-5,\"mean_s\":"
+        "1e-5,\"se_s\":1e-7,\"exits\":true%s}}}%s",
+        (int)(cut - old), old, more, cut);
+    free(old);
+}
+
+#define TIMERS(count, seconds, se)                                                                                     \
+    ",\"obs\":[{\"cause\":\"exit.timer\",\"count\":" count ",\"seconds\":" seconds ",\"se\":" se                       \
+    ",\"basis\":\"calibrated\",\"detail\":{\"unit\":\"timer_arm\"}}]"
+
+static void a_drifting_unit_cost_widens_its_lines(void **state) {
+    (void)state;
+    struct bench b;
+    begin(&b, false);
+    // 10 us at first, then 13 and 14 us, each +- 0.1: the root mean square of the moves is
+    // sqrt(((3^2 - 0.02) + (4^2 - 0.02)) / 2) = 3.53270 us. 2000 exits in 2 CPU-seconds: 0.353270 %, beside the 2000 x
+    // 0.1 us = 0.01 % that the first calibration says of itself.
+    first_calibration(&b, 0, "");
+    calibrate(&b, 0, 13e-6, "calibration", "");
+    calibrate(&b, 0, 14e-6, "calibration", "");
+    for (int i = 0; i < 6; i++)
+        sample(&b, 0, i, "timing", 10, TIMERS("2000", "0.02", "0.0002"));
+    const struct model_case *c = finish(&b);
+    const struct ledger_line *line = find_line(c, CAUSE_EXIT_TIMER, SCOPE_CPU);
+    assert_close(line->pct, 1, 1e-9);
+    assert_close(line->se, hypot(0.353270, 0.01), 1e-6);
+    assert_int_equal(b.model.warnings.count, 1);
+    assert_non_null(strstr(b.model.warnings.items[0], "timer_arm costs moved by 35 %"));
+    end(&b);
+}
+
+static void contradicting_unit_costs_are_told(void **state) {
+    (void)state;
+    struct bench b;
+    begin(&b, false);
+    first_calibration(&b, 0, ",\"slope_s\":5e-6,\"slope_se_s\":2e-7");
+    sample(&b, 0, 0, "timing", 10, "");
+    finish(&b);
+    assert_int_equal(b.model.warnings.count, 1);
+    assert_non_null(strstr(b.model.warnings.items[0], "timer_arm costs is not certain"));
+    end(&b);
+}
+
+static void one_unit_costs_error_cancels_between_the_sides(void **state) {
+    (void)state;
+    struct bench b;
+    begin(&b, true);
+    // Both sides cost 10 us and rest on one unit cost of 10 +- 1 us: 3000 exits against 2000 on 2 CPUs. Where the unit
+    // cost is wrong by 10 %, the difference of 0.5 % is wrong by 10 %: 0.05 %, not sqrt(0.15^2 + 0.1^2) = 0.18 %. In
+    // unexplained it is all there is.
+    first_calibration(&b, 0, "");
+    first_calibration(&b, 1, "");
+    for (int i = 0; i < 6; i++) {
+        sample(&b, 0, i, "timing", 10, TIMERS("3000", "0.03", "0.003"));
+        sample(&b, 1, i, "timing", 10, TIMERS("2000", "0.02", "0.002"));
+    }
+    const struct model_case *c = finish(&b);
+    const struct ledger_line *line = find_line(c, CAUSE_EXIT_TIMER, SCOPE_CPU);
+    assert_close(line->pct, 0.5, 1e-9);
+    assert_close(line->se, 0.05, 1e-9);
+    assert_close(c->ledger.unexplained.mean, -0.5, 1e-9);
+    assert_close(c->ledger.unexplained.se, 0.05, 1e-9);
+    end(&b);
+}
+
+static void unexplained_of_pairs_is_the_pairs_residual(void **state) {
+    (void)state;
+    struct bench b;
+    begin(&b, true);
+    for (char *host; (host = strstr(b.fixture[0].text.text, "\"host\":\"g\""));) // one machine
+        host[8] = 'm';
+    // Blocks differ by up to 5 us, alike on both sides. Of the guest's 1 us more (on 10 on average), IPIs explain
+    // s C / 2 CPU-seconds = 1, s = 2 / C. What is left is 0 in each pair.
+    for (int i = 0; i < 8; i++) {
+        char rest[160];
+        double metal = 10 + 5 * (i % 2 ? 1.0 : -1.0) * (i % 3) / 2;
+        snprintf(rest, sizeof rest,
+                 ",\"block\":%d,\"obs\":[{\"cause\":\"exit.ipi\",\"count\":1,\"seconds\":%.17g,\"basis\":\"timed\"}]",
+                 i, 2 / (metal + 1));
+        sample(&b, 0, i, "timing", metal + 1, rest);
+        snprintf(rest, sizeof rest, ",\"block\":%d", i);
+        sample(&b, 1, i, "timing", metal, rest);
+    }
+    const struct model_case *c = finish(&b);
+    assert_close(c->ledger.unexplained.mean, 0, 1e-9);
+    assert_close(c->ledger.unexplained.se, 0, 1e-6);
+    end(&b);
+}
+
 static void upper_bounds_are_marked(void **state) {
     (void)state;
     struct bench b;
@@ -504,6 +609,10 @@ int main(void) {
         cmocka_unit_test(the_best_basis_is_taken_and_never_two),
         cmocka_unit_test(parts_that_exceed_the_whole_are_told),
         cmocka_unit_test(intervals_hold_the_sources_error),
+        cmocka_unit_test(a_drifting_unit_cost_widens_its_lines),
+        cmocka_unit_test(contradicting_unit_costs_are_told),
+        cmocka_unit_test(one_unit_costs_error_cancels_between_the_sides),
+        cmocka_unit_test(unexplained_of_pairs_is_the_pairs_residual),
         cmocka_unit_test(upper_bounds_are_marked),
         cmocka_unit_test(unknown_cpus_are_told),
         cmocka_unit_test(interleaved_blocks_are_paired),
