@@ -40,7 +40,6 @@ struct sched_entity {
 struct task_struct {
     int pid; // 0: idle
     struct sched_entity se;
-    int pid; // the thread
     struct mm_struct *mm;
     struct signal_struct *signal;
     struct sched_info sched_info;
