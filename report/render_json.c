@@ -51,6 +51,7 @@ static cJSON *overhead_object(const struct model_case *c) {
     json_add_double(object, "samples_needed", c->samples_needed);
     json_add_double(object, "q", c->q);
     cJSON_AddBoolToObject(object, "paired", c->cmp.paired);
+    json_add_string(object, "method", stats_method_name(c->cmp.shift.method));
     return object;
 }
 

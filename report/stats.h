@@ -9,7 +9,9 @@
 //   a 1 ms and a 1 h workload (Hoefler & Belli, Scientific Benchmarking of Parallel Computing Systems, SC'15).
 // - The estimate is the Hodges-Lehmann shift, the median of all pairwise differences (Hodges & Lehmann 1963): bursts in
 //   some samples do not move it. Its interval is read from the same differences by the ranks of Mann and Whitney's
-//   statistic; for interleaved pairs, from the Walsh averages and Wilcoxon's. No shape of the noise is assumed.
+//   statistic; for interleaved pairs, from the Walsh averages and Wilcoxon's. No shape of the noise is assumed. Where
+//   it is skewed to the slow side, ranks above the median count alike (report/ranks.h), which resolves far smaller
+//   shifts.
 // - Samples in a run are not independent runs (Kalibera & Jones, Rigorous Benchmarking in Reasonable Time, ISMM'13).
 //   With several machines (else several runs) on a side, whole machines (runs) are resampled (Efron 1979), since what
 //   is below the top level is already in the spread of the top; the standard error is scaled by sqrt(G/(G-1)) and used
@@ -51,11 +53,15 @@ struct stats_side {
 
 // How a shift's interval came about.
 enum stats_method {
-    STATS_NONE,  // no interval
-    STATS_RANKS, // Mann-Whitney ranks
-    STATS_PAIRS, // Wilcoxon signed ranks of interleaved blocks
-    STATS_UNITS  // seeded bootstrap over runs or machines
+    STATS_NONE,        // no interval
+    STATS_RANKS,       // Mann-Whitney ranks
+    STATS_LOWER_RANKS, // the same with the ranks above the median taken for one: noise skewed to the slow side
+    STATS_PAIRS,       // Wilcoxon signed ranks of interleaved blocks
+    STATS_UNITS        // seeded bootstrap over runs or machines
 };
+
+// "none", "ranks", "lower-ranks", "pairs", "units".
+const char *stats_method_name(enum stats_method method);
 
 // Why nothing can be concluded from a shift.
 enum stats_refusal {

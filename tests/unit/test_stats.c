@@ -88,9 +88,10 @@ static void test_shift_by_hand(void **state) {
     struct stats_shift shift = compare_two(x, 4, y, 4);
     assert_close(shift.estimate, 3, 1e-12);
     assert_int_equal(shift.refusal, STATS_IDENTIFIED);
-    // The short series show trends, which are allowed for at both ends.
-    assert_close(shift.ci.low, 0 - shift.drift_allowance, 1e-9);
-    assert_close(shift.ci.high, 7 + shift.drift_allowance, 1e-9);
+    // So few may be dependent and drift, which is paid for at both ends, in proportion to 3 and 4.
+    double factor = (3 - shift.drift_allowance - shift.ci.low) / 3;
+    assert_true(factor >= 1 && factor < 3);
+    assert_close(shift.ci.high, 3 + 4 * factor + shift.drift_allowance, 1e-9);
 }
 
 static void test_shift_is_the_median_of_all_differences(void **state) {
@@ -103,7 +104,7 @@ static void test_shift_is_the_median_of_all_differences(void **state) {
     double all[M * N];
     const size_t pairs = sizeof all / sizeof all[0];
     for (size_t i = 0; i < M; i++)
-        x[i] = noise_bursts(&rng);
+        x[i] = noise_gauss(&rng);
     for (size_t j = 0; j < N; j++)
         y[j] = noise_gauss(&rng);
     for (size_t i = 0; i < M; i++)
@@ -116,6 +117,51 @@ static void test_shift_is_the_median_of_all_differences(void **state) {
     // At least the rank interval; more where correlation or drift is paid for.
     assert_true(shift.ci.low <= all[cut - 1] + 1e-12);
     assert_true(shift.ci.high >= all[pairs - cut] - 1e-12);
+}
+
+// Skewed noise: lower-half ranks, checked against the definition, by all differences as candidates.
+static void test_skewed_noise_is_told_by_the_lower_ranks(void **state) {
+    (void)state;
+    static const struct noise_shape bursts = {"", noise_bursts, 0, 0, false};
+    struct dist_rng rng;
+    dist_rng_seed(&rng, 15);
+    enum { N = 30 };
+    double x[N];
+    double y[N];
+    noise_pair(&bursts, N, 0.004, &rng, x, y);
+    struct stats_shift shift = compare_two(x, N, y, N);
+    assert_int_equal(shift.method, STATS_LOWER_RANKS);
+    double sums[2] = {0}; // just below and just above the estimate: 915 / 2 is what no shift has
+    for (int side = 0; side < 2; side++) {
+        for (size_t i = 0; i < N; i++) {
+            double value = x[i] - shift.estimate - (side ? 1e-6 : -1e-6);
+            size_t rank = 1;
+            for (size_t j = 0; j < N; j++)
+                rank += (x[j] < x[i]) + (y[j] < value);
+            sums[side] += (double)(rank < N ? rank : N);
+        }
+    }
+    double mean = N * ((N * (N + 1) / 2.0 + N * N) / (2.0 * N));
+    assert_true(sums[0] >= mean && sums[1] <= mean);
+    assert_true(shift.ci.low < 0.004 && shift.ci.high > 0.004);
+}
+
+// A guest that is slow most of the time, a baseline that never is: the typical sample is 3 % slower, though the fast
+// samples of both are alike.
+static void test_sides_of_different_shape_are_told_by_all_ranks(void **state) {
+    (void)state;
+    struct dist_rng rng;
+    dist_rng_seed(&rng, 16);
+    enum { N = 40 };
+    double x[N];
+    double y[N];
+    for (size_t i = 0; i < N; i++) {
+        x[i] = 0.1 * noise_bursts(&rng) + (i % 5 < 3 ? 0.03 : 0);
+        y[i] = 0.1 * noise_bursts(&rng);
+    }
+    struct stats_shift shift = compare_two(x, N, y, N);
+    assert_int_equal(shift.method, STATS_RANKS);
+    assert_true(shift.estimate > 0.02);
 }
 
 static void test_paired_shift_by_hand(void **state) {
@@ -524,7 +570,7 @@ static void test_power_on_bursts(void **state) {
         half += stats_verdict(&shift, log1p(0.005)) == STATS_SLOWER;
     }
     assert_true((double)one / TRIALS >= 0.95);
-    assert_true((double)half / TRIALS >= 0.8);
+    assert_true((double)half / TRIALS >= 0.88);
 }
 
 static void test_large_samples_are_quick_enough_to_finish(void **state) {
@@ -552,6 +598,8 @@ int main(void) {
         cmocka_unit_test(test_normal_cut_continues_the_exact_one),
         cmocka_unit_test(test_shift_by_hand),
         cmocka_unit_test(test_shift_is_the_median_of_all_differences),
+        cmocka_unit_test(test_skewed_noise_is_told_by_the_lower_ranks),
+        cmocka_unit_test(test_sides_of_different_shape_are_told_by_all_ranks),
         cmocka_unit_test(test_paired_shift_by_hand),
         cmocka_unit_test(test_three_samples_cannot_tell),
         cmocka_unit_test(test_verdicts),
