@@ -4,6 +4,7 @@
 
 #include "core/json_quick.h"
 #include "core/memory.h"
+#include "core/names.h"
 #include "core/str.h"
 
 #include <errno.h>
@@ -30,10 +31,7 @@ struct journal_reader {
     size_t unknown_lines;
     bool truncated;
     bool has_header;
-    char **cases; // names seen so far: a sample must name one of them
-    size_t case_count;
-    size_t case_capacity;
-    size_t last_case; // samples of one case tend to follow each other
+    struct names cases; // seen so far: a sample must name one of them
 };
 
 struct journal_reader *journal_read(const char *path, struct error *err) {
@@ -68,9 +66,7 @@ void journal_end_reading(struct journal_reader *r) {
     forget_record(r);
     if (r->file != stdin)
         fclose(r->file);
-    for (size_t i = 0; i < r->case_count; i++)
-        free(r->cases[i]);
-    free(r->cases);
+    names_free(&r->cases);
     free(r->obs.items);
     json_quick_free(r->quick);
     str_free(&r->text);
@@ -116,18 +112,6 @@ static int parse_header(struct journal_reader *r, struct journal_record *out, st
     return 0;
 }
 
-static bool case_known(struct journal_reader *r, const char *name) {
-    if (r->last_case < r->case_count && strcmp(r->cases[r->last_case], name) == 0)
-        return true;
-    for (size_t i = 0; i < r->case_count; i++) {
-        if (strcmp(r->cases[i], name) != 0)
-            continue;
-        r->last_case = i;
-        return true;
-    }
-    return false;
-}
-
 static int parse_better(const cJSON *fom, enum fom_better *out, struct error *err) {
     const char *better = NULL;
     if (json_get_string(fom, "better", JSON_REQUIRED, &better, err) < 0)
@@ -153,8 +137,7 @@ static int parse_case(struct journal_reader *r, struct journal_record *out, stru
         (json_get_string(fom, "name", JSON_REQUIRED, &c->fom_name, err) < 0 ||
          json_get_string(fom, "unit", JSON_OPTIONAL, &c->fom_unit, err) < 0 || parse_better(fom, &c->better, err) < 0))
         return -1;
-    if (!case_known(r, c->name))
-        ARRAY_PUSH(r->cases, r->case_count, r->case_capacity, mem_strdup(c->name));
+    names_add(&r->cases, c->name);
     return 0;
 }
 
@@ -223,7 +206,7 @@ static int parse_sample(struct journal_reader *r, struct journal_record *out, st
         return refuse(member(line, "wall_s"), err, "reading the key \"wall_s\"", "it is negative");
     if (!isnan(s->roi_s) && s->roi_s <= 0)
         return refuse(member(line, "roi_s"), err, "reading the key \"roi_s\"", "it is not positive");
-    if (!case_known(r, s->case_name))
+    if (names_find(&r->cases, s->case_name) == NAMES_NONE)
         return refuse(member(line, "case"), err, "reading a sample",
                       "no line of type \"case\" before it has this name");
     if (isnan(s->roi_s))

@@ -18,16 +18,13 @@ bool point_counts(const struct point *point) {
     return point->valid && isfinite(point->cost) && point->cost > 0;
 }
 
-static struct dataset_case *find_case(struct dataset *set, const char *name) {
-    // Samples of one case tend to follow each other: look from the end.
-    for (size_t i = set->case_count; i-- > 0;)
-        if (strcmp(set->cases[i].name, name) == 0)
-            return &set->cases[i];
-    return NULL;
+static struct dataset_case *find_case(const struct dataset *set, const char *name) {
+    size_t at = names_find(&set->names, name);
+    return at == NAMES_NONE ? NULL : &set->cases[at];
 }
 
 const struct dataset_case *dataset_find(const struct dataset *set, const char *name) {
-    return find_case((struct dataset *)set, name);
+    return find_case(set, name);
 }
 
 static double optional_number(const cJSON *object, const char *key) {
@@ -76,6 +73,7 @@ static void keep_case(struct dataset *set, const struct journal_case *c) {
         .cpus = isfinite(c->cpus) && c->cpus > 0 ? c->cpus : 0,
         .params = cJSON_Duplicate(c->params, 1),
     };
+    names_add(&set->names, c->name);
     ARRAY_PUSH(set->cases, set->case_count, set->case_capacity, kept);
 }
 
@@ -316,6 +314,7 @@ void dataset_free(struct dataset *set) {
     for (size_t i = 0; i < set->note_count; i++)
         free(set->notes[i].text);
     free(set->calibrations);
+    names_free(&set->names);
     free(set->cases);
     free(set->notes);
     free(set->path);

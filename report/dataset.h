@@ -4,6 +4,7 @@
 #pragma once
 
 #include "core/journal.h"
+#include "core/names.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -87,6 +88,7 @@ struct dataset {
     struct dataset_case *cases;
     size_t case_count;
     size_t case_capacity;
+    struct names names; // of the cases, numbered alike
     struct dataset_note *notes;
     size_t note_count;
     size_t note_capacity;

@@ -55,6 +55,7 @@ static char *explain(const struct gate_case *c, double limit_pct, bool identifie
 }
 
 static void add(struct gate *gate, struct gate_case c) {
+    names_add(&gate->names, c.name);
     ARRAY_PUSH(gate->cases, gate->count, gate->capacity, c);
     // Exceeds is the strongest statement, then cannot-tell.
     if (c.verdict == GATE_EXCEEDS || (c.verdict == GATE_CANNOT_TELL && gate->verdict == GATE_PASSES))
@@ -81,19 +82,11 @@ static void add_compared(struct gate *gate, const struct model_case *m) {
     add(gate, c);
 }
 
-static bool judged(const struct gate *gate, const char *name) {
-    for (size_t i = 0; i < gate->count; i++) {
-        if (strcmp(gate->cases[i].name, name) == 0)
-            return true;
-    }
-    return false;
-}
-
 // A case that the candidate has lost must not pass in silence.
 static void add_lost(struct gate *gate, const struct dataset *set, const char *only) {
     for (size_t i = 0; i < set->case_count; i++) {
         const char *name = set->cases[i].name;
-        if (judged(gate, name) || (only && strcmp(only, name) != 0))
+        if (names_find(&gate->names, name) != NAMES_NONE || (only && strcmp(only, name) != 0))
             continue;
         struct gate_case c = {.name = mem_strdup(name),
                               .verdict = GATE_CANNOT_TELL,
@@ -148,6 +141,7 @@ void gate_free(struct gate *gate) {
         free(gate->cases[i].name);
         free(gate->cases[i].why);
     }
+    names_free(&gate->names);
     free(gate->cases);
     *gate = (struct gate){0};
 }

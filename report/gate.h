@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/error.h"
+#include "core/names.h"
 #include "report/stats.h"
 
 #include <stdbool.h>
@@ -29,6 +30,7 @@ struct gate {
     struct gate_case *cases;
     size_t count;
     size_t capacity;
+    struct names names; // of the cases
 };
 
 struct gate_options {

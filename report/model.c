@@ -370,25 +370,19 @@ static void add_case(struct model *model, const char *name, const struct dataset
     c.ledger = ledger_make(&c.subject, &c.baseline, &c.cmp);
     warn_case(&c, model);
     c.sentence = c.cmp.has_baseline ? comparison_sentence(&c, model) : single_sentence(&c, model);
+    names_add(&model->names, name);
     ARRAY_PUSH(model->cases, model->case_count, model->case_capacity, c);
-}
-
-static bool has_case(const struct model *model, const char *name) {
-    for (size_t i = 0; i < model->case_count; i++)
-        if (strcmp(model->cases[i].name, name) == 0)
-            return true;
-    return false;
 }
 
 static void add_cases(struct model *model) {
     for (size_t s = 0; s < model->subject_count; s++)
         for (size_t i = 0; i < model->subjects[s].case_count; i++)
-            if (!has_case(model, model->subjects[s].cases[i].name))
+            if (names_find(&model->names, model->subjects[s].cases[i].name) == NAMES_NONE)
                 add_case(model, model->subjects[s].cases[i].name, &model->subjects[s].cases[i]);
     struct str missing = {0};
     for (size_t s = 0; s < model->baseline_count; s++)
         for (size_t i = 0; i < model->baselines[s].case_count; i++)
-            if (!has_case(model, model->baselines[s].cases[i].name))
+            if (names_find(&model->names, model->baselines[s].cases[i].name) == NAMES_NONE)
                 str_printf(&missing, "%s%s", missing.length ? ", " : "", model->baselines[s].cases[i].name);
     if (missing.length)
         strings_add(&model->warnings, "in the baseline only, and left out: %s", missing.text);
@@ -601,6 +595,7 @@ void model_free(struct model *model) {
         free(model->cases[i].sentence);
         strings_free(&model->cases[i].warnings);
     }
+    names_free(&model->names);
     free(model->cases);
     differences_free(&model->differences);
     free(model->sentence);

@@ -45,8 +45,9 @@ struct model {
     struct model_case *cases;
     size_t case_count;
     size_t case_capacity;
-    char *sentence; // the report in one sentence
-    char *scope;    // what the samples can and cannot speak for ("these two machines")
+    struct names names; // of the cases, numbered alike
+    char *sentence;     // the report in one sentence
+    char *scope;        // what the samples can and cannot speak for ("these two machines")
     struct strings warnings;
     struct differences differences; // between the first baseline and the first subject
     const char *command;            // the command line that made the report, may be NULL

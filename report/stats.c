@@ -40,7 +40,7 @@ double stats_quantile_sorted(const double *sorted, size_t count, double p) {
 // --- what autocorrelation and drift cost ----------------------------------------------------------------------------
 
 // Where there are many pairs of neighbours, independent samples may be called autocorrelated in this share of cases.
-static const double CORRELATION_ALPHA = 0.2;
+static const double CORRELATION_ALPHA = 0.25;
 // Where there are fewer, what the series shows is paid with this many standard errors more: chosen so that five samples
 // a side, of a first-order autoregression of 0.9, give a false "slower" in at most 3 % of cases (docs/method.md).
 enum { CORRELATION_MIN_PAIRS = 30 };
