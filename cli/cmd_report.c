@@ -22,6 +22,8 @@ static const char USAGE[] =
     "\n"
     "  --baseline JOURNAL  the side to compare with, bare metal usually; repeats\n"
     "  --host JOURNAL      the host's own record of the same time; repeats\n"
+    "  --history           the journals are runs of one machine at different times: where\n"
+    "                      did its level change? The report is about the newest run\n"
     "  --limit PCT         \"not slower\" means: by less than this (default 0.5%)\n"
     "  --format FORMAT     text, json, md, csv, html or openmetrics (default: as the\n"
     "                      name of -o's file says, else text)\n"
@@ -33,6 +35,7 @@ static const char USAGE[] =
     "  metalgap report guest.jsonl --baseline metal.jsonl    the gap\n"
     "  metalgap report guest.jsonl --baseline metal.jsonl -o gap.html\n"
     "  metalgap report g1.jsonl g2.jsonl --baseline m1.jsonl --baseline m2.jsonl\n"
+    "  metalgap report --history nightly/*.jsonl -o trend.html\n"
     "  metalgap report b.jsonl --baseline a.jsonl --format json\n"
     "\n"
     "Exit codes: 0 done, 2 wrong command line, 3 a journal is bad (place named),\n"
@@ -47,11 +50,12 @@ struct arguments {
     const char *output;
 };
 
-enum { OPTION_BASELINE = 256, OPTION_HOST, OPTION_LIMIT, OPTION_FORMAT };
+enum { OPTION_BASELINE = 256, OPTION_HOST, OPTION_HISTORY, OPTION_LIMIT, OPTION_FORMAT };
 
 static const struct option OPTIONS[] = {
     {"baseline", required_argument, NULL, OPTION_BASELINE},
     {"host", required_argument, NULL, OPTION_HOST},
+    {"history", no_argument, NULL, OPTION_HISTORY},
     {"limit", required_argument, NULL, OPTION_LIMIT},
     {"format", required_argument, NULL, OPTION_FORMAT},
     {"output", required_argument, NULL, 'o'},
@@ -77,6 +81,9 @@ static int parse_one(int option, struct arguments *args, char **argv) {
         return 0;
     case OPTION_HOST:
         args->host = optarg;
+        return 0;
+    case OPTION_HISTORY:
+        args->report.history = true;
         return 0;
     case OPTION_LIMIT:
         if (parse_percent("--limit", optarg, &args->report.limit_pct, &err) == 0)

@@ -74,21 +74,50 @@ static double round_step(double range, int wanted) {
     return power * (factor < 1.5 ? 1 : factor < 3.5 ? 2 : factor < 7.5 ? 5 : 10);
 }
 
-void chart_axis(struct str *out, const struct chart_scale *scale, double y, int wanted, const char *unit) {
-    chart_line(out, scale->from, y, scale->to, y, "axis");
+// The ticks of a scale: round values, and how to print them.
+struct ticks {
+    double first; // in steps
+    double step;
+    int count;
+    int decimals;
+};
+
+static struct ticks make_ticks(const struct chart_scale *scale, int wanted) {
+    struct ticks ticks = {.count = 0};
     double range = scale->high - scale->low;
     if (!(range > 0) || !isfinite(range))
-        return;
-    double step = round_step(range, wanted);
-    int decimals = step >= 1 ? 0 : (int)ceil(-log10(step) - 1e-9);
-    double first = ceil(scale->low / step - 1e-9);
-    int ticks = (int)floor(scale->high / step - first + 1e-9);
-    for (int i = 0; i <= ticks; i++) {
+        return ticks;
+    ticks.step = round_step(range, wanted);
+    ticks.decimals = ticks.step >= 1 ? 0 : (int)ceil(-log10(ticks.step) - 1e-9);
+    ticks.first = ceil(scale->low / ticks.step - 1e-9);
+    ticks.count = (int)floor(scale->high / ticks.step - ticks.first + 1e-9) + 1;
+    return ticks;
+}
+
+static double tick(const struct ticks *ticks, int i, const char *unit, char *label, size_t size) {
+    double value = (ticks->first + i) * ticks->step;
+    snprintf(label, size, "%.*f%s", ticks->decimals, fabs(value) < ticks->step / 2 ? 0 : value, unit);
+    return value;
+}
+
+void chart_axis(struct str *out, const struct chart_scale *scale, double y, int wanted, const char *unit) {
+    struct ticks ticks = make_ticks(scale, wanted);
+    chart_line(out, scale->from, y, scale->to, y, "axis");
+    for (int i = 0; i < ticks.count; i++) {
         char label[64];
-        double value = (first + i) * step;
-        double x = chart_place(scale, value);
-        snprintf(label, sizeof label, "%.*f%s", decimals, fabs(value) < step / 2 ? 0 : value, unit);
+        double x = chart_place(scale, tick(&ticks, i, unit, label, sizeof label));
         chart_line(out, x, y, x, y + 4, "axis");
         chart_text(out, x, y + 16, "middle", "tick", label);
+    }
+}
+
+void chart_axis_left(struct str *out, const struct chart_scale *scale, double x, double right, int wanted,
+                     const char *unit) {
+    struct ticks ticks = make_ticks(scale, wanted);
+    for (int i = 0; i < ticks.count; i++) {
+        char label[64];
+        double y = chart_place(scale, tick(&ticks, i, unit, label, sizeof label));
+        chart_line(out, x, y, right, y, "grid");
+        chart_text(out, x - 5, y + 4, "end", "tick", label);
     }
 }

@@ -27,6 +27,12 @@ const struct dataset_case *dataset_find(const struct dataset *set, const char *n
     return find_case(set, name);
 }
 
+bool dataset_same_measure(const struct dataset_case *a, const struct dataset_case *b) {
+    const char *unit_a = a->unit ? a->unit : "";
+    const char *unit_b = b->unit ? b->unit : "";
+    return a->better == b->better && strcmp(unit_a, unit_b) == 0 && !a->fom_name == !b->fom_name;
+}
+
 static double optional_number(const cJSON *object, const char *key) {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
     return cJSON_IsNumber(item) ? item->valuedouble : NAN;

@@ -107,5 +107,8 @@ void dataset_free(struct dataset *set);
 // The case of this name, or NULL.
 const struct dataset_case *dataset_find(const struct dataset *set, const char *name);
 
+// What must agree for two journals' cases of one name to be the same measurement: unit and direction.
+bool dataset_same_measure(const struct dataset_case *a, const struct dataset_case *b);
+
 // True if the point may enter a statistic: valid, and a positive finite cost.
 bool point_counts(const struct point *point);

@@ -17,6 +17,9 @@ void html_forest(struct str *out, const struct model *model);                   
 // The letter that marks the i-th summed line in bar and table.
 char html_mark(size_t i);
 
+// html_history.c: the section about time.
+void html_history(struct str *out, const struct history *history);
+
 // html_machine.c: the drawn machine and its tables.
 void html_machine(struct str *out, const struct dataset *set);
 void html_unmeasured(struct str *out, const struct model *model);

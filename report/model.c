@@ -245,13 +245,6 @@ static void warn_case(struct model_case *c, const struct model *model) {
 // --- one case
 // ----------------------------------------------------------------------------------------------------------
 
-// What must agree for two sides of a case to be the same measurement.
-static bool same_measure(const struct dataset_case *a, const struct dataset_case *b) {
-    const char *unit_a = a->unit ? a->unit : "";
-    const char *unit_b = b->unit ? b->unit : "";
-    return a->better == b->better && strcmp(unit_a, unit_b) == 0 && !a->fom_name == !b->fom_name;
-}
-
 // Runs whose case is another measurement or has other parameters are told; the former are left out. Two commands that
 // took turns are meant to be different work.
 static void check_sameness(struct model_case *c, struct side *side, const struct dataset_case *reference) {
@@ -259,7 +252,7 @@ static void check_sameness(struct model_case *c, struct side *side, const struct
     size_t kept = 0;
     for (size_t r = 0; r < side->count; r++) {
         const struct dataset_case *d = side->run[r].c;
-        if (!same_measure(reference, d)) {
+        if (!dataset_same_measure(reference, d)) {
             strings_add(&c->warnings, "%s measures another thing under this name (unit or direction differ): left out",
                         side->run[r].set->name);
             continue;

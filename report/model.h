@@ -6,6 +6,8 @@
 #include "report/differences.h"
 #include "report/ledger.h"
 
+struct history;
+
 struct strings {
     char **items;
     size_t count;
@@ -50,6 +52,7 @@ struct model {
     char *scope;        // what the samples can and cannot speak for ("these two machines")
     struct strings warnings;
     struct differences differences; // between the first baseline and the first subject
+    const struct history *history;  // NULL unless it was asked for; the subject is its newest run then
     const char *command;            // the command line that made the report, may be NULL
 };
 

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // The report as CSV in long form, one quantity a row, for pandas and R. May include: core, report.
 #include "report/escape.h"
+#include "report/history.h"
 #include "report/render.h"
 
 #include <math.h>
 
 struct row {
     const char *name; // the case
-    const char *side; // "baseline", "subject", or "" for a comparison
+    const char *side; // "baseline", "subject", "history", or "" for a comparison
     const char *label;
     const char *quantity; // "median", "overhead", "exit.timer" ...
     const char *unit;
@@ -73,6 +74,19 @@ static void comparison(FILE *out, const struct model_case *c) {
     put_row(out, (struct row){c->name, "", "", "tail", "%", c->ledger.tail_pct, NO_INTERVAL, n, ""});
 }
 
+// Each run under its journal's path, each change under that of the first run after it.
+static void history(FILE *out, const struct history *history) {
+    for (size_t i = 0; i < history->count; i++) {
+        const struct history_case *c = &history->cases[i];
+        for (size_t k = 0; k < c->count; k++)
+            put_row(out, (struct row){c->name, "history", history->runs[c->points[k].run].path, "median", c->unit,
+                                      c->points[k].median, c->points[k].ci, c->points[k].count, ""});
+        for (size_t k = 0; k < c->change_count; k++)
+            put_row(out, (struct row){c->name, "history", history->runs[c->points[c->changes[k].at].run].path, "change",
+                                      "%", c->changes[k].pct, c->changes[k].ci, 0, ""});
+    }
+}
+
 void render_csv(const struct model *model, bool colour, FILE *out) {
     (void)colour;
     fputs("case,side,label,quantity,unit,value,low,high,n,note\n", out);
@@ -96,4 +110,6 @@ void render_csv(const struct model *model, bool colour, FILE *out) {
         samples(out, c, &c->baseline, "baseline");
         samples(out, c, &c->subject, "subject");
     }
+    if (model->history)
+        history(out, model->history);
 }

@@ -442,7 +442,9 @@ static void write_page(struct str *out, const struct model *model) {
             "id=\"hatch\" width=\"7\" height=\"7\" patternUnits=\"userSpaceOnUse\">"
             "<path d=\"M-1 8L8 -1M-1 1L1 -1M6 8L8 6\"/></pattern></defs></svg>\n<main>\n");
     head(out, model);
-    str_add(out, "<section><h2>All cases</h2>\n");
+    if (model->history)
+        html_history(out, model->history);
+    str_printf(out, "<section><h2>%s</h2>\n", model->history ? "The newest run" : "All cases");
     if (model->baseline_count) {
         html_forest(out, model);
         comparison_table(out, model);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The report as JSON, schema metalgap.report/1. Keys and meanings: docs/method.md. May include: core, report.
+#include "report/history.h"
 #include "report/render.h"
 #include "report/report.h"
 
@@ -164,6 +165,76 @@ static void add_subjects(cJSON *array, const struct dataset *sets, size_t count,
     }
 }
 
+static void add_differences(cJSON *object, const struct differences *list, const char *first, const char *second) {
+    cJSON *array = cJSON_AddArrayToObject(object, "differences");
+    for (size_t i = 0; i < list->count; i++) {
+        cJSON *row = cJSON_CreateObject();
+        json_add_string(row, "key", list->items[i].key);
+        json_add_string(row, first, list->items[i].baseline);
+        json_add_string(row, second, list->items[i].subject);
+        cJSON_AddItemToArray(array, row);
+    }
+}
+
+static cJSON *change_object(const struct history *history, const struct history_case *c,
+                            const struct history_change *change) {
+    const struct dataset *run = &history->runs[c->points[change->at].run];
+    cJSON *object = cJSON_CreateObject();
+    json_add_u64(object, "run", c->points[change->at].run);
+    json_add_string(object, "journal", run->path);
+    json_add_string(object, "started", history_started(run));
+    json_add_double(object, "pct", change->pct);
+    add_interval(object, "ci", change->ci);
+    json_add_double(object, "p", change->p);
+    add_differences(object, &change->differs, "before", "after");
+    return object;
+}
+
+static cJSON *history_case_object(const struct history *history, const struct history_case *c) {
+    cJSON *object = cJSON_CreateObject();
+    json_add_string(object, "case", c->name);
+    json_add_string(object, "unit", c->unit);
+    json_add_string(object, "better", c->better == FOM_HIGHER ? "higher" : "lower");
+    json_add_string(object, "sentence", c->sentence);
+    json_add_double(object, "p", c->p);
+    json_add_double(object, "q", c->q);
+    json_add_double(object, "spread_pct", c->spread_pct);
+    cJSON *points = cJSON_AddArrayToObject(object, "points");
+    for (size_t i = 0; i < c->count; i++) {
+        cJSON *point = cJSON_CreateObject();
+        json_add_u64(point, "run", c->points[i].run);
+        json_add_u64(point, "n", c->points[i].count);
+        json_add_double(point, "median", c->points[i].median);
+        add_interval(point, "ci", c->points[i].ci);
+        cJSON_AddItemToArray(points, point);
+    }
+    cJSON *changes = cJSON_AddArrayToObject(object, "changes");
+    for (size_t i = 0; i < c->change_count; i++)
+        cJSON_AddItemToArray(changes, change_object(history, c, &c->changes[i]));
+    return object;
+}
+
+static cJSON *history_object(const struct history *history) {
+    cJSON *object = cJSON_CreateObject();
+    json_add_string(object, "sentence", history->sentence);
+    json_add_string(object, "warning", history->warning);
+    json_add_string(object, "method", "E-divisive");
+    json_add_double(object, "false_discovery_rate", HISTORY_FALSE_DISCOVERY_RATE);
+    cJSON *runs = cJSON_AddArrayToObject(object, "runs");
+    for (size_t i = 0; i < history->run_count; i++) {
+        cJSON *run = cJSON_CreateObject();
+        json_add_string(run, "journal", history->runs[i].path);
+        json_add_string(run, "label", history->runs[i].label);
+        json_add_string(run, "host", history->runs[i].host);
+        json_add_string(run, "started", history_started(&history->runs[i]));
+        cJSON_AddItemToArray(runs, run);
+    }
+    cJSON *cases = cJSON_AddArrayToObject(object, "cases");
+    for (size_t i = 0; i < history->count; i++)
+        cJSON_AddItemToArray(cases, history_case_object(history, &history->cases[i]));
+    return object;
+}
+
 cJSON *render_to_json(const struct model *model) {
     cJSON *root = cJSON_CreateObject();
     json_add_string(root, "schema", REPORT_SCHEMA);
@@ -176,14 +247,9 @@ cJSON *render_to_json(const struct model *model) {
     cJSON *cases = cJSON_AddArrayToObject(root, "cases");
     for (size_t i = 0; i < model->case_count; i++)
         cJSON_AddItemToArray(cases, case_object(model, &model->cases[i]));
-    cJSON *differences = cJSON_AddArrayToObject(root, "differences");
-    for (size_t i = 0; i < model->differences.count; i++) {
-        cJSON *row = cJSON_CreateObject();
-        json_add_string(row, "key", model->differences.items[i].key);
-        json_add_string(row, "baseline", model->differences.items[i].baseline);
-        json_add_string(row, "subject", model->differences.items[i].subject);
-        cJSON_AddItemToArray(differences, row);
-    }
+    add_differences(root, &model->differences, "baseline", "subject");
+    if (model->history)
+        cJSON_AddItemToObject(root, "history", history_object(model->history));
     add_strings(root, "warnings", &model->warnings);
     return root;
 }

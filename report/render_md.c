@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The report as Markdown, to paste into an issue. May include: core, report.
 #include "report/escape.h"
+#include "report/history.h"
 #include "report/render.h"
 
 #include <math.h>
@@ -115,6 +116,20 @@ static void bullets(const struct strings *list, const char *about, FILE *out) {
     }
 }
 
+static void history(const struct history *history, FILE *out) {
+    fputs("\n**History**\n\n", out);
+    for (size_t i = 0; i < history->count; i++) {
+        fputs("- ", out);
+        put(out, history->cases[i].sentence, TEXT_LIMIT);
+        fputc('\n', out);
+    }
+    if (history->warning) {
+        fputs("\n", out);
+        put(out, history->warning, TEXT_LIMIT);
+        fputc('\n', out);
+    }
+}
+
 void render_markdown(const struct model *model, bool colour, FILE *out) {
     (void)colour;
     fputs("**", out);
@@ -126,6 +141,8 @@ void render_markdown(const struct model *model, bool colour, FILE *out) {
         comparison(model, out);
     else
         single(model, out);
+    if (model->history)
+        history(model->history, out);
     for (size_t i = 0; i < model->case_count; i++)
         if (model->cases[i].ledger.count)
             ledger(&model->cases[i], out);

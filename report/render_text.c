@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The report as text that fits 80 columns; colours only where asked. May include: core, report.
 #include "report/escape.h"
+#include "report/history.h"
 #include "report/render.h"
 
 #include "core/memory.h"
@@ -276,6 +277,35 @@ static void differences(const struct page *page, const struct model *model) {
     }
 }
 
+// The first few of what else differs across a change.
+static void change_differences(const struct page *page, const struct history_change *change) {
+    enum { MOST = 5 };
+    struct str text = {0};
+    for (size_t i = 0; i < change->differs.count && i < MOST; i++) {
+        const struct difference *d = &change->differs.items[i];
+        str_printf(&text, "%s%.60s %.40s -> %.40s", i ? ", " : "what else changed then: ", d->key, d->baseline,
+                   d->subject);
+    }
+    if (change->differs.count > MOST)
+        str_printf(&text, " and %zu more", change->differs.count - MOST);
+    if (text.length)
+        paragraph(page, "      ", "      ", text.text);
+    str_free(&text);
+}
+
+static void history(const struct page *page, const struct history *history) {
+    fputc('\n', page->out);
+    styled(page, STYLE_BOLD, "History\n");
+    for (size_t i = 0; i < history->count; i++) {
+        const struct history_case *c = &history->cases[i];
+        paragraph(page, c->change_count ? "  ! " : "  - ", "    ", c->sentence);
+        for (size_t k = 0; k < c->change_count; k++)
+            change_differences(page, &c->changes[k]);
+    }
+    if (history->warning)
+        paragraph(page, "  Mind: ", "    ", history->warning);
+}
+
 void render_text(const struct model *model, bool colour, FILE *out) {
     struct page page = {out, colour};
     paragraph(&page, "", "", model->sentence);
@@ -289,6 +319,8 @@ void render_text(const struct model *model, bool colour, FILE *out) {
         comparison_table(&page, model);
     else
         single_table(&page, model);
+    if (model->history)
+        history(&page, model->history);
     ledgers(&page, model);
     warnings(&page, model);
     bool titled = false;

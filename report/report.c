@@ -3,6 +3,7 @@
 #include "report/report.h"
 
 #include "core/memory.h"
+#include "report/history.h"
 #include "report/model.h"
 #include "report/render.h"
 
@@ -44,6 +45,37 @@ static int render(const struct renderer *renderer, const struct report_options *
     return error_why(err, "%s", strerror(errno));
 }
 
+// What was asked for comes first; what the report says of the newest run comes after it.
+static void lead_with_history(struct model *model, const struct history *history) {
+    char *scope = mem_printf("The newest run: %s %s", model->sentence, model->scope);
+    free(model->sentence);
+    free(model->scope);
+    model->sentence = mem_strdup(history->sentence);
+    model->scope = scope;
+    model->history = history;
+}
+
+static int make(const struct renderer *renderer, const struct report_options *options, struct dataset *journals,
+                const struct dataset *baselines, FILE *out, struct error *err) {
+    struct model model;
+    struct history history = {0};
+    size_t older = 0;
+    if (options->history) {
+        history_order(journals, options->journal_count);
+        history_make(&history, journals, options->journal_count);
+        older = options->journal_count - 1;
+    }
+    model_make(&model, journals + older, options->journal_count - older, baselines, options->baseline_count,
+               options->limit_pct);
+    model.command = options->command;
+    if (options->history)
+        lead_with_history(&model, &history);
+    int result = render(renderer, options, &model, out, err);
+    model_free(&model);
+    history_free(&history);
+    return result;
+}
+
 int report_make(const struct report_options *options, FILE *out, struct error *err) {
     const struct renderer *renderer = renderer_by_name(options->format);
     if (!renderer) {
@@ -60,11 +92,7 @@ int report_make(const struct report_options *options, FILE *out, struct error *e
     if (result == 0)
         result = load_all(baselines, options->baselines, options->baseline_count, err);
     if (result == 0) {
-        struct model model;
-        model_make(&model, sets, options->journal_count, baselines, options->baseline_count, options->limit_pct);
-        model.command = options->command;
-        result = render(renderer, options, &model, out, err);
-        model_free(&model);
+        result = make(renderer, options, sets, baselines, out, err);
     }
     for (size_t i = 0; i < total; i++)
         dataset_free(&sets[i]);

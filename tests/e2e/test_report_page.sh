@@ -102,6 +102,39 @@ test_what_cannot_be_done_is_said() {
     run 4 metalgap report guest.jsonl -o no/such/folder/x.html
 }
 
+# nights COUNT STEP_AT: one journal a night; from night STEP_AT on the case is 3 % slower, on another kernel.
+nights() {
+    python3 - "$@" <<'PY'
+import json, math, random, sys
+count, at = int(sys.argv[1]), int(sys.argv[2])
+r = random.Random(5)
+for night in range(count):
+    with open(f"night{night:02d}.jsonl", "w") as f:
+        w = lambda o: f.write(json.dumps(o) + "\n")
+        w({"t": "header", "schema": "metalgap.run/1", "started": f"2026-01-{night + 1:02d}T03:00:00Z", "label": "vm", "host": "vm",
+           "role": "guest", "kernel": {"release": "6.1" if night < at else "6.12"}})
+        w({"t": "case", "case": "solve", "cpus": 1})
+        level = r.gauss(0, .004) + (math.log1p(.03) if night >= at else 0)
+        for seq in range(8):
+            w({"t": "sample", "case": "solve", "seq": seq, "mode": "timing", "wall_s": math.exp(level + abs(r.gauss(0, .003))),
+               "valid": True})
+        w({"t": "end", "status": "complete", "samples": 8, "wall_s": 8})
+PY
+}
+
+test_a_step_in_a_history() {
+    nights 20 13
+    run 0 metalgap report --history night*.jsonl
+    out_has 'solve became .* slower with run 14 of 20'
+    out_has 'kernel.release 6.1 -> 6.12'
+    fits_80_columns out
+    run 0 metalgap report night*.jsonl --history --format json
+    json out '[c["run"] for c in v["history"]["cases"][0]["changes"]] == [13]'
+    json out 'v["history"]["cases"][0]["changes"][0]["ci"][0] < 3 < v["history"]["cases"][0]["changes"][0]["ci"][1]'
+    run 0 metalgap report --history night0*.jsonl --format json
+    json out 'v["history"]["cases"][0]["changes"] == []'
+}
+
 # The page as a browser lays it out: no wider than the window at desktop and phone width, its charts there.
 test_page_in_a_browser() {
     command -v chromium >/dev/null || skip "chromium is not installed"

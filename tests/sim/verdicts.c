@@ -8,6 +8,7 @@
 #include "report/distribution.h"
 #include "report/stats.h"
 #include "tests/sim/noise.h"
+#include "tests/sim/table.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -185,46 +186,11 @@ static void power_table(size_t trials, FILE *out) {
     }
 }
 
-// Replaces what stands between the marker lines of a file. 0 or -1.
-static int replace_between_markers(const char *path, const char *tables) {
-    static const char BEGIN[] = "<!-- sim-verdicts -->\n";
-    static const char END[] = "<!-- end of sim-verdicts -->\n";
-    struct str text = {0};
-    char part[4096];
-    FILE *file = fopen(path, "r+");
-    if (!file)
-        return -1;
-    for (size_t got; (got = fread(part, 1, sizeof part, file)) > 0;)
-        str_add_bytes(&text, part, got);
-    const char *begin = strstr(str_text(&text), BEGIN);
-    const char *end = begin ? strstr(begin, END) : NULL;
-    int result = -1;
-    if (end && fseek(file, begin + strlen(BEGIN) - str_text(&text), SEEK_SET) == 0) {
-        fputs(tables, file);
-        fputs(end, file);
-        result = fflush(file) == 0 && ftruncate(fileno(file), ftell(file)) == 0 ? 0 : -1;
-    }
-    fclose(file);
-    str_free(&text);
-    return result;
+static void tables(size_t trials, FILE *out) {
+    coverage_table(trials, out);
+    power_table(trials, out);
 }
 
 int main(int argc, char **argv) {
-    size_t trials = argc > 1 ? strtoul(argv[1], NULL, 10) : 1000;
-    if (trials == 0 || argc > 3) {
-        fprintf(stderr, "usage: sim-verdicts [TRIALS [FILE]]\n");
-        return 2;
-    }
-    char *tables = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&tables, &size);
-    coverage_table(trials, out);
-    power_table(trials, out);
-    fclose(out);
-    int result = argc > 2 ? replace_between_markers(argv[2], tables) : fputs(tables, stdout);
-    if (result < 0)
-        fprintf(stderr, "sim-verdicts: %s cannot be written, or has no marker lines\n",
-                argc > 2 ? argv[2] : "the table");
-    free(tables);
-    return result < 0 ? 5 : 0;
+    return table_main(argc, argv, "sim-verdicts", 1000, tables);
 }
