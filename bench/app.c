@@ -96,9 +96,9 @@ static const cJSON *by_size(const cJSON *spec, enum bench_size size) {
 }
 
 // The default of a parameter: a value, values by size, or {"environment": NAME}. free() it; NULL with `err`.
-static char *default_of(struct app *app, const cJSON *spec, enum bench_size size, struct error *err) {
+static char *default_of(struct app *app, const struct bench_context *context, const cJSON *spec, struct error *err) {
     const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(spec, "environment"));
-    char *text = text_of(cJSON_IsObject(spec) ? by_size(spec, size) : spec);
+    char *text = text_of(cJSON_IsObject(spec) ? by_size(spec, context->size) : spec);
     if (text)
         return text;
     if (!name) {
@@ -106,7 +106,8 @@ static char *default_of(struct app *app, const cJSON *spec, enum bench_size size
                "a parameter is a number, a text, values by size (small at least), or {\"environment\": NAME}");
         return NULL;
     }
-    const char *value = getenv(name);
+    const char *value = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(context->environment, name));
+    value = value ? value : getenv(name);
     if (!value && !app->lacks)
         app->lacks = mem_strdup(name);
     return mem_strdup(value ? value : "");
@@ -116,7 +117,7 @@ static int add_param(struct app *app, const struct bench_context *context, const
     const cJSON *set = cJSON_GetObjectItemCaseSensitive(context->params, "set");
     char *text = text_of(cJSON_GetObjectItemCaseSensitive(set, spec->string));
     if (!text)
-        text = default_of(app, spec, context->size, err);
+        text = default_of(app, context, spec, err);
     if (!text)
         return -1;
     if (cJSON_HasObjectItem(app->values, spec->string)) {
@@ -134,6 +135,8 @@ static int bad_set(const cJSON *item, const cJSON *params, struct error *err) {
     cJSON_ArrayForEach(param, params) str_printf(&names, "%s%s", names.length ? ", " : "", param->string);
     error_set(err, EXIT_CODE_INPUT, "the application has no parameter \"%s\" of this kind", item->string);
     error_why(err, "it has %s; values are numbers and texts", names.length ? str_text(&names) : "none");
+    if (err)
+        err->node = item;
     str_free(&names);
     return -1;
 }
@@ -464,8 +467,9 @@ int app_load(const struct bench_context *context, struct app *out, struct error 
         out->doc = cJSON_Duplicate(out->root, true);
         result = read_description(out, context, err);
     }
-    if (result && out->doc && err && err->node) {
-        err->node = twin(out->root, out->doc, err->node);
+    const cJSON *written = result && out->doc && err ? twin(out->root, out->doc, err->node) : NULL;
+    if (written) {
+        err->node = written;
         json_place(err, out->root, text, length, origin);
     }
     free(text);

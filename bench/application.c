@@ -71,20 +71,14 @@ static bool has_word(const cJSON *argv, const char *wanted) {
     return false;
 }
 
-static int missing(const cJSON *item, struct error *err) {
-    error_set(err, EXIT_CODE_LACKS, "%s is not here", item->string);
-    return *item->valuestring ? error_remedy(err, "apt-get install %s", item->valuestring)
-                              : error_remedy(err, "see the application's description for where to get it");
-}
-
 static int check_programs(const struct app *app, struct error *err) {
     const cJSON *item;
     cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(app->doc, "prerequisites")) {
         char *name = app_fill(item->string, app->values);
-        bool there = strchr(name, '/') ? access(name, R_OK) == 0 : command_exists(name);
+        int lacking = command_lacking(item->string, name, item->valuestring, err);
         free(name);
-        if (!there)
-            return missing(item, err);
+        if (lacking)
+            return *item->valuestring ? -1 : error_remedy(err, "see the application's description for where to get it");
     }
     return 0;
 }

@@ -163,6 +163,12 @@ int bench_param_double(const struct bench_context *context, const char *name, do
     return 0;
 }
 
+int bench_param_blame(const struct bench_context *context, const char *name, struct error *err) {
+    if (err)
+        err->node = cJSON_GetObjectItemCaseSensitive(context->params, name);
+    return -1;
+}
+
 const char *bench_param_text(const struct bench_context *context, const char *name) {
     const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(context->params, name));
     return text ? text : "";

@@ -35,6 +35,7 @@ struct bench_context {
     unsigned threads;          // how many threads to use: CPUs in the set unless the suite says otherwise
     const char *data_dir;      // suites/ and input decks
     const char *exec_dir;      // where our own MPI programs are
+    const cJSON *environment;  // object of texts that the process sets before set-up; NULL: none
     const char *const *launch; // NULL-terminated launcher words of --launch, or NULL
     void *state;               // the bench's own, between setup and teardown
 };
@@ -99,4 +100,9 @@ cJSON *bench_params(const struct bench_ops *ops, const cJSON *params, enum bench
 // Typed reads of a completed parameter: a JSON number, or text such as "64M". 0, or -1 with `err` (code 3).
 int bench_param_u64(const struct bench_context *context, const char *name, uint64_t *out, struct error *err);
 int bench_param_double(const struct bench_context *context, const char *name, double *out, struct error *err);
+
+// Says which parameter an error is about, so that it gets its place in the suite's file; between error_set() and what
+// follows. Returns -1.
+int bench_param_blame(const struct bench_context *context, const char *name, struct error *err);
+
 const char *bench_param_text(const struct bench_context *context, const char *name); // never NULL

@@ -308,9 +308,7 @@ static const struct bench_param params[] = {
 static int refuse(const struct bench_context *context, const char *name, const char *why, struct error *err) {
     error_set(err, EXIT_CODE_INPUT, "the parameter \"%s\" of the bench command cannot be used", name);
     error_why(err, "%s", why);
-    if (err)
-        err->node = cJSON_GetObjectItemCaseSensitive(context->params, name);
-    return -1;
+    return bench_param_blame(context, name, err);
 }
 
 // Fills `pattern` (regfree() it) if the case has one. 1: it has, 0: it has not, -1: `err`.
@@ -382,6 +380,13 @@ bool command_exists(const char *name) {
     }
     free(folders);
     return found;
+}
+
+int command_lacking(const char *shown, const char *name, const char *package, struct error *err) {
+    if (strchr(name, '/') ? access(name, R_OK) == 0 : command_exists(name))
+        return 0;
+    error_set(err, EXIT_CODE_LACKS, "%s is not here", shown);
+    return *package ? error_remedy(err, "apt-get install %s", package) : -1;
 }
 
 static const char *unavailable(const struct bench_context *context) {

@@ -38,8 +38,9 @@ static const struct bench_param params[] = {
     {NULL, {NULL}, NULL},
 };
 
-static int refuse(const char *name, const char *why, struct error *err) {
+static int refuse(const struct bench_context *context, const char *name, const char *why, struct error *err) {
     error_set(err, EXIT_CODE_INPUT, "the parameter \"%s\" of the bench mpi cannot be used", name);
+    bench_param_blame(context, name, err);
     return error_why(err, "%s", why);
 }
 
@@ -53,7 +54,7 @@ static int choice(const struct bench_context *context, const char *name, const c
     struct str known = {0};
     for (int i = 0; i < count; i++)
         str_printf(&known, "%s%s", i ? ", " : "known are ", words[i]);
-    refuse(name, str_text(&known), err);
+    refuse(context, name, str_text(&known), err);
     str_free(&known);
     return -1;
 }
@@ -65,8 +66,8 @@ static int read_ranks(const struct bench_context *context, struct options *o, st
         bench_param_u64(context, "ranks", &o->ranks, err) < 0)
         return -1;
     if (o->program == PINGPONG && o->ranks != 2)
-        return refuse("ranks", "pingpong has two", err);
-    return o->ranks >= 1 && o->ranks <= 1000000 ? 0 : refuse("ranks", "there must be at least one", err);
+        return refuse(context, "ranks", "pingpong has two", err);
+    return o->ranks >= 1 && o->ranks <= 1000000 ? 0 : refuse(context, "ranks", "there must be at least one", err);
 }
 
 static int read_options(const struct bench_context *context, struct options *o, struct error *err) {
@@ -84,10 +85,10 @@ static int read_options(const struct bench_context *context, struct options *o, 
         bench_param_double(context, "seconds", &o->seconds, err) < 0 || read_ranks(context, o, err) < 0)
         return -1;
     if (o->bandwidth && o->program != PINGPONG)
-        return refuse("report", "only pingpong has a bandwidth", err);
+        return refuse(context, "report", "only pingpong has a bandwidth", err);
     if (o->bytes < 1 || o->bytes > 1U << 30)
-        return refuse("bytes", "it must be between 1 and 1G", err);
-    return o->seconds > 0 && o->seconds <= 3600 ? 0 : refuse("seconds", "above 0, at most 3600", err);
+        return refuse(context, "bytes", "it must be between 1 and 1G", err);
+    return o->seconds > 0 && o->seconds <= 3600 ? 0 : refuse(context, "seconds", "above 0, at most 3600", err);
 }
 
 static int fom(const struct bench_context *context, struct bench_fom *out, struct error *err) {

@@ -2,6 +2,7 @@
 // Cases, how far they are, and which sample is next. See plan.h.
 #include "bench/plan.h"
 
+#include "bench/command.h"
 #include "bench/place.h"
 #include "core/memory.h"
 #include "core/parse.h"
@@ -59,6 +60,32 @@ static int place_case(const struct run_options *o, struct planned_case *c, struc
     return place_choose(only, c->suite_case->threads, &c->cpus, err);
 }
 
+static int check_prerequisites(const struct suite_case *c, struct error *err) {
+    const cJSON *item;
+    cJSON_ArrayForEach(item, c->prerequisites) {
+        if (command_lacking(item->string, item->string, item->valuestring, err))
+            return -1;
+    }
+    return 0;
+}
+
+// What a case needs and this machine does not have makes it a skipped one.
+static void find_lacking(struct planned_case *c) {
+    const struct bench_ops *ops = c->suite_case->ops;
+    const char *unavailable = NULL;
+    struct error why;
+    int lacking = check_prerequisites(c->suite_case, &why);
+    if (!lacking)
+        unavailable = ops->unavailable ? ops->unavailable(&c->context) : NULL;
+    if (!lacking && !unavailable && ops->lacking)
+        lacking = ops->lacking(&c->context, &why);
+    c->skipped = lacking || unavailable;
+    if (unavailable)
+        snprintf(c->why, sizeof c->why, "%s", unavailable);
+    else if (lacking)
+        error_line(&why, c->why, sizeof c->why);
+}
+
 // Decides whether the case can run, and where.
 static int prepare_case(const struct run_options *o, struct planned_case *c, struct error *err) {
     struct error why;
@@ -78,20 +105,16 @@ static int prepare_case(const struct run_options *o, struct planned_case *c, str
         .threads = (unsigned)CPU_COUNT(&c->cpus),
         .data_dir = o->data_dir,
         .exec_dir = o->exec_dir,
+        .environment = c->suite_case->environment,
         .launch = o->launch,
     };
     int has_fom = c->suite_case->ops->fom(&c->context, &c->fom, err);
-    if (has_fom < 0)
+    if (has_fom < 0) {
+        suite_place(o->suite, c->suite_case, err);
         return -1;
-    c->has_fom = has_fom == 0;
-    const char *unavailable = c->suite_case->ops->unavailable ? c->suite_case->ops->unavailable(&c->context) : NULL;
-    if (unavailable) {
-        c->skipped = true;
-        snprintf(c->why, sizeof c->why, "%s", unavailable);
-    } else if (c->suite_case->ops->lacking && c->suite_case->ops->lacking(&c->context, &why)) {
-        c->skipped = true;
-        error_line(&why, c->why, sizeof c->why);
     }
+    c->has_fom = has_fom == 0;
+    find_lacking(c);
     return 0;
 }
 
@@ -110,6 +133,7 @@ int plan_make(const struct run_options *options, struct plan *out, struct error 
             return -1;
         unsigned reps = options->reps ? options->reps : suite_case->reps ? suite_case->reps : options->suite->reps;
         c->planned[MODE_TIMING] = c->skipped ? 0 : reps;
+        c->until_pct = isnan(options->until_pct) ? suite_case->until_pct : options->until_pct;
     }
     return 0;
 }
@@ -226,50 +250,9 @@ void plan_count(struct planned_case *c, enum sample_mode mode, bool valid, doubl
 
 void plan_more(const struct plan *plan, struct planned_case *c) {
     const struct run_options *o = plan->options;
-    if (isnan(o->until_pct) || c->done[MODE_TIMING] < c->planned[MODE_TIMING] ||
+    if (isnan(c->until_pct) || c->done[MODE_TIMING] < c->planned[MODE_TIMING] ||
         c->planned[MODE_TIMING] >= UNTIL_MAX_SAMPLES)
         return;
-    if (c->cost_count < UNTIL_MIN_SAMPLES || !o->narrow_enough(c->costs, c->cost_count, o->until_pct))
+    if (c->cost_count < UNTIL_MIN_SAMPLES || !o->narrow_enough(c->costs, c->cost_count, c->until_pct))
         c->planned[MODE_TIMING]++;
-}
-
-// --- printing -----------------------------------------------------------------------------------------------------
-
-static void print_text(const struct plan *plan) {
-    printf("%-24s %-10s %7s %5s  %s\n", "case", "bench", "samples", "cpus", "parameters");
-    for (size_t i = 0; i < plan->count; i++) {
-        const struct planned_case *c = &plan->cases[i];
-        char *params = json_print_line(c->suite_case->params);
-        printf("%-24s %-10s %7u %5d  %s\n", c->suite_case->name, c->suite_case->ops->name, c->planned[MODE_TIMING],
-               CPU_COUNT(&c->cpus), c->skipped ? c->why : params);
-        free(params);
-    }
-}
-
-static void print_json(const struct plan *plan) {
-    cJSON *root = cJSON_CreateObject();
-    json_add_string(root, "suite", plan->options->suite->name);
-    cJSON *list = cJSON_AddArrayToObject(root, "cases");
-    for (size_t i = 0; i < plan->count; i++) {
-        const struct planned_case *c = &plan->cases[i];
-        cJSON *object = cJSON_CreateObject();
-        json_add_string(object, "case", c->suite_case->name);
-        json_add_string(object, "bench", c->suite_case->ops->name);
-        json_add_u64(object, "timing_samples", c->planned[MODE_TIMING]);
-        json_add_u64(object, "cpus", (uint64_t)CPU_COUNT(&c->cpus));
-        cJSON_AddItemToObject(object, "params", cJSON_Duplicate(c->suite_case->params, 1));
-        json_add_string(object, "skipped", c->skipped ? c->why : NULL);
-        cJSON_AddItemToArray(list, object);
-    }
-    char *text = json_print_line(root);
-    puts(text);
-    free(text);
-    cJSON_Delete(root);
-}
-
-void plan_print(const struct plan *plan, bool json) {
-    if (json)
-        print_json(plan);
-    else
-        print_text(plan);
 }

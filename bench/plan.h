@@ -14,6 +14,7 @@ struct planned_case {
     bool has_fom;
     bool skipped;
     char why[512];                // skipped
+    double until_pct;             // go on until the interval is so narrow; NaN: do not
     unsigned planned[MODE_COUNT]; // attribution: of all passes together
     unsigned done[MODE_COUNT];
     unsigned invalid;
@@ -62,6 +63,3 @@ void plan_count(struct planned_case *c, enum sample_mode mode, bool valid, doubl
 
 // With --until: plans one more timing sample if the case has all of its own and its interval is still too wide.
 void plan_more(const struct plan *plan, struct planned_case *c);
-
-// Prints the plan as a table, or as one line of JSON, to standard output.
-void plan_print(const struct plan *plan, bool json);

@@ -5,6 +5,7 @@
 
 #include "bench/run.h"
 
+#include <math.h>
 #include <stdio.h>
 
 static void say_complete(struct run *run, const struct planned_case *c) {
@@ -39,7 +40,7 @@ static int run_samples(struct run *run, struct error *err) {
 int run_suite(const struct run_options *options, struct run_summary *out, struct error *err) {
     struct session session;
     struct run run = {.session = &session, .options = options, .summary = out};
-    session_begin(&session, options->budget_s);
+    session_begin(&session, isfinite(options->budget_s) ? options->budget_s : options->suite->budget_s);
     int result = run_open(&run, err);
     if (!result)
         result = session_open(&session, &run, 1, err);
@@ -51,14 +52,5 @@ int run_suite(const struct run_options *options, struct run_summary *out, struct
         result = run_end(&run, result, err);
     run_close(&run);
     session_close(&session);
-    return result;
-}
-
-int run_plan(const struct run_options *options, bool json, struct error *err) {
-    struct plan plan;
-    int result = plan_make(options, &plan, err);
-    if (!result)
-        plan_print(&plan, json);
-    plan_free(&plan);
     return result;
 }

@@ -47,5 +47,5 @@ int run_suite(const struct run_options *options, struct run_summary *out, struct
 // the interval is that of the blocks' ratios of costs. 0, or -1 with `err`.
 int run_pair(const struct run_options options[2], struct run_summary out[2], struct error *err);
 
-// Prints what would run, as a table, or as JSON. 0 or -1.
+// Prints what would run and how long it takes, as a table, or as JSON (dry_run.c). 0 or -1.
 int run_plan(const struct run_options *options, bool json, struct error *err);

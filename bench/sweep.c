@@ -55,11 +55,21 @@ static int check_values(const cJSON *axis, const cJSON *values, struct error *er
     return 0;
 }
 
+// The value that `path` ("depth", "set.depth") has in an object, or NULL.
+static const cJSON *value_at(const cJSON *object, const char *path) {
+    const char *dot = strchr(path, '.');
+    if (!dot)
+        return cJSON_GetObjectItemCaseSensitive(object, path);
+    char *outer = mem_printf("%.*s", (int)(dot - path), path);
+    const cJSON *value = cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(object, outer), dot + 1);
+    free(outer);
+    return value;
+}
+
 // What is fixed and swept at once would have two values.
 static int check_fixed(const struct sweep *sweep, const cJSON *axis, struct error *err) {
     const cJSON *params = cJSON_GetObjectItemCaseSensitive(sweep->object, "params");
-    if (!cJSON_GetObjectItemCaseSensitive(params, axis->string) &&
-        !cJSON_GetObjectItemCaseSensitive(sweep->object, axis->string))
+    if (!value_at(params, axis->string) && !value_at(sweep->object, axis->string))
         return 0;
     return refuse(axis, err, "the case also gives this a fixed value");
 }
@@ -117,9 +127,9 @@ static char *name_of(const struct sweep *sweep, const char *name) {
     return text.text;
 }
 
-// "threads" and "cpus" belong to the case itself; everything else is the bench's.
+// These belong to the case itself; everything else is the bench's.
 static bool is_case_key(const char *name) {
-    return strcmp(name, "threads") == 0 || strcmp(name, "cpus") == 0;
+    return strcmp(name, "threads") == 0 || strcmp(name, "cpus") == 0 || strncmp(name, "environment.", 12) == 0;
 }
 
 // The object in `parent` that has this name; made if it is not there.

@@ -103,6 +103,8 @@ static void work(const struct bench_ops *ops, struct bench_context *context, str
     signal(SIGINT, SIG_DFL);
     signal(SIGTERM, SIG_DFL);
     sched_setaffinity(0, sizeof *context->cpus, context->cpus);
+    const cJSON *variable;
+    cJSON_ArrayForEach(variable, context->environment) setenv(variable->string, variable->valuestring, 1);
     if (ops->setup && ops->setup(context, &shared->error)) {
         report(reports, STEP_FAILED);
         _exit(0);

@@ -169,7 +169,8 @@ static int benches_json(cJSON *list, struct error *err) {
 
 static int is_suite_file(const struct dirent *entry) {
     size_t length = strlen(entry->d_name);
-    return length > 5 && entry->d_name[0] != '.' && strcmp(entry->d_name + length - 5, ".json") == 0;
+    return length > 5 && entry->d_name[0] != '.' && strcmp(entry->d_name + length - 5, ".json") == 0 &&
+           strcmp(entry->d_name, "schema.json") != 0; // what suites look like
 }
 
 // Calls `each` with every suite of the suites folder: its name, and the suite or (NULL) why it cannot be read.

@@ -25,6 +25,7 @@ int kernel_pages_param(const struct bench_context *context, enum kernel_pages *o
         }
     }
     error_set(err, EXIT_CODE_INPUT, "the parameter \"pages\" cannot be \"%s\"", text);
+    bench_param_blame(context, "pages", err);
     return error_why(err, "known are system, 4k, thp and huge");
 }
 

@@ -34,6 +34,7 @@ static int fom(const struct bench_context *context, struct bench_fom *out, struc
     if (!good) {
         error_set(err, EXIT_CODE_INPUT, "the parameter \"behave\" cannot be \"%s\"",
                   bench_param_text(context, "behave"));
+        bench_param_blame(context, "behave", err);
         return error_why(err, "known are %s", params[1].help);
     }
     double seconds;
@@ -43,6 +44,7 @@ static int fom(const struct bench_context *context, struct bench_fom *out, struc
         return -1;
     if (!(seconds >= 0 && seconds <= 86400)) {
         error_set(err, EXIT_CODE_INPUT, "the parameter \"seconds\" cannot be %g", seconds);
+        bench_param_blame(context, "seconds", err);
         return error_why(err, "it must be between 0 and 86400");
     }
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(context->params, "fom");

@@ -61,6 +61,7 @@ static int kernel_param(const struct bench_context *context, enum stream_kernel 
         }
     }
     error_set(err, EXIT_CODE_INPUT, "the parameter \"kernel\" cannot be \"%s\"", text);
+    bench_param_blame(context, "kernel", err);
     return error_why(err, "known are copy, scale, add and triad");
 }
 
@@ -70,6 +71,7 @@ static int order_param(const struct bench_context *context, bool *in_turn, struc
     if (*in_turn || strcmp(text, "alone") == 0)
         return 0;
     error_set(err, EXIT_CODE_INPUT, "the parameter \"order\" cannot be \"%s\"", text);
+    bench_param_blame(context, "order", err);
     return error_why(err, "known are alone and turn");
 }
 

@@ -26,6 +26,7 @@ static int read_params(const struct bench_context *context, enum trap *trap, dou
     *trap = trap_named(name);
     if (*trap == TRAP_COUNT) {
         error_set(err, EXIT_CODE_INPUT, "the parameter \"trap\" cannot be \"%s\"", name);
+        bench_param_blame(context, "trap", err);
         return error_why(err, "known are %s", params[0].help);
     }
     if (bench_param_double(context, "seconds", seconds, err) < 0 || bench_param_u64(context, "steps", steps, err) < 0)
