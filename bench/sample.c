@@ -4,6 +4,7 @@
 #include "bench/worker.h"
 
 #include "core/clock.h"
+#include "core/knock.h"
 #include "core/memory.h"
 #include "core/str.h"
 
@@ -78,6 +79,7 @@ static void observe(struct run *run, struct planned_case *c, enum sample_mode mo
                     struct worker_outcome *outcome, struct collector_output *found) {
     struct sample_window window = {.job = worker_pid(worker), .cpus = &c->cpus, .mode = mode};
     window.pass = mode == MODE_ATTRIBUTION ? plan_next_pass(&run->plan, c) : 0;
+    knock(); // a host that is being recorded knows this guest and its clock by it
     window.start_ns = clock_now_ns();
     collector_set_begin(run->session->collectors, &window);
     worker_go(worker, c->suite_case->timeout_s, &session_stop, outcome);

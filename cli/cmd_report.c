@@ -21,7 +21,8 @@ static const char USAGE[] =
     "Several journals of one side are several machines (or several runs of one).\n"
     "\n"
     "  --baseline JOURNAL  the side to compare with, bare metal usually; repeats\n"
-    "  --host JOURNAL      the host's own record of the same time; repeats\n"
+    "  --host JOURNAL      the host's own record of the same time: its times replace\n"
+    "                      the guest's estimates where it covers them; repeats\n"
     "  --history           the journals are runs of one machine at different times: where\n"
     "                      did its level change? The report is about the newest run\n"
     "  --limit PCT         \"not slower\" means: by less than this (default 0.5%)\n"
@@ -36,6 +37,7 @@ static const char USAGE[] =
     "  metalgap report guest.jsonl --baseline metal.jsonl -o gap.html\n"
     "  metalgap report g1.jsonl g2.jsonl --baseline m1.jsonl --baseline m2.jsonl\n"
     "  metalgap report --history nightly/*.jsonl -o trend.html\n"
+    "  metalgap report guest.jsonl --baseline metal.jsonl --host host.jsonl\n"
     "  metalgap report b.jsonl --baseline a.jsonl --format json\n"
     "\n"
     "Exit codes: 0 done, 2 wrong command line, 3 a journal is bad (place named),\n"
@@ -46,7 +48,9 @@ struct arguments {
     const char **baselines;
     size_t baseline_count;
     size_t baseline_capacity;
-    const char *host;
+    const char **hosts;
+    size_t host_count;
+    size_t host_capacity;
     const char *output;
 };
 
@@ -80,7 +84,7 @@ static int parse_one(int option, struct arguments *args, char **argv) {
         ARRAY_PUSH(args->baselines, args->baseline_count, args->baseline_capacity, optarg);
         return 0;
     case OPTION_HOST:
-        args->host = optarg;
+        ARRAY_PUSH(args->hosts, args->host_count, args->host_capacity, optarg);
         return 0;
     case OPTION_HISTORY:
         args->report.history = true;
@@ -166,13 +170,6 @@ int cmd_report(int argc, char **argv) {
     int code = done - 1;
     if (!done && optind == argc) {
         code = usage_error("%s", "no journal given");
-    } else if (!done && args.host) {
-        struct error err;
-        error_set(&err, EXIT_CODE_LACKS, "--host %s", args.host);
-        error_why(&err, "this version does not join host journals yet");
-        error_remedy(&err, "leave --host out; the guest's own sources make the report");
-        error_print(&err);
-        code = EXIT_CODE_LACKS;
     } else if (!done) {
         if (!args.report.format && !to_standard_output(&args))
             args.report.format = report_format_of_file(args.output);
@@ -182,11 +179,14 @@ int cmd_report(int argc, char **argv) {
         args.report.journal_count = (size_t)(argc - optind);
         args.report.baselines = args.baselines;
         args.report.baseline_count = args.baseline_count;
+        args.report.hosts = args.hosts;
+        args.report.host_count = args.host_count;
         args.report.colour = to_standard_output(&args) && isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
         args.report.command = command;
         code = write_report(&args);
     }
     free(args.baselines);
+    free(args.hosts);
     free(command);
     return code;
 }

@@ -149,6 +149,8 @@ static void keep_sample(struct dataset *set, const struct journal_sample *s) {
         .seq = s->seq,
         .block = s->block,
         .start_ns = s->start_ns,
+        .start_tsc = s->start_tsc,
+        .end_tsc = s->end_tsc,
         .cost = sample_cost(c, s),
         .fom = isnan(s->fom) ? s->wall_s : s->fom,
         .wall_s = s->wall_s,
@@ -240,6 +242,10 @@ static void merge_rank(struct point *into, const struct point *line) {
     }
     if (line->start_ns && (!into->start_ns || line->start_ns < into->start_ns))
         into->start_ns = line->start_ns;
+    if (line->start_tsc < into->start_tsc)
+        into->start_tsc = line->start_tsc;
+    if (line->end_tsc > into->end_tsc)
+        into->end_tsc = line->end_tsc;
     into->wall_s = larger(into->wall_s, line->wall_s);
     into->roi_s = larger(into->roi_s, line->roi_s);
     into->cpu_s = sum_known(into->cpu_s, line->cpu_s);
@@ -323,6 +329,7 @@ void dataset_free(struct dataset *set) {
     names_free(&set->names);
     free(set->cases);
     free(set->notes);
+    free(set->joined);
     free(set->path);
     free(set->name);
     cJSON_Delete(set->header);

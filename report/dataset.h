@@ -13,17 +13,18 @@
 // One observation: one (case, seq, mode), however many ranks wrote a line.
 struct point {
     uint64_t seq;
-    int64_t block;     // pair of an interleaved run, -1 if absent
-    uint64_t start_ns; // of the first line; 0 if absent
-    double cost;       // what is compared: see CONTRACT; the slowest rank's. NaN or <= 0 can't be compared
-    double fom;        // the slowest rank's figure of merit; wall_s where the case has none
-    double wall_s;     // longest of the lines
-    double roi_s;      // longest of the lines
-    double cpu_s;      // CPU time of the job summed over the lines; NaN if not told
-    double foreign;    // share of the CPUs that others used, worst of the lines; NaN if not told
-    double steal_s;    // host.steal told in this observation, for marking outliers
-    uint16_t pass;     // of an attribution sample: index into the case's passes
-    bool valid;        // false if any line says so
+    int64_t block;               // pair of an interleaved run, -1 if absent
+    uint64_t start_ns;           // of the first line; 0 if absent
+    uint64_t start_tsc, end_tsc; // from the first line's beginning to the last one's end; 0 if absent
+    double cost;                 // what is compared: see CONTRACT; the slowest rank's. NaN or <= 0 can't be compared
+    double fom;                  // the slowest rank's figure of merit; wall_s where the case has none
+    double wall_s;               // longest of the lines
+    double roi_s;                // longest of the lines
+    double cpu_s;                // CPU time of the job summed over the lines; NaN if not told
+    double foreign;              // share of the CPUs that others used, worst of the lines; NaN if not told
+    double steal_s;              // host.steal told in this observation, for marking outliers
+    uint16_t pass;               // of an attribution sample: index into the case's passes
+    bool valid;                  // false if any line says so
 };
 
 // What one source says of one cause in one observation.
@@ -37,6 +38,7 @@ struct loss {
     uint8_t basis; // enum obs_basis
     uint8_t trap;  // enum trap: whose unit cost the count was multiplied with; TRAP_COUNT: not told
     bool at_most;  // the seconds are an upper bound: the source says that its unit cost contains more than the cause
+    bool by_host;  // the host said it, not the guest (report/join.h)
 };
 
 // Points and losses of one mode, both ascending by seq.
@@ -97,6 +99,7 @@ struct dataset {
     size_t windows;    // host windows in it
     size_t unknown;    // lines and causes this version does not know
     double end_wall_s; // of the whole run; NaN if not told
+    char *joined;      // one sentence: with which host, how the clocks fit; NULL if it was not joined
 };
 
 // Reads a whole journal ("-": standard input). 0, or -1 with `err` (code 3, place named). dataset_free() in any case.

@@ -71,6 +71,7 @@ static struct ledger_line make_line(struct work *w, enum cause cause, enum obs_s
         .mode = source->group ? source->group->mode : MODE_TIMING,
         .pass = source->group ? source->group->pass : "",
         .at_most = subject.at_most,
+        .by_host = subject.by_host,
         .on_subject = ledger_side_knows(&w->subject, cause, scope),
         .on_baseline = ledger_side_knows(&w->baseline, cause, scope),
         .pct = NAN,
@@ -103,6 +104,10 @@ static struct ledger_line make_line(struct work *w, enum cause cause, enum obs_s
 
 bool ledger_describes(const struct ledger_line *line) {
     return !line->summed && line->basis != BASIS_COUNTED;
+}
+
+const char *ledger_basis_text(const struct ledger_line *line) {
+    return line->by_host && line->basis == BASIS_TIMED ? "timed (host)" : obs_basis_names[line->basis];
 }
 
 static int line_group(const struct ledger_line *line) {

@@ -26,6 +26,7 @@ struct ledger_line {
     const char *pass;      // of attribution samples: their pass; "" where the journal tells none. Borrowed
     bool summed;           // enters the sum: scope cpu or blocked, seconds known
     bool at_most;          // an upper bound: its source's unit cost contains more than the cause
+    bool by_host;          // the subject's seconds are the host's word
     bool on_subject;       // the subject has observations of it
     bool on_baseline;      // so has the baseline; without, it is taken as 0 there
     double pct;            // NaN unless summed
@@ -72,3 +73,6 @@ const struct ledger_observer *ledger_dearest(const struct ledger *ledger);
 // True for a line that tells of time without entering the sum: latencies of requests in flight, and what the probes
 // cost in attribution samples.
 bool ledger_describes(const struct ledger_line *line);
+
+// How the line is known, for readers: "timed", "calibrated", ..., or "timed (host)".
+const char *ledger_basis_text(const struct ledger_line *line);

@@ -184,6 +184,7 @@ struct column {
     struct side_values se;
     struct side_values count;
     bool at_most;
+    bool by_host;
 };
 
 static struct side_values zero_like(const struct side_values *shape) {
@@ -205,7 +206,7 @@ static double unit_drift(const struct dataset *set, const struct loss *loss) {
 static struct column read_column(const struct ledger_side *a, enum cause cause, enum obs_scope scope,
                                  struct ledger_source source) {
     const struct side_values *shape = &source.group->cost;
-    struct column column = {zero_like(shape), zero_like(shape), zero_like(shape), false};
+    struct column column = {zero_like(shape), zero_like(shape), zero_like(shape), false, false};
     size_t place = 0;
     for (size_t r = 0; r < a->side->count; r++) {
         const struct dataset_case *c = a->side->run[r].c;
@@ -226,6 +227,7 @@ static struct column read_column(const struct ledger_side *a, enum cause cause, 
                 variance += loss[j].se * loss[j].se;
                 drifted += unit_drift(a->side->run[r].set, &loss[j]) * (double)loss[j].count;
                 column.at_most |= loss[j].at_most;
+                column.by_host |= loss[j].by_host;
             }
             column.se.store[place++] = sqrt(variance + drifted * drifted);
         }
@@ -288,6 +290,7 @@ struct ledger_entry ledger_side_entry(const struct ledger_side *a, enum cause ca
     struct column column = read_column(a, cause, scope, entry.source);
     entry.seconds = plain_mean(&column.seconds);
     entry.at_most = column.at_most;
+    entry.by_host = column.by_host;
     weigh(a, entry.source.group, shares, &column.seconds);
     weigh(a, entry.source.group, shares, &column.se);
     conclude(a, &column, &entry);

@@ -46,6 +46,7 @@ struct ledger_entry {
     double seconds;              // per observation; NaN if not known
     double count;                // per observation; NaN if not known
     bool at_most;
+    bool by_host; // the host's word
 };
 
 // `shares`: means are of s / (k roi), the share of time, not of cost. `residual` (may be NULL): costs of the timing

@@ -578,6 +578,12 @@ void model_make(struct model *model, const struct dataset *subjects, size_t subj
         model->differences = differences_find(baselines[0].header, subjects[0].header);
     model->sentence = overall_sentence(model);
     model->scope = scope_sentence(model);
+    for (size_t i = 0; i < subject_count; i++)
+        if (subjects[i].joined) {
+            char *scope = mem_printf("%s %s", model->scope, subjects[i].joined);
+            free(model->scope);
+            model->scope = scope;
+        }
 }
 
 void model_free(struct model *model) {

@@ -228,7 +228,7 @@ static void ledger_row(struct str *out, const struct model_case *c, size_t i) {
     if (c->cmp.has_baseline)
         count_cell(out, line->baseline_count, line->basis);
     seconds_cell(out, line->seconds, line->count);
-    str_printf(out, "<td>%s</tr>\n", obs_basis_names[line->basis]);
+    str_printf(out, "<td>%s</tr>\n", ledger_basis_text(line));
 }
 
 static void sum_row(struct str *out, const struct model_case *c, const char *name, double pct, struct stats_interval ci,

@@ -67,6 +67,7 @@ static cJSON *line_object(const struct ledger_line *line) {
     json_add_double(object, "seconds", line->seconds);
     json_add_double(object, "count", line->count);
     json_add_string(object, "basis", obs_basis_names[line->basis]);
+    json_add_string(object, "source", line->by_host ? "host" : "subject");
     json_add_string(object, "scope", obs_scope_names[line->scope]);
     json_add_string(object, "samples", sample_mode_names[line->mode]);
     if (*line->pass)

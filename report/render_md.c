@@ -93,7 +93,7 @@ static void ledger(const struct model_case *c, FILE *out) {
         fprintf(out, "| %s%s%s | ", cause_info(line->cause)->id, model_scope_word(line->scope),
                 line->at_most ? ", at most" : "");
         put_percent(out, line->pct, line->ci);
-        fprintf(out, " | %.0f | %s |\n", line->count, obs_basis_names[line->basis]);
+        fprintf(out, " | %.0f | %s |\n", line->count, ledger_basis_text(line));
     }
     if (!c->cmp.has_baseline)
         return;

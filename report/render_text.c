@@ -189,7 +189,7 @@ static void ledger_table(const struct page *page, const struct model_case *c) {
         char name[64];
         snprintf(name, sizeof name, "%s%s%s", cause_info(line->cause)->id, model_scope_word(line->scope),
                  line->at_most ? ", at most" : "");
-        line_row(page, name, line->pct, line->ci, line->count, obs_basis_names[line->basis]);
+        line_row(page, name, line->pct, line->ci, line->count, ledger_basis_text(line));
     }
     ledger_sums(page, c);
     for (size_t i = 0; i < ledger->observer_count; i++) {

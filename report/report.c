@@ -4,6 +4,7 @@
 
 #include "core/memory.h"
 #include "report/history.h"
+#include "report/join.h"
 #include "report/model.h"
 #include "report/render.h"
 
@@ -34,6 +35,21 @@ static int load_all(struct dataset *sets, const char *const *paths, size_t count
         if (dataset_load(&sets[i], paths[i], err) < 0)
             return -1;
     return 0;
+}
+
+static int join_hosts(const struct report_options *options, struct dataset *guests, struct error *err) {
+    if (options->host_count == 0)
+        return 0;
+    struct host_journal *hosts = mem_alloc(options->host_count * sizeof *hosts);
+    int result = 0;
+    for (size_t i = 0; result == 0 && i < options->host_count; i++)
+        result = host_load(&hosts[i], options->hosts[i], err);
+    for (size_t i = 0; result == 0 && i < options->journal_count; i++)
+        join_guest(&guests[i], hosts, options->host_count);
+    for (size_t i = 0; i < options->host_count; i++)
+        host_free(&hosts[i]);
+    free(hosts);
+    return result;
 }
 
 static int render(const struct renderer *renderer, const struct report_options *options, const struct model *model,
@@ -91,6 +107,8 @@ int report_make(const struct report_options *options, FILE *out, struct error *e
     int result = load_all(sets, options->journals, options->journal_count, err);
     if (result == 0)
         result = load_all(baselines, options->baselines, options->baseline_count, err);
+    if (result == 0)
+        result = join_hosts(options, sets, err);
     if (result == 0) {
         result = make(renderer, options, sets, baselines, out, err);
     }

@@ -16,9 +16,11 @@ struct report_options {
     size_t journal_count;
     const char *const *baselines; // may be none
     size_t baseline_count;
-    bool history;     // the journals are runs of one subject at different times: the newest is the subject, all are its
-                      // history
-    double limit_pct; // verdicts are against this; REPORT_DEFAULT_LIMIT_PCT unless the user said otherwise
+    bool history; // the journals are runs of one subject at different times: the newest is the subject, all are its
+                  // history
+    const char *const *hosts; // journals of the subjects' hosts; may be none
+    size_t host_count;
+    double limit_pct;    // verdicts are against this; REPORT_DEFAULT_LIMIT_PCT unless the user said otherwise
     const char *format;  // "text", "json", ...: see report_formats()
     bool colour;         // escape sequences are wanted (a terminal): text only
     const char *command; // the command line, for the page; may be NULL

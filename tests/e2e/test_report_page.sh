@@ -98,7 +98,9 @@ test_a_bad_journal_leaves_an_older_report_alone() {
 
 test_what_cannot_be_done_is_said() {
     journal guest.jsonl instance guest 0
-    run 4 metalgap report guest.jsonl --host host.jsonl
+    run 3 metalgap report guest.jsonl --host host.jsonl
+    run 3 metalgap report guest.jsonl --host guest.jsonl
+    err_has 'no virtual machine was recorded'
     run 4 metalgap report guest.jsonl -o no/such/folder/x.html
 }
 

@@ -1,0 +1,451 @@
+// SPDX-License-Identifier: Apache-2.0
+// Puts a host's times into a guest's data set; the header states how. May include: core, report.
+#include "report/join.h"
+
+#include "core/memory.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KNOCK_BEFORE_S    5.0   // a sample's knock comes at most so long before it: set-up of collectors
+#define DISAGREE_SE       2.0   // standard errors
+#define DISAGREE_FLOOR    0.001 // of the sample's time: less is not worth a warning
+#define EARLY_KNOCK_SLACK 1e-3  // seconds
+
+// A virtual machine that the guest may be.
+struct match {
+    const struct host_journal *host;
+    const struct host_vm *vm;
+    size_t knocks; // samples with a knock
+    double ratio;  // guest's ticks per host's tick
+    double hz;     // of the guest's counter
+};
+
+static void add_note(struct dataset *set, bool warn, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static void add_note(struct dataset *set, bool warn, const char *format, ...) {
+    va_list args;
+    char text[1024];
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    struct dataset_note note = {.warn = warn, .text = mem_strdup(text)};
+    ARRAY_PUSH(set->notes, set->note_count, set->note_capacity, note);
+}
+
+// --- which virtual machine, and when
+// -----------------------------------------------------------------------------------
+
+// The guest's counter, ticks per second, by any sample: good enough for how long ago a knock was. NaN without one.
+static double clock_hz(const struct dataset *guest) {
+    for (size_t i = 0; i < guest->case_count; i++)
+        for (int mode = 0; mode < MODE_COUNT; mode++)
+            for (size_t p = 0; p < guest->cases[i].mode[mode].count; p++) {
+                const struct point *point = &guest->cases[i].mode[mode].point[p];
+                if (point->end_tsc > point->start_tsc && point->wall_s > 0)
+                    return (double)(point->end_tsc - point->start_tsc) / point->wall_s;
+            }
+    return NAN;
+}
+
+// The last knock at or before a moment of the guest's counter, if it is not too old. NULL if there is none.
+static const struct host_knock *knock_before(const struct match *m, uint64_t guest_tsc) {
+    const struct host_knock *best = NULL;
+    double latest = (double)guest_tsc + EARLY_KNOCK_SLACK * m->hz;
+    for (size_t i = 0; i < m->vm->knock_count; i++) {
+        const struct host_knock *k = &m->vm->knocks[i];
+        double age = (double)guest_tsc - (double)k->guest_tsc;
+        if ((double)k->guest_tsc <= latest && age <= KNOCK_BEFORE_S * m->hz &&
+            (!best || k->guest_tsc > best->guest_tsc))
+            best = k;
+    }
+    return best;
+}
+
+static size_t count_points(const struct dataset *guest) {
+    size_t count = 0;
+    for (size_t i = 0; i < guest->case_count; i++)
+        for (int mode = 0; mode < MODE_COUNT; mode++)
+            for (size_t p = 0; p < guest->cases[i].mode[mode].count; p++)
+                count += guest->cases[i].mode[mode].point[p].end_tsc != 0;
+    return count;
+}
+
+static size_t count_knocks(const struct dataset *guest, const struct match *m) {
+    size_t count = 0;
+    for (size_t i = 0; i < guest->case_count; i++)
+        for (int mode = 0; mode < MODE_COUNT; mode++)
+            for (size_t p = 0; p < guest->cases[i].mode[mode].count; p++) {
+                const struct point *point = &guest->cases[i].mode[mode].point[p];
+                count += point->end_tsc != 0 && knock_before(m, point->start_tsc) != NULL;
+            }
+    return count;
+}
+
+// The rate between both counters: from knocks far apart, else as KVM tells it, else one.
+static double rate(const struct host_vm *vm) {
+    if (vm->knock_count >= 2) {
+        const struct host_knock *a = &vm->knocks[0];
+        const struct host_knock *b = &vm->knocks[vm->knock_count - 1];
+        double guest = (double)b->guest_tsc - (double)a->guest_tsc;
+        double host = (double)b->host_tsc - (double)a->host_tsc;
+        double error = (double)a->error_tsc + (double)b->error_tsc;
+        if (guest > 0 && host > 0 && error < 1e-3 * host)
+            return guest / host;
+    }
+    return vm->ratio;
+}
+
+static struct match try_vm(const struct dataset *guest, const struct host_journal *host, const struct host_vm *vm) {
+    struct match m = {.host = host, .vm = vm, .hz = clock_hz(guest), .ratio = rate(vm)};
+    m.knocks = count_knocks(guest, &m);
+    return m;
+}
+
+static bool named_alike(const struct dataset *guest, const struct host_vm *vm) {
+    return *vm->name && (strcmp(vm->name, guest->host) == 0 || strcmp(vm->name, guest->label) == 0);
+}
+
+// True if one was found. Knocks decide; else a name; else there must be one alone.
+static bool find_match(const struct dataset *guest, const struct host_journal *hosts, size_t host_count,
+                       struct match *out) {
+    size_t with_offset = 0;
+    size_t named = 0;
+    *out = (struct match){0};
+    struct match by_offset = {0};
+    struct match by_name = {0};
+    for (size_t h = 0; h < host_count; h++)
+        for (size_t v = 0; v < hosts[h].vm_count; v++) {
+            struct match m = try_vm(guest, &hosts[h], &hosts[h].vms[v]);
+            if (m.knocks > out->knocks)
+                *out = m;
+            if (!m.vm->has_offset)
+                continue;
+            with_offset++;
+            by_offset = m;
+            if (named_alike(guest, m.vm)) {
+                named++;
+                by_name = m;
+            }
+        }
+    if (out->knocks)
+        return true;
+    if (named == 1)
+        *out = by_name;
+    else if (with_offset == 1)
+        *out = by_offset;
+    return out->vm != NULL;
+}
+
+// A moment of the guest's counter by the host's.
+static double host_time(const struct match *m, uint64_t guest_tsc) {
+    const struct host_knock *k = knock_before(m, guest_tsc);
+    if (!k && m->knocks) { // in a run with knocks: the nearest one serves
+        for (size_t i = 0; i < m->vm->knock_count; i++)
+            if (!k || fabs((double)m->vm->knocks[i].guest_tsc - (double)guest_tsc) <
+                          fabs((double)k->guest_tsc - (double)guest_tsc))
+                k = &m->vm->knocks[i];
+    }
+    if (k)
+        return (double)k->host_tsc + ((double)guest_tsc - (double)k->guest_tsc) / m->ratio;
+    return ((double)guest_tsc - m->vm->offset) / m->ratio;
+}
+
+// --- one sample
+// --------------------------------------------------------------------------------------------------------
+
+struct sum {
+    double seconds, count, variance;
+};
+
+// What the host says of one sample.
+struct word {
+    struct sum of[CAUSE_COUNT][SCOPE_COUNT];
+    double covered; // share of the sample
+};
+
+static void add_window(const struct match *m, const struct host_window *w, double share, struct word *word,
+                       struct series *series) {
+    for (size_t i = 0; i < w->count; i++) {
+        const struct host_loss *loss = &m->vm->losses[w->first + i];
+        struct sum *sum = &word->of[loss->cause][loss->scope];
+        sum->seconds += share * loss->seconds;
+        sum->count += share * (double)loss->count;
+        sum->variance += loss->seconds * loss->seconds * share * (1 - share);
+        if (!series || share < 0.5 || loss->hist == SIZE_MAX)
+            continue;
+        if (!series->hist[loss->cause])
+            series->hist[loss->cause] = mem_alloc(sizeof(struct hist));
+        hist_merge(series->hist[loss->cause], &m->host->hists[loss->hist]);
+    }
+}
+
+// `series` gets the durations; NULL: not wanted.
+static struct word ask(const struct match *m, const struct point *point, struct series *series) {
+    struct word word = {0};
+    double begin = host_time(m, point->start_tsc);
+    double end = begin + (double)(point->end_tsc - point->start_tsc) / m->ratio;
+    double *covered = mem_alloc((m->vm->vcpus + 1) * sizeof *covered);
+    for (size_t i = 0; i < m->vm->window_count; i++) {
+        const struct host_window *w = &m->vm->windows[i];
+        double from = fmax((double)w->start_tsc, begin);
+        double to = fmin((double)w->end_tsc, end);
+        if (to <= from)
+            continue;
+        covered[w->vcpu] += to - from;
+        add_window(m, w, (to - from) / (double)(w->end_tsc - w->start_tsc), &word, series);
+    }
+    for (unsigned v = 0; v < m->vm->vcpus; v++)
+        word.covered = fmax(word.covered, end > begin ? covered[v] / (end - begin) : 0);
+    free(covered);
+    return word;
+}
+
+// --- one case and mode
+// --------------------------------------------------------------------------------------------------
+
+static bool is_hosts_word(enum cause cause, enum obs_scope scope) {
+    enum cause_family family = cause_info(cause)->family;
+    return scope == SCOPE_CPU && (family == FAMILY_EXIT || family == FAMILY_HOST);
+}
+
+// True if windows cover every sample that counts.
+static bool all_covered(const struct match *m, const struct series *series, size_t *covered, size_t *counting) {
+    *covered = *counting = 0;
+    for (size_t i = 0; i < series->count; i++) {
+        const struct point *point = &series->point[i];
+        if (!point_counts(point))
+            continue;
+        (*counting)++;
+        if (point->end_tsc > point->start_tsc && ask(m, point, NULL).covered >= JOIN_COVERED)
+            (*covered)++;
+    }
+    return *counting > 0 && *covered == *counting;
+}
+
+// The best of the guest's own seconds of a cause, summed over the samples: what the ledger would take.
+static bool guests_word(const struct series *series, enum cause cause, struct sum *out, bool *at_most) {
+    static const enum obs_basis order[] = {BASIS_TIMED, BASIS_SAMPLED, BASIS_CALIBRATED};
+    for (size_t b = 0; b < ARRAY_LEN(order); b++) {
+        bool found = false;
+        *out = (struct sum){0};
+        *at_most = false;
+        for (size_t i = 0; i < series->loss_count; i++) {
+            const struct loss *loss = &series->loss[i];
+            if (loss->cause != cause || loss->scope != SCOPE_CPU || loss->basis != order[b])
+                continue;
+            found = true;
+            out->seconds += loss->seconds;
+            out->count += (double)loss->count;
+            // A calibrated unit cost is wrong in all samples alike: its errors add, others' squares do.
+            out->variance = order[b] == BASIS_CALIBRATED ? pow(sqrt(out->variance) + loss->se, 2)
+                                                         : out->variance + loss->se * loss->se;
+            *at_most |= loss->at_most;
+        }
+        if (found)
+            return true;
+    }
+    return false;
+}
+
+static void compare_words(struct dataset *guest, const struct dataset_case *c, const struct series *series,
+                          const struct sum *host, double time_s) {
+    for (int cause = 0; cause < CAUSE_COUNT; cause++) {
+        struct sum own;
+        bool at_most;
+        // Halts: the guest knows how often, the host what waking took. Hidden time is what no clock tells the guest.
+        if (!is_hosts_word((enum cause)cause, SCOPE_CPU) || cause == CAUSE_EXIT_HALT || cause == CAUSE_HOST_HIDDEN ||
+            !guests_word(series, (enum cause)cause, &own, &at_most))
+            continue;
+        double gap = own.seconds - host[cause].seconds;
+        double error = sqrt(own.variance + host[cause].variance);
+        if (fabs(gap) <= DISAGREE_SE * error || fabs(gap) <= DISAGREE_FLOOR * time_s || (at_most && gap > 0))
+            continue;
+        add_note(guest, true,
+                 "%s: %s: the guest's own estimate, %.3g s (%.0f times), and what the host timed, %.3g s (%.0f times), "
+                 "differ by more than both errors together (%.2g s); the host's is used",
+                 c->name, cause_info((enum cause)cause)->id, own.seconds, own.count, host[cause].seconds,
+                 host[cause].count, DISAGREE_SE * error);
+    }
+}
+
+static void drop_guests_word(struct series *series) {
+    size_t kept = 0;
+    for (size_t i = 0; i < series->loss_count; i++) {
+        const struct loss *loss = &series->loss[i];
+        if (!is_hosts_word((enum cause)loss->cause, (enum obs_scope)loss->scope))
+            series->loss[kept++] = *loss;
+    }
+    series->loss_count = kept;
+    for (int cause = 0; cause < CAUSE_COUNT; cause++)
+        if (is_hosts_word((enum cause)cause, SCOPE_CPU)) {
+            free(series->hist[cause]);
+            series->hist[cause] = NULL;
+        }
+}
+
+static int compare_losses(const void *a, const void *b) {
+    uint64_t x = ((const struct loss *)a)->seq;
+    uint64_t y = ((const struct loss *)b)->seq;
+    return (x > y) - (x < y);
+}
+
+static void add_losses(struct series *series, uint64_t seq, const struct word *word, bool at_most,
+                       const bool told[CAUSE_COUNT][SCOPE_COUNT]) {
+    for (int cause = 0; cause < CAUSE_COUNT; cause++)
+        for (int scope = 0; scope < SCOPE_COUNT; scope++) {
+            const struct sum *sum = &word->of[cause][scope];
+            if (!told[cause][scope])
+                continue;
+            struct loss loss = {.seq = seq,
+                                .count = (uint64_t)llround(sum->count),
+                                .seconds = sum->seconds,
+                                .se = sqrt(sum->variance),
+                                .cause = (uint8_t)cause,
+                                .scope = (uint8_t)scope,
+                                .basis = BASIS_TIMED,
+                                .at_most = at_most && scope == SCOPE_CPU,
+                                .by_host = true};
+            ARRAY_PUSH(series->loss, series->loss_count, series->loss_capacity, loss);
+        }
+}
+
+// What the host is to speak of: what it or the guest saw of its own families, and backends if the guest saw none.
+static void what_to_tell(const struct series *series, const struct sum total[CAUSE_COUNT][SCOPE_COUNT],
+                         bool told[CAUSE_COUNT][SCOPE_COUNT]) {
+    bool guest[CAUSE_COUNT] = {false};
+    for (size_t i = 0; i < series->loss_count; i++)
+        guest[series->loss[i].cause] = true;
+    for (int cause = 0; cause < CAUSE_COUNT; cause++)
+        for (int scope = 0; scope < SCOPE_COUNT; scope++) {
+            bool seen = total[cause][scope].count > 0 || total[cause][scope].seconds > 0;
+            if (is_hosts_word((enum cause)cause, (enum obs_scope)scope))
+                told[cause][scope] = seen || (guest[cause] && cause != CAUSE_HOST_HIDDEN);
+            else
+                told[cause][scope] = seen && !guest[cause];
+        }
+}
+
+static void join_series(struct dataset *guest, struct dataset_case *c, struct series *series, const struct match *m) {
+    struct sum total[CAUSE_COUNT][SCOPE_COUNT] = {{{0}}};
+    struct sum cpu[CAUSE_COUNT] = {{0}};
+    bool told[CAUSE_COUNT][SCOPE_COUNT];
+    bool at_most = c->cpus > 0 && c->cpus < m->vm->vcpus;
+    double time_s = 0;
+    struct word *words = mem_alloc((series->count + 1) * sizeof *words);
+    struct series durations = {0};
+    for (size_t i = 0; i < series->count; i++) {
+        if (series->point[i].end_tsc > series->point[i].start_tsc)
+            words[i] = ask(m, &series->point[i], &durations);
+        time_s += series->point[i].wall_s;
+        for (int cause = 0; cause < CAUSE_COUNT; cause++)
+            for (int scope = 0; scope < SCOPE_COUNT; scope++) {
+                total[cause][scope].seconds += words[i].of[cause][scope].seconds;
+                total[cause][scope].count += words[i].of[cause][scope].count;
+                total[cause][scope].variance += words[i].of[cause][scope].variance;
+            }
+    }
+    for (int cause = 0; cause < CAUSE_COUNT; cause++)
+        cpu[cause] = total[cause][SCOPE_CPU];
+    if (!at_most)
+        compare_words(guest, c, series, cpu, time_s);
+    what_to_tell(series, total, told);
+    drop_guests_word(series);
+    for (size_t i = 0; i < series->count; i++) {
+        add_losses(series, series->point[i].seq, &words[i], at_most, told);
+        series->point[i].steal_s = words[i].of[CAUSE_HOST_STEAL][SCOPE_CPU].seconds;
+    }
+    qsort(series->loss, series->loss_count, sizeof *series->loss, compare_losses);
+    for (int cause = 0; cause < CAUSE_COUNT; cause++) {
+        if (durations.hist[cause] && !series->hist[cause])
+            series->hist[cause] = durations.hist[cause];
+        else
+            free(durations.hist[cause]);
+    }
+    free(words);
+}
+
+// --- the whole journal
+// --------------------------------------------------------------------------------------------------
+
+static void tell_match(struct dataset *guest, const struct match *m) {
+    const struct host_vm *vm = m->vm;
+    const char *label = m->host->label;
+    unsigned long long pid = vm->pid;
+    if (m->knocks) {
+        double worst = 0;
+        for (size_t i = 0; i < vm->knock_count; i++)
+            worst = fmax(worst, (double)vm->knocks[i].error_tsc);
+        const struct host_knock *k = &vm->knocks[vm->knock_count - 1];
+        guest->joined = mem_printf(
+            "The exits of %s were timed on its host %s (virtual machine %s, pid %llu, known by "
+            "its knocks before %zu samples; its TSC is %.0f ticks from the host's, to within "
+            "%.3g us).",
+            guest->name, label, vm->name, pid, m->knocks, (double)k->guest_tsc - (double)k->host_tsc * m->ratio,
+            worst / m->hz * 1e6);
+        return;
+    }
+    guest->joined = mem_printf(
+        "The exits of %s were timed on its host %s (virtual machine %s, pid %llu, by KVM's own "
+        "tsc_offset of %.0f ticks, since no knocks of it were recorded).",
+        guest->name, label, vm->name, pid, vm->offset);
+    if (vm->offset_changed)
+        add_note(guest, true, "the virtual machine's tsc_offset changed while the host was recorded");
+}
+
+static void join_case(struct dataset *guest, struct dataset_case *c, const struct match *m) {
+    size_t covered[MODE_COUNT];
+    size_t counting[MODE_COUNT];
+    for (int mode = 0; mode < MODE_COUNT; mode++) {
+        struct series *series = &c->mode[mode];
+        if (all_covered(m, series, &covered[mode], &counting[mode]))
+            join_series(guest, c, series, m);
+        else if (counting[mode])
+            add_note(guest, true,
+                     "%s: the host's windows cover %zu of %zu %s samples: the guest's own estimates are kept there",
+                     c->name, covered[mode], counting[mode], sample_mode_names[mode]);
+    }
+    if (c->cpus > 0 && c->cpus < m->vm->vcpus)
+        add_note(guest, false,
+                 "%s ran on %g of %u vCPUs, and the host's times are of all of them: they are upper bounds", c->name,
+                 c->cpus, m->vm->vcpus);
+}
+
+static void tell_host(struct dataset *guest, const struct host_journal *host) {
+    if (host->truncated)
+        add_note(guest, true, "%s: the last line is cut off and was dropped", host->path);
+    for (size_t i = 0; i < host->warning_count; i++)
+        add_note(guest, true, "host %s: %s", host->label, host->warnings[i]);
+}
+
+void join_guest(struct dataset *guest, const struct host_journal *hosts, size_t host_count) {
+    struct match m;
+    const cJSON *nodes = cJSON_GetObjectItemCaseSensitive(guest->header, "nodes");
+    if (count_points(guest) == 0) {
+        add_note(guest, true, "not joined with a host: its samples have no TSC stamps");
+        return;
+    }
+    if (cJSON_GetArraySize(nodes) > 1) {
+        add_note(guest, true, "not joined with a host: it ran on several nodes, whose counters differ");
+        return;
+    }
+    if (!find_match(guest, hosts, host_count, &m)) {
+        add_note(guest, true,
+                 "not joined with a host: none of its virtual machines saw this guest's knocks, and none can be told "
+                 "by its name and tsc_offset");
+        return;
+    }
+    tell_host(guest, m.host);
+    if (!m.vm->timed) {
+        add_note(guest, true,
+                 "not joined with the host %s: it only counted, since kvm_exit never fired there; the guest's own "
+                 "estimates are kept",
+                 m.host->label);
+        return;
+    }
+    tell_match(guest, &m);
+    for (size_t i = 0; i < guest->case_count; i++)
+        join_case(guest, &guest->cases[i], &m);
+}
