@@ -38,7 +38,7 @@ struct sched_entity {
 };
 
 struct task_struct {
-    int pid; // 0: idle
+    int pid; // the thread; 0: idle
     struct sched_entity se;
     struct mm_struct *mm;
     struct signal_struct *signal;
