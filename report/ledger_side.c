@@ -256,9 +256,18 @@ static void weigh(const struct ledger_side *a, const struct ledger_group *group,
     }
 }
 
+// Whether means scatter no more than their own errors explain: their variance against that of the source, by the 95 %
+// point of chi-square over its degrees of freedom (Wilson and Hilferty 1931).
+static bool explained_by(double own, const struct stats_mean *mean) {
+    double part = 2 / (9 * mean->df);
+    double limit = pow(1 - part + 1.645 * sqrt(part), 3);
+    return own > 0 && mean->df > 0 && mean->se * mean->se <= own * own * limit;
+}
+
 // The mean of a column. A timer's or sampler's error is new in each observation, so it is in their spread already, if
-// there is a spread to see; of a single observation it is all that is known. A unit cost is wrong in all of them alike:
-// that error is `common`, and does not shrink with their number.
+// there is a spread to see; of a single observation it is all that is known, and of few that scatter no more than it
+// says it is known better than their spread. A unit cost is wrong in all of them alike: that error is `common`, and does
+// not shrink with their number.
 static void conclude(const struct ledger_side *a, const struct column *column, struct ledger_entry *entry) {
     entry->cost = side_mean(&column->seconds, a->time);
     bool calibrated = entry->source.basis == BASIS_CALIBRATED;
@@ -268,6 +277,7 @@ static void conclude(const struct ledger_side *a, const struct column *column, s
     double own = calibrated ? 0 : sqrt(squares) / (double)column->se.count;
     entry->common = calibrated ? plain_mean(&column->se) : 0;
     if (isfinite(entry->cost.se)) {
+        entry->cost.df = explained_by(own, &entry->cost) ? INFINITY : entry->cost.df;
         entry->cost.se = fmax(entry->cost.se, own);
     } else if (own > 0 || entry->common > 0) {
         entry->cost.se = own;

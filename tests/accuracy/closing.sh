@@ -1,0 +1,105 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Does the ledger close? A pair of which one half is known to lose time to one cause is made on this machine: the same
+# work without and with exits of one kind, in turn (`run --ab`), all collectors on. TRUE is by how much the half with
+# exits is slower (difference of the means), TOLD the sum of all causes, STDERR that of the unexplained rest. Right is
+# where the rest is at most 10 % of the overhead, and its interval's half-width at most 25 % of it.
+# A busy neighbour inside the guest is the counter-test: it must be told as the guest's own (guest.*); of what goes to the
+# hypervisor (exit.*, host.*) no more than 3 standard errors or 2 % may be told.
+# Usage: B=BUILDDIR tests/accuracy/closing.sh [KIND]...     cpuid hypercall timer ipi neighbour; all without
+set -eu
+# shellcheck source=tests/accuracy/lib.sh
+. "$(dirname "$0")/lib.sh"
+table "The ledger of a pair that differs in one known cause"
+[ "$(id -u)" -eq 0 ] || { not_here "closing" "eBPF needs root"; exit 0; }
+[ $# -gt 0 ] || set -- cpuid hypercall timer ipi neighbour
+: "${REPS:=10}"
+B=$(cd "$B" && pwd)
+out=$(mktemp -d)
+neighbour=
+# shellcheck disable=SC2317 # called by trap
+end() {
+    [ -z "$neighbour" ] || kill -KILL "$neighbour" 2>/dev/null || true
+    rm -rf "$out"
+}
+trap end EXIT
+
+# pair KIND CPUS WITHOUT WITH: two argument lists of an injector
+pair() {
+    rm -rf "$out/ab"
+    "$B/metalgap" run --ab "without=$3" --ab "with=$4" -o "$out/ab" --reps "$REPS" --cpus "$2" --quiet-wait 0 \
+        >/dev/null 2>"$out/log" || { cat "$out/log" >&2; return 1; }
+    "$B/metalgap" report "$out/ab/with.jsonl" --baseline "$out/ab/without.jsonl" --format json >"$out/report.json"
+}
+
+verdict() {
+    python3 - "$1" "$out/report.json" <<'PY'
+import json, sys
+kind, case = sys.argv[1], json.load(open(sys.argv[2], encoding="utf-8"))["cases"][0]
+names = {"cpuid": "CPUID exits", "hypercall": "hypercall exits", "timer": "timer arming", "ipi": "IPIs",
+         "neighbour": "busy neighbour"}
+overhead = case["overhead"]["mean_pct"]
+lines = [l for l in case["ledger"] if l["basis"] != "counted"]
+for line in lines:
+    print(f"    {line['cause']:18} {line['pct']:8.2f} %  {line['ci']}  {line['basis']}", file=sys.stderr)
+rest, half = 0, 0
+if kind == "neighbour":
+    own = [l for l in lines if l["family"] == "guest"]
+    theirs = [l for l in lines if l["family"] in ("exit", "host")]
+    told = sum(l["pct"] for l in theirs)
+    half = sum(((l["ci"][1] - l["ci"][0]) / 2) ** 2 for l in theirs) ** 0.5
+    right = abs(told) <= max(1.5 * half, 2)
+    print("busy neighbour: hypervisor", "% of base", "0.00", f"{told:.2f}", f"{half / 1.96:.2f}",
+          "ok" if right else "WRONG", sep="\t")
+    told = sum(l["pct"] for l in own)
+    half = sum(((l["ci"][1] - l["ci"][0]) / 2) ** 2 for l in own) ** 0.5
+    right = abs(told - overhead) <= max(0.1 * overhead, 1.5 * half)
+    print("busy neighbour: guest", "% of base", f"{overhead:.2f}", f"{told:.2f}", f"{half / 1.96:.2f}",
+          "ok" if right else "WRONG", sep="\t")
+    sys.exit(0)
+rest, ci = case["unexplained"]["pct"], case["unexplained"]["ci"]
+half = (ci[1] - ci[0]) / 2
+right = abs(rest) <= 0.1 * overhead and half <= 0.25 * overhead
+why = "ok" if right else f"rest {rest:.1f} +- {half:.1f}"
+print("closing: " + names[kind], "% of base", f"{overhead:.2f}", f"{case['explained_pct']:.2f}", f"{half / 1.96:.2f}",
+      why, sep="\t")
+PY
+}
+
+status=0
+for kind; do
+    code=0
+    case $kind in
+    cpuid | hypercall)
+        tool="$B/tests/user_injector $kind"
+        $tool 1 1 || code=$?
+        [ $code -eq 0 ] || { not_here "$kind" "this processor does not have that instruction"; continue; }
+        pair "$kind" 0 "$tool 0 10000" "$tool 100000 10000" || { status=1; continue; }
+        ;;
+    timer)
+        pair timer 0 "$B/tests/kernel_injector timer 0 60000" "$B/tests/kernel_injector timer 60000 60000" ||
+            { status=1; continue; }
+        ;;
+    ipi)
+        [ "$(nproc)" -gt 1 ] || { not_here "IPIs" "there is one CPU only"; continue; }
+        pair ipi 0-1 "$B/tests/kernel_injector ipi 0 8000" "$B/tests/kernel_injector ipi 8000 8000" ||
+            { status=1; continue; }
+        ;;
+    neighbour)
+        (exec taskset -c 0 bash -c 'while :; do :; done') &
+        neighbour=$!
+        kill -STOP "$neighbour"
+        pair neighbour 0 "$B/tests/user_injector neighbour 0 10000" \
+            "$B/tests/user_injector neighbour $neighbour 10000" || { status=1; continue; }
+        kill -KILL "$neighbour"
+        wait "$neighbour" 2>/dev/null || true
+        neighbour=
+        ;;
+    *)
+        echo "closing.sh: there is no kind $kind" >&2
+        exit 2
+        ;;
+    esac
+    verdict "$kind" | rows || status=1
+done
+exit $status
