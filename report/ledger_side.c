@@ -266,8 +266,8 @@ static bool explained_by(double own, const struct stats_mean *mean) {
 
 // The mean of a column. A timer's or sampler's error is new in each observation, so it is in their spread already, if
 // there is a spread to see; of a single observation it is all that is known, and of few that scatter no more than it
-// says it is known better than their spread. A unit cost is wrong in all of them alike: that error is `common`, and does
-// not shrink with their number.
+// says it is known better than their spread. A unit cost is wrong in all of them alike: that error is `common`, and
+// does not shrink with their number.
 static void conclude(const struct ledger_side *a, const struct column *column, struct ledger_entry *entry) {
     entry->cost = side_mean(&column->seconds, a->time);
     bool calibrated = entry->source.basis == BASIS_CALIBRATED;
