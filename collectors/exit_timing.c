@@ -401,6 +401,15 @@ static struct probe_cost cost_of(const struct bpf_program *program) {
     return probe_cost_read(program, &cost) ? (struct probe_cost){0} : cost;
 }
 
+// What began before a sample is not ended in it.
+static void forget_begun(struct exit_timing *t) {
+    for (size_t cpu = 0; cpu < t->cpu_count; cpu++) {
+        memset(t->cpus[cpu].slots, 0, sizeof t->cpus[cpu].slots);
+        t->cpus[cpu].wait_end = 0;
+        t->cpus[cpu].call = 0;
+    }
+}
+
 static int exit_timing_begin(void *state, const struct sample_window *window, struct error *err) {
     struct exit_timing *t = state;
     t->switches = bpf_program__attach(t->bpf->progs.on_sched_switch);
@@ -422,6 +431,7 @@ static int exit_timing_begin(void *state, const struct sample_window *window, st
             part->before[p] = cost_of(part->programs[p]);
         attach(part); // one that does not attach any more has seen nothing
     }
+    forget_begun(t);
     memcpy(t->before, t->cpus, map_bytes(t));
     return 0;
 }

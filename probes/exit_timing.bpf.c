@@ -107,7 +107,7 @@ static __always_inline void close_round(struct timing_cpu *cpu) {
     __u64 start = slot->begin;
     __u64 done = cpu->wait_end;
     slot->begin = 0;
-    if (start && done)
+    if (start && done && slot->switches == cpu->wait_switches) // nobody else ran meanwhile: the sender did wait
         record(row, TIMING_IPI_WAIT, done > start ? done - start : 0);
     else if (start)
         row->unpaired++;
@@ -141,7 +141,8 @@ int on_csd_queue_cpu(struct bpf_raw_tracepoint_args *ctx) {
         return 0;
     if (!cpu || !other || (BPF_CORE_READ(call, node.u_flags) & CSD_TYPE_MASK) != CSD_TYPE_SYNC)
         return 0;
-    if (!cpu->slots[TIMING_IPI_WAIT].begin || cpu->sent) {
+    // Where an interrupt is on its way already, no other is sent.
+    if (!cpu->slots[TIMING_IPI_WAIT].begin || cpu->sent || cpu->wait_end) {
         close_round(cpu);
         cpu->sent = 0;
         cpu->wait_end = 0;
@@ -162,8 +163,10 @@ int on_csd_function_exit(struct bpf_raw_tracepoint_args *ctx) {
     __u32 caller = cpu->caller;
     struct timing_cpu *other = bpf_map_lookup_elem(&cpus, &caller);
     cpu->call = 0;
-    if (other)
-        other->wait_end = bpf_ktime_get_ns();
+    if (!other)
+        return 0;
+    other->wait_switches = other->switches;
+    other->wait_end = bpf_ktime_get_ns();
     return 0;
 }
 

@@ -44,17 +44,18 @@ struct timing_slot {
 struct timing_cpu {
     struct timing_row rows[WHOSE_COUNT][TIMING_EVENTS];
     struct timing_slot slots[TIMING_EVENTS];
-    unsigned long long covered;  // ns in events so far: what an outer event takes out of its own time
-    unsigned long long switches; // context switches so far
-    unsigned long long late_ns;  // lateness of the timer that expires now
-    unsigned long long wait_end; // when the latest of the called CPUs had done its part; 0: none has yet
-    unsigned long long call;     // the call that another CPU has sent here, an address
-    unsigned int caller;         // that CPU
-    unsigned int wait_whose;     // enum probe_whose: who began the round of calls
-    unsigned int sent;           // calls have been sent; the next one begins another round
-    unsigned int waking;         // a timer expires on this CPU, which was idle
-    unsigned int order;          // of the page that the fault under way was given; NO_PAGE: none yet
-    unsigned int current;        // enum probe_whose: the task that runs now
+    unsigned long long covered;       // ns in events so far: what an outer event takes out of its own time
+    unsigned long long switches;      // context switches so far
+    unsigned long long late_ns;       // lateness of the timer that expires now
+    unsigned long long wait_end;      // when the latest of the called CPUs had done its part; 0: none has yet
+    unsigned long long wait_switches; // `switches` at that time
+    unsigned long long call;          // the call that another CPU has sent here, an address
+    unsigned int caller;              // that CPU
+    unsigned int wait_whose;          // enum probe_whose: who began the round of calls
+    unsigned int sent;                // calls have been sent; the next one begins another round
+    unsigned int waking;              // a timer expires on this CPU, which was idle
+    unsigned int order;               // of the page that the fault under way was given; NO_PAGE: none yet
+    unsigned int current;             // enum probe_whose: the task that runs now
 } __attribute__((aligned(64)));
 
 #define NO_PAGE 0xffffffffU

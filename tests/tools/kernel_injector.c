@@ -6,7 +6,7 @@
 //   ipi     membarrier(2) TOTAL times; a thread runs on another CPU during COUNT of them, so that it is interrupted
 //   touch   touches TOTAL pages for the first time; COUNT of them are new to this process, the others were given back
 //           just before
-// Prints {"kind", "count", "wall_s"}: the time of these operations; for touch, "count" is how many pages were slow:
+// Prints {"kind", "count", "cpu_s"}: the CPU time of these operations; for touch, "count" is how many pages were slow:
 // whether the host had backed a page is not ours to choose. Exits with 77 where the kind cannot be had.
 #include "core/clock.h"
 #include "core/memory.h"
@@ -21,6 +21,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PAGE 4096U
@@ -32,6 +33,13 @@ static void bind(const cpu_set_t *allowed, int which) {
         if (CPU_ISSET(cpu, allowed) && which-- == 0)
             CPU_SET(cpu, &one);
     sched_setaffinity(0, sizeof one, &one);
+}
+
+// CPU time of this thread: other programs on its CPU do not count.
+static double cpu_s(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
 static int no(const char *why) {
@@ -49,15 +57,15 @@ static double timers(const cpu_set_t *allowed, size_t *count, size_t total) {
     int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
     if (fd < 0)
         no("no timerfd");
-    uint64_t begin = clock_now_ns();
+    double begin = cpu_s();
     for (size_t i = 0; i < total; i++) {
         bool inject = i * *count / total != (i + 1) * *count / total; // spread evenly
         timerfd_settime(fd, 0, inject ? &soon : &late, NULL);
         timerfd_settime(fd, 0, &never, NULL);
     }
-    double wall_s = (double)(clock_now_ns() - begin) * 1e-9;
+    double seconds = cpu_s() - begin;
     close(fd);
-    return wall_s;
+    return seconds;
 }
 
 // --- ipi ------------------------------------------------------------------------------------------------------------
@@ -76,35 +84,32 @@ static void *spin(void *argument) {
     return NULL;
 }
 
-// One membarrier; its seconds.
-static double barrier(void) {
-    uint64_t begin = clock_now_ns();
-    syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
-    return (double)(clock_now_ns() - begin) * 1e-9;
+// Membarriers while the peer runs; NULL: without one. Their CPU time.
+static double barriers(size_t n, struct peer *peer) {
+    double sum_s = 0;
+    for (size_t i = 0; i < n; i++) {
+        // A peer that something else keeps from running is not interrupted: waited for.
+        unsigned long rounds = peer ? atomic_load_explicit(&peer->rounds, memory_order_relaxed) : 0;
+        while (peer && atomic_load_explicit(&peer->rounds, memory_order_relaxed) == rounds)
+            ;
+        double begin = cpu_s();
+        syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+        sum_s += cpu_s() - begin;
+    }
+    return sum_s;
 }
 
 static double ipis(const cpu_set_t *allowed, size_t *count, size_t total) {
     struct peer peer = {.allowed = allowed};
     pthread_t thread;
-    double wall_s = 0;
     if (CPU_COUNT(allowed) < 2 || syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) < 0)
         no("it takes two CPUs and membarrier");
     if (pthread_create(&thread, NULL, spin, &peer))
         no("no second thread");
-    for (size_t done = 0; done < *count;) {
-        unsigned long rounds = atomic_load_explicit(&peer.rounds, memory_order_relaxed);
-        double seconds = barrier();
-        // A peer that is not running is not interrupted.
-        if (atomic_load_explicit(&peer.rounds, memory_order_relaxed) == rounds)
-            continue;
-        wall_s += seconds;
-        done++;
-    }
+    double sum_s = barriers(*count, &peer);
     atomic_store(&peer.stop, true);
     pthread_join(thread, NULL);
-    for (size_t i = *count; i < total; i++)
-        wall_s += barrier();
-    return wall_s;
+    return sum_s + barriers(total - *count, NULL);
 }
 
 // --- touch ----------------------------------------------------------------------------------------------------------
@@ -119,35 +124,33 @@ static char *pages(size_t n) {
 
 static double touch(char *memory, size_t n, size_t *slow) {
     enum { SLOW_NS = 8000 }; // a page that the host has backed takes 1 to 2 us
-    double wall_s = 0;
+    double begin = cpu_s();
     for (size_t i = 0; i < n; i++) {
-        uint64_t begin = clock_now_ns();
+        uint64_t from = clock_now_ns();
         ((volatile char *)memory)[i * PAGE] = 1;
-        uint64_t ns = clock_now_ns() - begin;
-        *slow += ns > SLOW_NS;
-        wall_s += (double)ns * 1e-9;
+        *slow += clock_now_ns() - from > SLOW_NS;
     }
-    return wall_s;
+    return cpu_s() - begin;
 }
 
 static double touches(const cpu_set_t *allowed, size_t *count, size_t total) {
     (void)allowed;
-    enum { AGAIN = 1024 }; // few, so that the kernel hands the same pages out again
+    enum { AGAIN = 8192 }; // the kernel hands the same pages out again; more than caches hold, as with new ones
     char *again = pages(AGAIN);
     char *fresh = pages(*count);
     size_t slow = 0;
     size_t ignored = 0;
-    double wall_s = 0;
+    double sum_s = 0;
     memset(again, 1, (size_t)AGAIN * PAGE);
     for (size_t left = total - *count; left > 0;) {
         size_t now = left < AGAIN ? left : AGAIN;
         madvise(again, (size_t)AGAIN * PAGE, MADV_DONTNEED);
-        wall_s += touch(again, now, &ignored);
+        sum_s += touch(again, now, &ignored);
         left -= now;
     }
-    wall_s += touch(fresh, *count, &slow);
+    sum_s += touch(fresh, *count, &slow);
     *count = slow;
-    return wall_s;
+    return sum_s;
 }
 
 static const struct {
@@ -164,8 +167,8 @@ int main(int argc, char **argv) {
         if (strcmp(kinds[i].name, argv[1]) != 0)
             continue;
         bind(&allowed, 0);
-        double wall_s = kinds[i].run(&allowed, &count, total);
-        printf("{\"kind\":\"%s\",\"count\":%zu,\"wall_s\":%.9f}\n", argv[1], count, wall_s);
+        double seconds = kinds[i].run(&allowed, &count, total);
+        printf("{\"kind\":\"%s\",\"count\":%zu,\"cpu_s\":%.9f}\n", argv[1], count, seconds);
         return 0;
     }
     fprintf(stderr, "usage: kernel_injector timer|ipi|touch COUNT TOTAL\n");

@@ -1,0 +1,98 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Exits that the guest's kernel makes, told against true: a program makes a known number of them among operations that
+# are the same without (tests/tools/kernel_injector.c). True is how much its time grows with each one, told is how much
+# the told seconds grow. Right if both agree within 15 %. Each kind is told by exit_timing (functions or
+# tracepoints), and here also by guest_exits (counted, and priced by the calibration).
+# Usage: tests/accuracy/kernel_exits.sh [MACHINE [REPEATS [TIMERS [PAGES]]]]     MACHINE of the lab, or "here"
+# TIMERS is how many are armed in each sample, PAGES how many are touched: emulated machines are slow and small.
+set -eu
+# shellcheck source=tests/accuracy/lib.sh
+. "$(dirname "$0")/lib.sh"
+machine=${1:-here}
+repeats=${2:-3}
+timers=${3:-20000}
+pages=${4:-300000}
+[ "$(id -u)" -eq 0 ] || { not_here "kernel exits" "eBPF needs root"; exit 0; }
+
+# Runs in the machine: two lines of JSON for each sample, the injector's and what was found.
+# shellcheck disable=SC2016 # expanded there
+job='
+for collector in $COLLECTORS; do
+    mode=attribution
+    unset CALIBRATE
+    [ $collector = exit_timing ] || { mode=timing; export CALIBRATE=1; }
+    for kind in $KINDS; do
+        [ "$collector $kind" = "guest_exits touch" ] && continue
+        total=$TIMERS again=$REPEATS
+        case $kind in
+        ipi) total=$((TIMERS / 4)) ;;
+        touch) total=$PAGES again=1 ;; # memory that was touched once stays backed: each step goes further
+        esac
+        for repeat in $(seq "$again"); do
+            for quarter in 0 2 3 4; do
+                setsid nice -n -20 collect $collector $mode \
+                    kernel_injector "$kind" $((total / 4 * quarter)) "$total" </dev/null ||
+                    echo "{\"kind\":\"$kind\",\"failed\":$?}"
+            done
+        done
+    done
+done'
+# An emulated machine is too slow to be calibrated in every sample.
+[ "$machine" = here ] && collectors="exit_timing guest_exits" || collectors=exit_timing
+job="export COLLECTORS=\"$collectors\" KINDS=\"timer ipi touch\" REPEATS=$repeats TIMERS=$timers PAGES=$pages; $job"
+out=$(mktemp)
+trap 'rm -f "$out"' EXIT
+if [ "$machine" = here ]; then
+    PATH=$(realpath "$B/tests"):$PATH sh -c "$job" >"$out"
+else
+    nice -n 5 ci/lab/lab exec --timeout 900 --program "$B/tests/collect:usr/bin/collect" \
+        --program "$B/tests/kernel_injector:usr/bin/kernel_injector" "$machine" -- "$job" >"$out"
+fi
+
+table "exits of the kernel, $machine: time each, told against true"
+python3 - "$out" "$machine" <<'PY' | rows
+import json, statistics, sys
+CAUSE = {"timer": "exit.timer", "ipi": "exit.ipi", "touch": "exit.stage2"}
+TEXT = {"timer": "timer armings", "ipi": "membarriers with a peer", "touch": "first touch, not backed"}
+
+samples, injected = {}, None
+for line in open(sys.argv[1], encoding="utf-8"):
+    try:
+        values = json.loads(line)
+    except ValueError:
+        continue
+    if "kind" in values:
+        injected = None if "failed" in values else values
+    elif "obs" in values and injected:
+        state = values["collectors"][0]
+        told = [o for o in values["obs"] if o["cause"] == CAUSE[injected["kind"]] and o.get("scope", "cpu") == "cpu"]
+        key = (state["name"], injected["kind"])
+        samples.setdefault(key, []).append((injected["count"], injected["cpu_s"], told[0] if told else None))
+
+def slope(points):
+    """Theil and Sen's: the median of the slopes between samples, which bursts of the host do not move; its error."""
+    slopes = [(q[1] - p[1]) / (q[0] - p[0]) for i, p in enumerate(points) for q in points[i + 1:] if p[0] != q[0]]
+    middle = statistics.median(slopes)
+    spread = 1.48 * statistics.median(abs(s - middle) for s in slopes)
+    return middle, spread / len(points) ** 0.5
+
+here = "" if sys.argv[2] == "here" else f", {sys.argv[2]}"
+for (collector, kind), found in samples.items():
+    source = {"exit_timing": "timed", "guest_exits": "calibrated"}[collector]
+    what = f"{TEXT[kind]}, {source}{here}"
+    if any(o is None or o["basis"] == "counted" for _, _, o in found):
+        print(f"kernel exits: {what}: not told here", file=sys.stderr)
+        continue
+    if kind == "touch" and max(count for count, _, _ in found) < 2000:
+        print(f"kernel exits: {what}: the host has backed nearly all pages", file=sys.stderr)
+        continue
+    true = slope([(count, used) for count, used, _ in found])
+    told = slope([(count, o["seconds"]) for count, _, o in found])
+    parts = found[-1][2]["detail"].values()
+    names = ", ".join(p["source"] for p in parts if isinstance(p, dict) and "source" in p)
+    print(f"kernel exits: {what}: {names or 'count x unit cost'}", file=sys.stderr)
+    right = true[0] > 0 and abs(told[0] / true[0] - 1) <= 0.15
+    print(what, "us each", *(f"{1e6 * v:.3g}" for v in (true[0], told[0], told[1])),
+          "ok" if right else f"WRONG: {told[0] / true[0]:.2f} of it", sep="\t")
+PY
