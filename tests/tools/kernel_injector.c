@@ -42,6 +42,11 @@ static double cpu_s(void) {
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
+struct outcome {
+    size_t count;
+    double cpu_s;
+};
+
 static int no(const char *why) {
     fprintf(stderr, "kernel_injector: %s\n", why);
     exit(77);
@@ -49,7 +54,7 @@ static int no(const char *why) {
 
 // --- timer ----------------------------------------------------------------------------------------------------------
 
-static double timers(const cpu_set_t *allowed, size_t *count, size_t total) {
+static struct outcome timers(const cpu_set_t *allowed, size_t count, size_t total) {
     (void)allowed;
     static const struct itimerspec never;
     static const struct itimerspec soon = {.it_value = {.tv_nsec = 900000}};
@@ -59,13 +64,13 @@ static double timers(const cpu_set_t *allowed, size_t *count, size_t total) {
         no("no timerfd");
     double begin = cpu_s();
     for (size_t i = 0; i < total; i++) {
-        bool inject = i * *count / total != (i + 1) * *count / total; // spread evenly
+        bool inject = i * count / total != (i + 1) * count / total; // spread evenly
         timerfd_settime(fd, 0, inject ? &soon : &late, NULL);
         timerfd_settime(fd, 0, &never, NULL);
     }
     double seconds = cpu_s() - begin;
     close(fd);
-    return seconds;
+    return (struct outcome){count, seconds};
 }
 
 // --- ipi ------------------------------------------------------------------------------------------------------------
@@ -99,17 +104,18 @@ static double barriers(size_t n, struct peer *peer) {
     return sum_s;
 }
 
-static double ipis(const cpu_set_t *allowed, size_t *count, size_t total) {
+static struct outcome ipis(const cpu_set_t *allowed, size_t count, size_t total) {
     struct peer peer = {.allowed = allowed};
     pthread_t thread;
     if (CPU_COUNT(allowed) < 2 || syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) < 0)
         no("it takes two CPUs and membarrier");
     if (pthread_create(&thread, NULL, spin, &peer))
         no("no second thread");
-    double sum_s = barriers(*count, &peer);
+    double sum_s = barriers(count, &peer);
     atomic_store(&peer.stop, true);
     pthread_join(thread, NULL);
-    return sum_s + barriers(total - *count, NULL);
+    sum_s += barriers(total - count, NULL);
+    return (struct outcome){count, sum_s};
 }
 
 // --- touch ----------------------------------------------------------------------------------------------------------
@@ -133,29 +139,28 @@ static double touch(char *memory, size_t n, size_t *slow) {
     return cpu_s() - begin;
 }
 
-static double touches(const cpu_set_t *allowed, size_t *count, size_t total) {
+static struct outcome touches(const cpu_set_t *allowed, size_t count, size_t total) {
     (void)allowed;
     enum { AGAIN = 8192 }; // the kernel hands the same pages out again; more than caches hold, as with new ones
     char *again = pages(AGAIN);
-    char *fresh = pages(*count);
+    char *fresh = pages(count);
     size_t slow = 0;
     size_t ignored = 0;
     double sum_s = 0;
     memset(again, 1, (size_t)AGAIN * PAGE);
-    for (size_t left = total - *count; left > 0;) {
+    for (size_t left = total - count; left > 0;) {
         size_t now = left < AGAIN ? left : AGAIN;
         madvise(again, (size_t)AGAIN * PAGE, MADV_DONTNEED);
         sum_s += touch(again, now, &ignored);
         left -= now;
     }
-    sum_s += touch(fresh, *count, &slow);
-    *count = slow;
-    return sum_s;
+    sum_s += touch(fresh, count, &slow);
+    return (struct outcome){slow, sum_s};
 }
 
 static const struct {
     const char *name;
-    double (*run)(const cpu_set_t *allowed, size_t *count, size_t total);
+    struct outcome (*run)(const cpu_set_t *allowed, size_t count, size_t total);
 } kinds[] = {{"timer", timers}, {"ipi", ipis}, {"touch", touches}};
 
 int main(int argc, char **argv) {
@@ -167,8 +172,8 @@ int main(int argc, char **argv) {
         if (strcmp(kinds[i].name, argv[1]) != 0)
             continue;
         bind(&allowed, 0);
-        double seconds = kinds[i].run(&allowed, &count, total);
-        printf("{\"kind\":\"%s\",\"count\":%zu,\"cpu_s\":%.9f}\n", argv[1], count, seconds);
+        struct outcome found = kinds[i].run(&allowed, count, total);
+        printf("{\"kind\":\"%s\",\"count\":%zu,\"cpu_s\":%.9f}\n", argv[1], found.count, found.cpu_s);
         return 0;
     }
     fprintf(stderr, "usage: kernel_injector timer|ipi|touch COUNT TOTAL\n");
