@@ -112,7 +112,9 @@ static void observe_nodes(struct run *run, struct planned_case *c, struct worker
     bool failed = !f->outcome.done || !f->outcome.result->valid;
     if (failed)
         worker_kill(worker);
+    uint64_t begin = clock_now_ns();
     f->rank_count = nodes_gather(nodes, failed, &session_stop, &f->ranks);
+    run->summary->recording_s += (double)(clock_now_ns() - begin) * 1e-9;
     if (failed)
         add_reason(&f->outcome, nodes_reason(nodes));
     else if (!f->rank_count)
@@ -158,7 +160,9 @@ int run_sample(struct run *run, struct planned_case *c, enum sample_mode mode, s
     f.outcome.start_ns = begin;
     make_sample(run, c, mode, &f);
     // A sample that the user stopped is not a result: a resumed run makes it again.
+    uint64_t record = clock_now_ns();
     int result = session_stop ? 0 : record_sample(run, c, mode, &f, err);
+    run->summary->recording_s += (double)(clock_now_ns() - record) * 1e-9;
     if (f.outcome.why[0] && !session_stop)
         progress_line(run->session->progress, "%s: sample %u is not valid: %s", c->suite_case->name,
                       plan_total(c->done) - 1, f.outcome.why);

@@ -295,6 +295,7 @@ static void print_summary_json(const char *journal, const struct run_summary *s)
     json_add_u64(object, "invalid_samples", s->invalid);
     json_add_u64(object, "skipped_cases", s->skipped);
     json_add_double(object, "wall_s", s->wall_s);
+    json_add_double(object, "recording_s", s->recording_s);
     char *text = json_print_line(object);
     puts(text);
     free(text);

@@ -272,17 +272,11 @@ int journal_write_sample(struct journal_writer *w, const struct journal_sample *
 
 int journal_write_samples(struct journal_writer *w, const struct journal_sample *samples, size_t count,
                           struct error *err) {
-    struct str text = {0};
-    for (size_t i = 0; i < count; i++) {
-        cJSON *line = sample_line(&samples[i]);
-        char *one = json_print_line(line);
-        str_add(&text, one);
-        str_add(&text, "\n");
-        free(one);
-        cJSON_Delete(line);
-    }
-    int result = write_text(w, str_text(&text), text.length, err);
-    str_free(&text);
+    cJSON *lines = cJSON_CreateArray();
+    for (size_t i = 0; i < count; i++)
+        cJSON_AddItemToArray(lines, sample_line(&samples[i]));
+    int result = journal_write_all(w, lines, err);
+    cJSON_Delete(lines);
     return result;
 }
 
