@@ -37,7 +37,7 @@ static inline void mpi_time_operation(mpi_operation *operation, void *closure, c
                                       struct mpi_outcome *out) {
     struct mpi_timed timed = {operation, closure, options, 0};
     MPI_Comm_rank(MPI_COMM_WORLD, &timed.rank);
-    uint64_t times = mpi_operations_per_step(options->seconds, mpi_repeat_operation, &timed);
+    uint64_t times = mpi_operations_per_step(options->seconds, mpi_repeat_operation, &timed, MPI_COMM_WORLD);
     MPI_Barrier(MPI_COMM_WORLD);
     double wall_s = mpi_time_steps(mpi_repeat_operation, &timed, times, out);
     MPI_Reduce(&wall_s, &out->wall_s, 1, MPI_DOUBLE, MPI_MAX, 0, MPI_COMM_WORLD);

@@ -73,10 +73,10 @@ static inline struct mpi_options mpi_options(int argc, char **argv) {
 // Does the program's operation `times` times, on every rank.
 typedef void mpi_repeat(void *closure, uint64_t times);
 
-// The same number of operations a step on every rank, so that all steps together take about `seconds`. Warms up and
-// finds out how long an operation takes, in ever longer trials until one has lasted a twentieth of the time: on a
-// machine that others use, a few operations are no guide. Collective.
-static inline uint64_t mpi_operations_per_step(double seconds, mpi_repeat *repeat, void *closure) {
+// The same number of operations a step on every rank of `ranks`, so that all steps together take about `seconds`. Warms
+// up and finds out how long an operation takes, in ever longer trials until one has lasted a twentieth of the time: on
+// a machine that others use, a few operations are no guide. Collective over `ranks`.
+static inline uint64_t mpi_operations_per_step(double seconds, mpi_repeat *repeat, void *closure, MPI_Comm ranks) {
     enum { WARM_UP = 50 };
     double last = 0;
     uint64_t times = WARM_UP;
@@ -85,7 +85,7 @@ static inline uint64_t mpi_operations_per_step(double seconds, mpi_repeat *repea
         double begin = mpi_now_s();
         repeat(closure, times);
         last = mpi_now_s() - begin;
-        MPI_Bcast(&last, 1, MPI_DOUBLE, 0, MPI_COMM_WORLD);
+        MPI_Bcast(&last, 1, MPI_DOUBLE, 0, ranks);
         if (last >= seconds / 20)
             break;
     }
