@@ -80,7 +80,7 @@ static double active_cpu_seconds(const struct dataset_case *c, const struct poin
     return p->roi_s;
 }
 
-// The losses of one observation; both lists ascend by seq, `*next` is where to go on.
+// The losses of one observation, NULL where it has none; both lists ascend by seq, `*next` is where to go on.
 static const struct loss *losses_of(const struct series *series, uint64_t seq, size_t *next, size_t *count) {
     while (*next < series->loss_count && series->loss[*next].seq < seq)
         (*next)++;
@@ -88,7 +88,7 @@ static const struct loss *losses_of(const struct series *series, uint64_t seq, s
     while (end < series->loss_count && series->loss[end].seq == seq)
         end++;
     *count = end - *next;
-    return series->loss + *next;
+    return *count ? series->loss + *next : NULL;
 }
 
 static size_t most_points(const struct ledger_side *a, enum sample_mode mode) {
