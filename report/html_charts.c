@@ -227,7 +227,7 @@ void html_ledger_bar(struct str *out, const struct model_case *c) {
         snprintf(tip, sizeof tip, "unexplained: %s", value);
         chart_rect(out, x, 12, width, 28, "rest", tip);
         if (width >= 90)
-            chart_text(out, middle, 30, "middle", "strong", "unexplained");
+            chart_text(out, middle, 30, "middle", "strong halo", "unexplained");
     }
     chart_line(out, chart_place(&scale, 0), 6, chart_place(&scale, 0), 46, "zero");
     chart_axis(out, &scale, 46, 6, " %");
@@ -345,10 +345,11 @@ static double *sorted_steps(const struct side *side, size_t *count) {
     return steps;
 }
 
-static void draw_steps(struct str *out, const double *sorted, size_t count, double high, const char *label,
-                       const char *css) {
+static void draw_steps(struct str *out, const double *sorted, size_t count, const struct range *range,
+                       const char *label, const char *css) {
     enum { HEIGHT = 70, TOP = 40 };
-    double low = sorted[0];
+    double low = range->low;
+    double high = range->high;
     size_t bins[STEP_BINS] = {0};
     size_t beyond = 0;
     size_t most = 1;
@@ -386,20 +387,30 @@ static void draw_steps(struct str *out, const double *sorted, size_t count, doub
     chart_close(out);
 }
 
+// Fewer are no distribution.
+enum { MIN_STEPS = 10 };
+
+// Both sides on one scale: from the shortest step to where nearly all end.
 void html_steps(struct str *out, const struct model *model, const struct model_case *c) {
     const struct side *sides[] = {&c->baseline, &c->subject};
     const char *labels[] = {model->baseline_label, model->subject_label};
     static const char *const CSS[] = {"bar-base", "bar-subj"};
-    bool titled = false;
+    double *steps[2];
+    size_t count[2];
+    struct range range = {INFINITY, -INFINITY};
     for (size_t s = 0; s < 2; s++) {
-        size_t count = 0;
-        double *steps = sorted_steps(sides[s], &count);
-        if (count >= 10) {
-            str_add(out, titled ? "" : "<h4>Steps within the samples</h4>\n");
-            titled = true;
-            draw_steps(out, steps, count, stats_quantile_sorted(steps, count, 0.995), labels[s], CSS[s]);
-        }
-        free(steps);
+        steps[s] = sorted_steps(sides[s], &count[s]);
+        if (count[s] < MIN_STEPS)
+            continue;
+        range.low = fmin(range.low, steps[s][0]);
+        range.high = fmax(range.high, stats_quantile_sorted(steps[s], count[s], 0.995));
+    }
+    if (range.high >= range.low)
+        str_add(out, "<h4>Steps within the samples</h4>\n");
+    for (size_t s = 0; s < 2; s++) {
+        if (count[s] >= MIN_STEPS)
+            draw_steps(out, steps[s], count[s], &range, labels[s], CSS[s]);
+        free(steps[s]);
     }
 }
 
@@ -407,8 +418,9 @@ void html_steps(struct str *out, const struct model *model, const struct model_c
 // -----------------------------------------------------------------------------------------------
 
 void html_forest(struct str *out, const struct model *model) {
-    enum { ROW = 26, LEFT = 160 };
+    enum { ROW = 26, LEFT = 160, NAME = 18 };
     struct range range = {0, model->limit_pct};
+    bool long_names = false; // they stand above their intervals, not beside them
     size_t rows = 0;
     for (size_t i = 0; i < model->case_count; i++) {
         const struct model_case *c = &model->cases[i];
@@ -416,33 +428,33 @@ void html_forest(struct str *out, const struct model *model) {
             continue;
         range.low = fmin(range.low, c->ci.low);
         range.high = fmax(range.high, c->ci.high);
+        long_names |= strlen(c->name) > NAME;
         rows++;
     }
     if (rows == 0)
         return;
     double margin = 0.05 * (range.high - range.low);
-    struct chart_scale scale = {range.low - margin, range.high + margin, LEFT, CHART_WIDTH - 24};
-    double bottom = 12 + ROW * (double)rows;
+    struct chart_scale scale = {range.low - margin, range.high + margin, long_names ? 24 : LEFT, CHART_WIDTH - 24};
+    double row = long_names ? 1.7 * ROW : ROW;
+    double bottom = 12 + row * (double)rows;
     char tip[200];
     str_add(out, "<figure>");
     chart_open(out, CHART_WIDTH, bottom + 40,
                "Overhead of every case with its 95 % interval; the table has the numbers");
     chart_line(out, chart_place(&scale, 0), 4, chart_place(&scale, 0), bottom, "zero");
     chart_line(out, chart_place(&scale, model->limit_pct), 4, chart_place(&scale, model->limit_pct), bottom, "limit");
-    double y = 12 + ROW / 2.0;
+    double y = 12 + row - ROW / 2.0;
     for (size_t i = 0; i < model->case_count; i++) {
         const struct model_case *c = &model->cases[i];
         if (!isfinite(c->ci.low) || !isfinite(c->ci.high))
             continue;
-        char name[64];
         char value[100];
-        snprintf(name, sizeof name, "%.18s", c->name);
-        chart_text(out, 0, y + 4, "start", "", name);
+        chart_text(out, 0, long_names ? y - 12 : y + 4, "start", "halo", c->name);
         model_percent(c->pct, c->ci, value, sizeof value);
         snprintf(tip, sizeof tip, "%.60s: %s, %s", c->name, value, stats_verdict_name(c->verdict));
         chart_line(out, chart_place(&scale, c->ci.low), y, chart_place(&scale, c->ci.high), y, "ci");
         chart_dot(out, chart_place(&scale, c->pct), y, 4.5, "est", tip);
-        y += ROW;
+        y += row;
     }
     chart_axis(out, &scale, bottom, 6, " %");
     chart_text(out, CHART_WIDTH, bottom + 34, "end", "tick", "slower by; dashed: the limit");

@@ -83,7 +83,8 @@ static void draw_changes(struct str *out, const struct frame *f) {
                  change->pct < 0 ? "faster" : "slower");
         chart_line(out, x, TOP - 26, x, TOP + HEIGHT, "limit");
         bool left = x > 0.6 * f->x.to;
-        chart_text(out, left ? x - 4 : x + 4, TOP - 18 + (i % 2 ? 13 : 0), left ? "end" : "start", "tick strong", text);
+        chart_text(out, left ? x - 4 : x + 4, TOP - 18 + (i % 2 ? 13 : 0), left ? "end" : "start", "tick strong halo",
+                   text);
     }
 }
 

@@ -292,15 +292,47 @@ static void needed_words(const struct model_case *c, char *out, size_t size) {
         snprintf(out, size, "how many samples would decide is not known");
 }
 
+// "; of the 1.2 % by which the means differ, 0.4 is exit.timer, 0.2 exit.ipi and 0.6 unexplained": what the ledger
+// says.
+static char *ledger_words(const struct model_case *c) {
+    enum { PARTS = 3 };
+    const struct ledger *ledger = &c->ledger;
+    struct str text = {0};
+    char number[32];
+    size_t parts = 0;
+    for (size_t i = 0; i < ledger->count && parts < PARTS; i++) {
+        const struct ledger_line *line = &ledger->lines[i];
+        if (!line->summed || !(line->pct > 0))
+            continue;
+        model_number(line->pct, 0.5 * (line->ci.high - line->ci.low), number, sizeof number);
+        str_printf(&text, "%s%s %s%s", parts++ ? ", " : "", number, cause_info(line->cause)->id,
+                   model_scope_word(line->scope));
+    }
+    if (parts == 0)
+        return mem_strdup("");
+    char mean[32];
+    double half = 0.5 * (ledger->unexplained_ci.high - ledger->unexplained_ci.low);
+    model_number(c->cmp.mean_pct.mean, half, mean, sizeof mean);
+    model_number(ledger->unexplained.mean, half, number, sizeof number);
+    char *words =
+        mem_printf("; of the %s %% by which the means differ, %s and %s unexplained", mean, text.text, number);
+    str_free(&text);
+    return words;
+}
+
 static char *comparison_sentence(const struct model_case *c, const struct model *model) {
     char range[120];
     char more[200];
     model_percent(fabs(c->pct), c->pct < 0 ? (struct stats_interval){-c->ci.high, -c->ci.low} : c->ci, range,
                   sizeof range);
     const char *direction = c->pct < 0 ? "faster" : "slower";
-    if (c->verdict == STATS_SLOWER)
-        return mem_printf("%s is %s slower on %s than on %s", c->name, range, model->subject_label,
-                          model->baseline_label);
+    if (c->verdict == STATS_SLOWER) {
+        char *parts = ledger_words(c);
+        char *sentence = mem_printf("%s is %s slower on %s than on %s%s", c->name, range, model->subject_label,
+                                    model->baseline_label, parts);
+        free(parts);
+        return sentence;
+    }
     if (c->verdict == STATS_NOT_SLOWER && c->ci.high < 0)
         return mem_printf("%s is %s faster on %s than on %s", c->name, range, model->subject_label,
                           model->baseline_label);

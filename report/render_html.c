@@ -14,9 +14,22 @@
 // Raw samples are embedded up to this many; a larger set stays in its journal, and the page says so.
 enum { MAX_EMBEDDED = 20000 };
 
+// Words of ours and of journals; no line break between a number and its percent sign.
+static void words(struct str *out, const char *text) {
+    struct str clean = {0};
+    escape_html(&clean, text, 4000);
+    const char *rest = str_text(&clean);
+    for (const char *at; (at = strstr(rest, " %")) != NULL; rest = at + 1) {
+        str_add_bytes(out, rest, (size_t)(at - rest));
+        str_add(out, "&nbsp;");
+    }
+    str_add(out, rest);
+    str_free(&clean);
+}
+
 static void element(struct str *out, const char *tag, const char *text) {
     str_printf(out, "<%s>", tag);
-    escape_html(out, text, 4000);
+    words(out, text);
     str_printf(out, "</%.*s>\n", (int)strcspn(tag, " "), tag);
 }
 
@@ -33,16 +46,28 @@ static double half_width(struct stats_interval ci) {
 static void percent(struct str *out, double pct, struct stats_interval ci) {
     char text[120];
     model_percent(pct, ci, text, sizeof text);
-    str_add(out, isfinite(pct) ? text : "&ndash;");
+    words(out, isfinite(pct) ? text : "\xe2\x80\x93");
 }
 
 static void plain_percent(struct str *out, double pct) {
     number(out, pct, NAN);
-    str_add(out, isfinite(pct) ? " %" : "");
+    str_add(out, isfinite(pct) ? "&nbsp;%" : "");
 }
 
 static void open_table(struct str *out, const char *label) {
     str_printf(out, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"%s\"><table>\n", label);
+}
+
+// A table whose rows become cards on a phone; a cell's `data-l` is its column's head there.
+static void open_cards(struct str *out, const char *label) {
+    str_printf(out, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"%s\"><table class=\"cards\">\n",
+               label);
+}
+
+static void named_cell(struct str *out, const char *name) {
+    str_add(out, "<td class=\"n\" data-l=\"");
+    escape_html(out, name, 48);
+    str_add(out, "\">");
 }
 
 static void close_table(struct str *out) {
@@ -120,7 +145,7 @@ static void measure_name(struct str *out, const struct model_case *c) {
 }
 
 static void comparison_table(struct str *out, const struct model *model) {
-    open_table(out, "all cases");
+    open_cards(out, "all cases");
     str_add(out, "<tr><th>workload<th class=\"n\">");
     escape_html(out, model->baseline_label, 48);
     str_add(out, "<th class=\"n\">");
@@ -133,17 +158,18 @@ static void comparison_table(struct str *out, const struct model *model) {
         str_add(out, "</a><br><span class=\"soft\">");
         measure_name(out, c);
         str_add(out, "</span>");
-        str_add(out, "<td class=\"n\">");
+        named_cell(out, model->baseline_label);
         number(out, c->cmp.baseline.median, half_width(c->cmp.baseline.median_ci));
-        str_add(out, "<td class=\"n\">");
+        named_cell(out, model->subject_label);
         number(out, c->cmp.subject.median, half_width(c->cmp.subject.median_ci));
-        str_add(out, "<td class=\"n\">");
+        named_cell(out, "slower by (95 %)");
         percent(out, c->pct, c->ci);
-        str_add(out, "<td>");
+        str_add(out, "<td data-l=\"verdict\">");
         badge(out, c);
-        str_add(out, "<td class=\"n\">");
+        named_cell(out, "resolves");
         plain_percent(out, c->mde_pct);
-        str_printf(out, "<td class=\"n\">%zu / %zu</tr>\n", c->cmp.baseline.count, c->cmp.subject.count);
+        str_printf(out, "<td class=\"n\" data-l=\"samples\">%zu / %zu</tr>\n", c->cmp.baseline.count,
+                   c->cmp.subject.count);
     }
     close_table(out);
     str_printf(
@@ -156,7 +182,7 @@ static void comparison_table(struct str *out, const struct model *model) {
 }
 
 static void single_table(struct str *out, const struct model *model) {
-    open_table(out, "all cases");
+    open_cards(out, "all cases");
     str_add(out,
             "<tr><th>workload<th class=\"n\">median<th class=\"n\">95 % interval<th class=\"n\">samples"
             "<th class=\"n\">CV<th class=\"n\">noise floor<th class=\"n\">hypervisor, as seen</tr>\n");
@@ -168,15 +194,16 @@ static void single_table(struct str *out, const struct model *model) {
         str_add(out, "</a><br><span class=\"soft\">");
         measure_name(out, c);
         str_add(out, "</span>");
-        str_add(out, "<td class=\"n\">");
+        named_cell(out, "median");
         number(out, c->cmp.subject.median, half_width(c->cmp.subject.median_ci));
         model_range(c->cmp.subject.median_ci, range, sizeof range);
-        str_printf(out, "<td class=\"n\">%s<td class=\"n\">%zu<td class=\"n\">", *range ? range : "&ndash;",
-                   c->cmp.subject.count);
+        named_cell(out, "95 % interval");
+        str_printf(out, "%s<td class=\"n\" data-l=\"samples\">%zu", *range ? range : "&ndash;", c->cmp.subject.count);
+        named_cell(out, "CV");
         plain_percent(out, c->cmp.subject.cv_pct);
-        str_add(out, "<td class=\"n\">");
+        named_cell(out, "noise floor");
         plain_percent(out, c->noise_floor_pct);
-        str_add(out, "<td class=\"n\">");
+        named_cell(out, "hypervisor, as seen");
         if (c->ledger.count)
             percent(out, c->ledger.direct.mean, c->ledger.direct_ci);
         else
@@ -317,7 +344,7 @@ static void one_case(struct str *out, const struct model *model, size_t i) {
     if (model->baseline_count)
         badge(out, c);
     str_add(out, "</h2>\n<p>");
-    escape_html(out, c->sentence, 2000);
+    words(out, c->sentence);
     str_add(out, ".</p>\n");
     case_facts(out, c);
     html_samples(out, model, c);

@@ -69,6 +69,17 @@ static void cell(const struct page *page, const char *text, int width) {
     str_free(&clean);
 }
 
+// The first cell of a row. A name that is longer stands on a line of its own: the names of a sweep differ at their
+// ends.
+static void name_cell(const struct page *page, const char *name, int width) {
+    struct str clean = {0};
+    if (escape_plain(&clean, name, WIDTH - 1) <= (size_t)width)
+        cell(page, name, width);
+    else
+        fprintf(page->out, "%s\n%*s", str_text(&clean), width, "");
+    str_free(&clean);
+}
+
 static void number_cell(const struct page *page, double value, double uncertainty, int width) {
     char text[60];
     model_number(value, uncertainty, text, sizeof text);
@@ -95,7 +106,7 @@ static void comparison_row(const struct page *page, const struct model_case *c) 
         snprintf(overhead, sizeof overhead, "%s (%s)", value, range);
     else if (c->cmp.has_baseline)
         snprintf(overhead, sizeof overhead, "%s (?)", value);
-    cell(page, c->name, 18);
+    name_cell(page, c->name, 18);
     number_cell(page, c->cmp.baseline.median, half_width(c->cmp.baseline.median_ci), -9);
     number_cell(page, c->cmp.subject.median, half_width(c->cmp.subject.median_ci), -9);
     fputc(' ', page->out);
@@ -122,7 +133,7 @@ static void single_row(const struct page *page, const struct model_case *c) {
     model_range(c->cmp.subject.median_ci, ci, sizeof ci);
     char n[24];
     snprintf(n, sizeof n, "%zu", c->cmp.subject.count);
-    cell(page, c->name, 20);
+    name_cell(page, c->name, 20);
     number_cell(page, c->cmp.subject.median, half, -10);
     fputc(' ', page->out);
     cell(page, c->unit, 8);
@@ -177,7 +188,7 @@ static void ledger_table(const struct page *page, const struct model_case *c) {
     const struct ledger *ledger = &c->ledger;
     fputc('\n', page->out);
     struct str title = {0};
-    escape_plain(&title, c->name, 40);
+    escape_plain(&title, c->name, 42);
     str_add(&title,
             c->cmp.has_baseline ? ": where the difference of the means goes" : ": time that was seen to be lost");
     styled(page, STYLE_BOLD, str_text(&title));
