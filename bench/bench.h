@@ -37,6 +37,7 @@ struct bench_context {
     const char *exec_dir;      // where our own MPI programs are
     const cJSON *environment;  // object of texts that the process sets before set-up; NULL: none
     const char *const *launch; // NULL-terminated launcher words of --launch, or NULL
+    const char *wait_file;     // where ranks are to tell how long they waited (bench/mpi_wait.h); NULL: nowhere
     void *state;               // the bench's own, between setup and teardown
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // External programs, and the bench "command". See command.h.
 #include "bench/command.h"
+#include "bench/launch.h"
 
 #include "core/clock.h"
 #include "core/memory.h"
@@ -399,19 +400,16 @@ static const char *unavailable(const struct bench_context *context) {
                : "there is no such program: check its name, install it, or add its folder to PATH";
 }
 
-// argv behind the launcher's words; free() it.
-static const char **full_argv(const struct bench_context *context) {
+static struct words full_argv(const struct bench_context *context) {
     const cJSON *list = cJSON_GetObjectItemCaseSensitive(context->params, "argv");
     const cJSON *word;
-    const char **argv = NULL;
-    size_t count = 0;
-    size_t capacity = 0;
-    for (const char *const *launch = context->launch; launch && *launch; launch++)
-        ARRAY_PUSH(argv, count, capacity, *launch);
+    struct words argv = {0};
+    if (context->launch)
+        launch_add(&argv, context, 0, false);
     cJSON_ArrayForEach(word, list) {
-        ARRAY_PUSH(argv, count, capacity, word->valuestring);
+        words_add(&argv, mem_strdup(word->valuestring));
     }
-    ARRAY_PUSH(argv, count, capacity, NULL);
+    words_add(&argv, NULL);
     return argv;
 }
 
@@ -435,11 +433,11 @@ static int run(struct bench_context *context, struct bench_result *result, struc
     int has_pattern = compile_pattern(context, &pattern, err);
     if (has_pattern < 0 || timeout_param(context, &command.timeout_s, err) < 0)
         return -1;
-    const char **argv = full_argv(context);
-    command.argv = argv;
+    struct words argv = full_argv(context);
+    command.argv = (const char *const *)argv.items;
     command.line = has_pattern ? look : NULL;
     int ran = command_run(&command, &outcome, err);
-    free(argv);
+    words_free(&argv);
     if (has_pattern)
         regfree(&pattern);
     if (ran < 0)

@@ -2,6 +2,8 @@
 // Launching on several cores. See launch.h.
 #include "bench/launch.h"
 
+#include "bench/mpi_wait.h"
+
 #include "core/memory.h"
 #include "core/str.h"
 
@@ -56,11 +58,7 @@ static char *cpu_list(const cpu_set_t *cpus) {
     return list.text;
 }
 
-void launch_add(struct words *words, const struct bench_context *context, uint64_t ranks, bool oversubscribe) {
-    for (const char *const *word = context->launch; word && *word; word++)
-        words_add(words, mem_strdup(*word));
-    if (context->launch)
-        return;
+static void add_mpirun(struct words *words, const struct bench_context *context, uint64_t ranks, bool oversubscribe) {
     words_add(words, mem_strdup("mpirun"));
     words_add(words, mem_strdup("-np"));
     words_add(words, mem_printf("%llu", (unsigned long long)ranks));
@@ -72,6 +70,19 @@ void launch_add(struct words *words, const struct bench_context *context, uint64
         words_add(words, mem_strdup("--cpu-set"));
         words_add(words, cpu_list(context->cpus));
     }
+}
+
+void launch_add(struct words *words, const struct bench_context *context, uint64_t ranks, bool oversubscribe) {
+    char *wait[MPI_WAIT_WORDS];
+    for (const char *const *word = context->launch; word && *word; word++)
+        words_add(words, mem_strdup(*word));
+    if (!context->launch)
+        add_mpirun(words, context, ranks, oversubscribe);
+    if (!context->wait_file)
+        return;
+    mpi_wait_words(context->exec_dir, context->wait_file, wait);
+    for (size_t i = 0; i < MPI_WAIT_WORDS; i++)
+        words_add(words, wait[i]);
 }
 
 const char *const *launch_environment(void) {

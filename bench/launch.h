@@ -20,8 +20,9 @@ void words_free(struct words *words);
 // Cores that the CPUs of a set belong to: mpirun gives one rank to each, not one to each hardware thread.
 unsigned launch_cores(const cpu_set_t *cpus);
 
-// Adds the words before the program's: --launch, or mpirun with `ranks` bound to the cores of the case. More ranks than
-// cores are not bound (`oversubscribe`).
+// Adds the words before the program's: --launch, or mpirun with `ranks` bound to the cores of the case; and where the
+// context asks for it, what preloads the library that tells the ranks' waiting. More ranks than cores are not bound
+// (`oversubscribe`).
 void launch_add(struct words *words, const struct bench_context *context, uint64_t ranks, bool oversubscribe);
 
 // "NAME=value" that mpirun wants in the environment when it is run by root; NULL-terminated, NULL for other users.

@@ -204,6 +204,7 @@ static int run(struct bench_context *context, struct bench_result *result, struc
     words_free(&argv);
     result->fom = NAN;
     result->wall_s = outcome.wall_s;
+    result->roi_s = outcome.wall_s; // what collectors see: the start of the ranks is in it
     if (status == 0 && command_succeeded(&outcome, result->why, sizeof result->why)) {
         struct json_origin origin = {"output of the MPI program", 1};
         cJSON *parsed = line ? json_parse(line, strlen(line), origin, err) : NULL;

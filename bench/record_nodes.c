@@ -106,6 +106,16 @@ static cJSON *circumstances_of(const struct nodes_rank *r, const cJSON *own) {
     return all;
 }
 
+static void add_waiting(struct journal_sample *s, const struct mpi_wait *wait) {
+    for (size_t i = 0; i < wait->count; i++) {
+        if (wait->ranks[i].rank != s->rank)
+            continue;
+        struct observation o = wait->ranks[i].observation;
+        o.detail = cJSON_Duplicate(o.detail, true); // the list owns its own
+        observations_add(&s->obs, o);
+    }
+}
+
 // The line of one rank. What the bench says of the whole job stands in the first.
 static struct journal_sample rank_line(const struct journal_sample *whole, const struct nodes_rank *r, bool first) {
     struct journal_sample s = *whole;
@@ -132,11 +142,12 @@ static int write_notes(struct run *run, const struct planned_case *c, const stru
 }
 
 int record_ranks(struct run *run, const struct planned_case *c, const struct journal_sample *whole,
-                 const struct nodes_rank *ranks, size_t count, struct error *err) {
+                 const struct nodes_rank *ranks, size_t count, const struct mpi_wait *wait, struct error *err) {
     int result = 0;
     struct journal_sample *lines = mem_alloc(count * sizeof *lines);
     for (size_t i = 0; i < count; i++) {
         lines[i] = rank_line(whole, &ranks[i], i == 0);
+        add_waiting(&lines[i], wait);
         result = result ? result : write_notes(run, c, &ranks[i], err);
     }
     result = result ? result : journal_write_samples(run->journal, lines, count, err);

@@ -3,6 +3,7 @@
 // and, in it, one run for each journal that is written: one for a suite (runner.c), two for a pair (pair.c).
 #pragma once
 
+#include "bench/mpi_wait.h"
 #include "bench/nodes.h"
 #include "bench/plan.h"
 #include "bench/progress.h"
@@ -11,8 +12,8 @@
 struct session {
     struct collector_set *collectors;
     struct calibration calibration;
-    struct nodes *nodes; // with --launch over several nodes; NULL: everything is seen from here
-    char *nodes_note;    // why there are no agents although --launch asks for them; NULL: all is well
+    struct nodes *nodes;    // with --launch over several nodes; NULL: everything is seen from here
+    char *nodes_note;       // why there are no agents although --launch asks for them; NULL: all is well
     uint64_t calibrated_ns; // when prices were last measured
     struct progress *progress;
     uint64_t started_ns;
@@ -56,8 +57,9 @@ int record_nodes(struct run *run, struct error *err); // record_nodes.c: further
 int record_cases(struct run *run, struct error *err);
 int record_notes(struct run *run, const struct planned_case *c, const cJSON *notes, struct error *err);
 int record_ranks(struct run *run, const struct planned_case *c, const struct journal_sample *whole,
-                 const struct nodes_rank *ranks, size_t count, struct error *err); // record_nodes.c: a line for each
-int record_note(struct run *run, bool warn, char *text, struct error *err);        // frees `text`
+                 const struct nodes_rank *ranks, size_t count, const struct mpi_wait *wait,
+                 struct error *err);                                        // record_nodes.c: a line for each
+int record_note(struct run *run, bool warn, char *text, struct error *err); // frees `text`
 
 // What the journal has already is counted in the plan (resume.c). 1: it has a header; 0: there is nothing yet; -1: it
 // cannot be continued (code 3).

@@ -35,6 +35,7 @@ struct found {
     struct collector_output here;   // by the collectors of this machine
     const struct nodes_rank *ranks; // what the agents on the nodes found
     size_t rank_count;
+    struct mpi_wait wait; // how long ranks waited for each other, in attribution samples
 };
 
 static int record_sample(struct run *run, struct planned_case *c, enum sample_mode mode, const struct found *f,
@@ -66,7 +67,7 @@ static int record_sample(struct run *run, struct planned_case *c, enum sample_mo
     if (!s.valid)
         s.why = outcome->why[0] ? outcome->why : "the result was not verified";
     int failed = record_notes(run, c, found->notes, err) ||
-                 (f->rank_count ? record_ranks(run, c, &s, f->ranks, f->rank_count, err)
+                 (f->rank_count ? record_ranks(run, c, &s, f->ranks, f->rank_count, &f->wait, err)
                                 : journal_write_sample(run->journal, &s, err));
     cJSON_Delete(steps);
     plan_count(c, mode, s.valid, s.fom, s.wall_s);
@@ -122,6 +123,25 @@ static void observe_nodes(struct run *run, struct planned_case *c, struct worker
                              cJSON_CreateString("no rank was started through the launcher: nothing was observed"));
 }
 
+// Before the ranks start, and when they have ended.
+static void ask_for_waiting(const struct planned_case *c, enum sample_mode mode, struct bench_context *context,
+                            struct found *f) {
+    if (mode == MODE_ATTRIBUTION && c->suite_case->ops->launches && mpi_wait_begin(&f->wait, context->exec_dir))
+        context->wait_file = f->wait.file;
+}
+
+static void read_waiting(struct found *f) {
+    struct error err;
+    struct observation sum;
+    char text[512];
+    if (mpi_wait_read(&f->wait, &err) < 0) {
+        error_line(&err, text, sizeof text);
+        cJSON_AddItemToArray(f->here.notes, cJSON_CreateString(text));
+    }
+    if (mpi_wait_sum(&f->wait, &sum))
+        observations_add(f->here.obs, sum);
+}
+
 // Agents that were lost in an earlier sample are started anew.
 static int prepare_nodes(struct run *run, struct planned_case *c, enum sample_mode mode, struct bench_context *context,
                          struct found *f, struct error *err) {
@@ -139,6 +159,7 @@ static void make_sample(struct run *run, struct planned_case *c, enum sample_mod
     bool over_nodes = run->session->nodes && c->suite_case->ops->launches;
     struct worker *worker = NULL;
     struct error why;
+    ask_for_waiting(c, mode, &context, f);
     if (!over_nodes || prepare_nodes(run, c, mode, &context, f, &why) == 0)
         worker = worker_start(c->suite_case->ops, &context, c->suite_case->timeout_s, &session_stop,
                               over_nodes ? nodes_peer(run->session->nodes) : NULL, &why);
@@ -151,6 +172,7 @@ static void make_sample(struct run *run, struct planned_case *c, enum sample_mod
         observe(run, c, mode, worker, &f->outcome, &f->here);
     }
     f->worker = worker;
+    read_waiting(f);
 }
 
 int run_sample(struct run *run, struct planned_case *c, enum sample_mode mode, struct error *err) {
@@ -169,6 +191,7 @@ int run_sample(struct run *run, struct planned_case *c, enum sample_mode mode, s
     worker_end(f.worker);
     c->spent_s += (double)(clock_now_ns() - begin) * 1e-9;
     c->spent_samples++;
+    mpi_wait_end(&f.wait);
     observations_free(&obs);
     cJSON_Delete(f.here.circumstances);
     cJSON_Delete(f.here.notes);

@@ -66,6 +66,15 @@ test_fortran_is_seen() {
     done
 }
 
+test_a_run_tells_the_waiting() {
+    command -v mpirun >/dev/null || skip "mpirun is not installed (apt-get install openmpi-bin)"
+    [ "$(nproc)" -ge 2 ] || skip "two ranks need two CPUs"
+    [ "$(id -u)" -eq 0 ] || skip "attribution samples need root"
+    run 0 metalgap run mpi --size small --only barrier --reps 1 --quiet-wait 0s -o b.jsonl
+    grep '"mode":"attribution"' b.jsonl | grep -q '"cause":"mpi.wait","scope":"latency".*"late":' || fail "no mpi.wait"
+    ! grep '"mode":"timing"' b.jsonl | grep -q mpi.wait || fail "timing samples are preloaded, too"
+}
+
 # Without the library nothing is written, and without a file's name it says nothing.
 test_it_is_silent_unless_asked() {
     ranks env LD_PRELOAD="$mpi/libmetalgap-wait.so" "$mpi/barrier" --seconds 0.01
