@@ -161,6 +161,7 @@ static void keep_sample(struct dataset *set, const struct journal_sample *s) {
         .valid = s->valid,
     };
     keep_losses(series, s, &point);
+    places_add(&c->places, s);
     keep_steps(c, s);
     ARRAY_PUSH(series->point, series->count, series->capacity, point);
     if (!s->valid && !c->invalid_why)
@@ -311,6 +312,7 @@ static void free_case(struct dataset_case *c) {
     for (size_t i = 0; i < c->pass_count; i++)
         free(c->passes[i]);
     free(c->passes);
+    places_free(&c->places);
     free(c->name);
     free(c->bench);
     free(c->fom_name);

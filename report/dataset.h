@@ -4,6 +4,7 @@
 #pragma once
 
 #include "core/journal.h"
+#include "report/places.h"
 #include "core/names.h"
 
 #include <stdbool.h>
@@ -63,6 +64,7 @@ struct dataset_case {
     char **passes; // of attribution samples, by name, "" where a line tells none; empty without any
     size_t pass_count;
     size_t pass_capacity;
+    struct places places; // who lost the time, of the timing samples
     struct series mode[MODE_COUNT];
     double *step; // per-step seconds of the timing samples, in order
     size_t step_count;

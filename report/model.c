@@ -392,6 +392,12 @@ static void add_case(struct model *model, const char *name, const struct dataset
         c.mde_pct = to_pct(c.cmp.shift.mde);
         c.samples_needed = stats_samples_needed(&c.cmp.shift, limit);
     }
+    for (int kind = 0; kind < PLACE_KIND_COUNT && c.subject.count == 1; kind++) {
+        char *sentence = places_sentence(&c.subject.run[0].c->places, (enum place_kind)kind);
+        if (sentence)
+            strings_add(&c.places, "%s", sentence);
+        free(sentence);
+    }
     c.ledger = ledger_make(&c.subject, &c.baseline, &c.cmp);
     warn_case(&c, model);
     c.sentence = c.cmp.has_baseline ? comparison_sentence(&c, model) : single_sentence(&c, model);
@@ -625,6 +631,7 @@ void model_free(struct model *model) {
         ledger_free(&model->cases[i].ledger);
         free(model->cases[i].sentence);
         strings_free(&model->cases[i].warnings);
+        strings_free(&model->cases[i].places);
     }
     names_free(&model->names);
     free(model->cases);

@@ -333,6 +333,10 @@ static void case_facts(struct str *out, const struct model_case *c) {
         str_add(out, " on differ by ");
         percent(out, o->pct, o->ci);
     }
+    for (size_t i = 0; i < c->places.count; i++) {
+        str_add(out, "; ");
+        escape_html(out, c->places.items[i], 400);
+    }
     str_add(out, ".</p>\n");
 }
 

@@ -100,6 +100,24 @@ static void add_observers(cJSON *object, const struct ledger *ledger) {
     }
 }
 
+static void add_places(cJSON *object, const struct model_case *c) {
+    cJSON *list = cJSON_AddArrayToObject(object, "places");
+    for (int kind = 0; kind < PLACE_KIND_COUNT && c->subject.count == 1; kind++) {
+        struct place_summary s = places_summary(&c->subject.run[0].c->places, (enum place_kind)kind);
+        if (s.count == 0)
+            continue;
+        cJSON *row = cJSON_CreateObject();
+        json_add_string(row, "kind", place_kind_names[kind]);
+        json_add_u64(row, "count", s.count);
+        json_add_double(row, "mean_pct", s.mean_pct);
+        json_add_string(row, "worst", s.worst);
+        json_add_double(row, "worst_pct", s.worst_pct);
+        add_interval(row, "worst_ci", s.worst_ci);
+        cJSON_AddBoolToObject(row, "uneven", s.uneven);
+        cJSON_AddItemToArray(list, row);
+    }
+}
+
 static void add_ledger(cJSON *object, const struct model_case *c) {
     const struct ledger *ledger = &c->ledger;
     cJSON *lines = cJSON_AddArrayToObject(object, "ledger");
@@ -121,6 +139,7 @@ static void add_ledger(cJSON *object, const struct model_case *c) {
         cJSON_AddNullToObject(object, "unexplained");
     }
     add_observers(object, ledger);
+    add_places(object, c);
 }
 
 static cJSON *case_object(const struct model *model, const struct model_case *c) {

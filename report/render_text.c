@@ -209,6 +209,8 @@ static void ledger_table(const struct page *page, const struct model_case *c) {
         snprintf(name, sizeof name, "with %.40s", *o->pass ? o->pass : "all probes");
         line_row(page, name, o->pct, o->ci, NAN, "observer");
     }
+    for (size_t i = 0; i < c->places.count; i++)
+        paragraph(page, "  ", "  ", c->places.items[i]);
 }
 
 static void ledgers(const struct page *page, const struct model *model) {
