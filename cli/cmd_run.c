@@ -322,6 +322,16 @@ static bool narrow_enough(const double *costs, size_t count, double pct) {
     return (s.median_ci.high - s.median_ci.low) / 2 <= pct / 100 * s.median; // false without an interval (NaN)
 }
 
+// The same for the ratios of pairs: the interval that the report will judge by.
+static bool pairs_narrow_enough(const double *ratios, size_t count, double pct) {
+    double *difference = mem_alloc((count + 1) * sizeof *difference);
+    for (size_t i = 0; i < count; i++)
+        difference[i] = log(ratios[i]);
+    struct stats_shift shift = stats_compare_paired(difference, count);
+    free(difference);
+    return (shift.ci.high - shift.ci.low) / 2 <= pct / 100; // false without an interval (NaN)
+}
+
 // The journals are closed properly; now end as the signal says.
 static void end_by(int number) {
     if (!number)
@@ -424,7 +434,7 @@ static int execute_pair(struct options *o, const struct suite suites[2], int arg
         run[i].journal = journals[i];
         run[i].header = headers[i];
         run[i].by_name = true;
-        run[i].narrow_enough = narrow_enough;
+        run[i].narrow_enough = pairs_narrow_enough;
     }
     int result = make_folder(o->run.journal, err) || run_pair(run, summary, err) ? -1 : 0;
     if (!result)

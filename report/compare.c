@@ -3,6 +3,7 @@
 #include "report/compare.h"
 
 #include "core/memory.h"
+#include "report/steps.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -217,6 +218,44 @@ static double correlation_time(const struct side_values *values) {
     return check.time;
 }
 
+// --- few samples with many steps -------------------------------------------------------------------------------------
+
+// The per-step series of a side of one run; false where not every sample has exactly one (ranks with a line each).
+static bool collect_steps(const struct side *side, struct steps_series series[STEPS_MAX_SAMPLES],
+                          struct steps_side *out) {
+    const struct dataset_case *c = side->run[0].c;
+    size_t samples = 0;
+    for (size_t i = 0; i < c->mode[MODE_TIMING].count; i++)
+        samples += point_counts(&c->mode[MODE_TIMING].point[i]);
+    if (side->count != 1 || samples > STEPS_MAX_SAMPLES || c->step_line_count != samples)
+        return false;
+    size_t from = 0;
+    for (size_t i = 0; i < samples; i++) {
+        for (size_t j = 0; j < i; j++)
+            if (c->step_line[j].seq == c->step_line[i].seq)
+                return false;
+        series[i] = (struct steps_series){c->step + from, c->step_line[i].end - from};
+        from = c->step_line[i].end;
+    }
+    *out = (struct steps_side){series, samples};
+    return true;
+}
+
+static void prefer_steps(const struct side *subject, const struct side *baseline, struct stats_shift *shift) {
+    struct steps_series store[2][STEPS_MAX_SAMPLES];
+    struct steps_side s;
+    struct steps_side b;
+    if (!collect_steps(subject, store[0], &s) || !collect_steps(baseline, store[1], &b))
+        return;
+    struct stats_shift steps = steps_compare(&s, &b);
+    steps.subject = shift->subject;
+    steps.baseline = shift->baseline;
+    if (steps.refusal == STATS_IDENTIFIED)
+        *shift = steps;
+}
+
+// --- both sides ------------------------------------------------------------------------------------------------------
+
 struct comparison compare_sides(const struct side *subject, const struct side *baseline) {
     struct comparison c = {.uncomparable = count_uncomparable(subject) + count_uncomparable(baseline)};
     struct side_values log_s = side_values(subject, MODE_TIMING, SIDE_LOG_COST);
@@ -238,6 +277,8 @@ struct comparison compare_sides(const struct side *subject, const struct side *b
     bool unpaired = c.has_baseline && !c.paired;
     if (unpaired)
         c.shift = stats_compare(&stats_s, &stats_b, RESAMPLING_SEED);
+    if (c.has_baseline)
+        prefer_steps(subject, baseline, &c.shift);
     c.subject_time = unpaired ? c.shift.subject.time : correlation_time(&log_s);
     c.baseline_time = unpaired ? c.shift.baseline.time : correlation_time(&log_b);
     c.subject_cost = side_mean(&cost_s, c.subject_time);

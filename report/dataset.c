@@ -97,6 +97,9 @@ static void keep_steps(struct dataset_case *c, const struct journal_sample *s) {
         if (cJSON_IsNumber(step) && isfinite(step->valuedouble) && c->step_count < MAX_STEPS)
             ARRAY_PUSH(c->step, c->step_count, c->step_capacity, step->valuedouble);
     }
+    struct step_line line = {s->seq, c->step_count};
+    if (cJSON_GetArraySize(s->steps_s) > 0)
+        ARRAY_PUSH(c->step_line, c->step_line_count, c->step_line_capacity, line);
 }
 
 // Which unit cost an observation rests on: its source says so in `detail`.
@@ -318,6 +321,7 @@ static void free_case(struct dataset_case *c) {
     free(c->fom_name);
     free(c->unit);
     free(c->step);
+    free(c->step_line);
     free(c->invalid_why);
     cJSON_Delete(c->params);
 }

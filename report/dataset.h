@@ -53,6 +53,12 @@ struct series {
     struct hist *hist[CAUSE_COUNT]; // merged over the samples; NULL where no source has one
 };
 
+// The per-step series of one line of a journal.
+struct step_line {
+    uint64_t seq;
+    size_t end;
+};
+
 struct dataset_case {
     char *name;
     char *bench;    // may be NULL
@@ -69,6 +75,9 @@ struct dataset_case {
     double *step; // per-step seconds of the timing samples, in order
     size_t step_count;
     size_t step_capacity;
+    struct step_line *step_line; // where each line's steps end in `step`
+    size_t step_line_count;
+    size_t step_line_capacity;
     size_t invalid;    // observations that are not valid
     char *invalid_why; // the first reason
 };

@@ -202,6 +202,11 @@ static void warn_shift(struct model_case *c, const char *subject, const char *ba
                     "neighbouring samples resemble each other (autocorrelation %.2f): %.0f count for %.1f independent "
                     "ones, and the interval is wider for it",
                     shift->autocorrelation, count, shift->effective);
+    if (shift->method == STATS_STEPS)
+        strings_add(&c->warnings,
+                    "few samples, so the comparison rests on the steps inside them, in batches whose autocorrelation "
+                    "(%.2f) is paid for; what the program does before and after its steps is not in it",
+                    shift->autocorrelation);
     warn_modes(c, subject, &shift->subject, c->cmp.paired);
     warn_modes(c, baseline, &shift->baseline, c->cmp.paired);
     if (shift->method == STATS_UNITS && (shift->subject_units == 1 || shift->baseline_units == 1))

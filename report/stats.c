@@ -446,11 +446,9 @@ const char *stats_verdict_name(enum stats_verdict verdict) {
 }
 
 const char *stats_method_name(enum stats_method method) {
-    static const char *const NAMES[] = {[STATS_NONE] = "none",
-                                        [STATS_RANKS] = "ranks",
-                                        [STATS_LOWER_RANKS] = "lower-ranks",
-                                        [STATS_PAIRS] = "pairs",
-                                        [STATS_UNITS] = "units"};
+    static const char *const NAMES[] = {
+        [STATS_NONE] = "none",   [STATS_RANKS] = "ranks", [STATS_LOWER_RANKS] = "lower-ranks",
+        [STATS_PAIRS] = "pairs", [STATS_STEPS] = "steps", [STATS_UNITS] = "units"};
     return NAMES[method];
 }
 
