@@ -63,11 +63,12 @@ static int cpu_begin(void *state, const struct sample_window *window, struct err
     return proc_stat_read("/proc/stat", &cpu->before, err);
 }
 
-static void add_observation(struct collector_output *out, enum cause cause, double seconds, double se) {
+// Most kernels book whole ticks to whoever runs when they come: exit_timing times handlers one by one.
+static void add_sampled(struct collector_output *out, enum cause cause, double seconds, double se) {
     observations_add(out->obs, (struct observation){
                                    .cause = cause,
                                    .scope = SCOPE_CPU,
-                                   .basis = BASIS_TIMED,
+                                   .basis = BASIS_SAMPLED,
                                    .seconds = seconds,
                                    .se = se,
                                });
@@ -176,8 +177,8 @@ static void add_time(const struct cpu *cpu, const struct proc_stat *after, doubl
         busy += proc_stat_seconds(&cpu->before, after, window->cpus, thread_times[i], &cpus);
     double irq = proc_stat_seconds(&cpu->before, after, window->cpus, CPU_IRQ, NULL);
     double softirq = proc_stat_seconds(&cpu->before, after, window->cpus, CPU_SOFTIRQ, NULL);
-    add_observation(out, CAUSE_GUEST_IRQ, irq, proc_stat_sampling_se(irq, elapsed_s, cpus));
-    add_observation(out, CAUSE_GUEST_SOFTIRQ, softirq, proc_stat_sampling_se(softirq, elapsed_s, cpus));
+    add_sampled(out, CAUSE_GUEST_IRQ, irq, proc_stat_sampling_se(irq, elapsed_s, cpus));
+    add_sampled(out, CAUSE_GUEST_SOFTIRQ, softirq, proc_stat_sampling_se(softirq, elapsed_s, cpus));
     if (window->job) {
         const double foreign = fmax(busy - window->cpu_s, 0);
         json_add_double(out->circumstances, "cpu_s", window->cpu_s);

@@ -18,6 +18,7 @@ pages=${4:-300000}
 # Runs in the machine: two lines of JSON for each sample, the injector's and what was found.
 # shellcheck disable=SC2016 # expanded there
 job='
+first=$(command -v nice >/dev/null && echo nice -n -20) # other programs shall not mix in
 for collector in $COLLECTORS; do
     mode=attribution
     unset CALIBRATE
@@ -31,7 +32,7 @@ for collector in $COLLECTORS; do
         esac
         for repeat in $(seq "$again"); do
             for quarter in 0 2 3 4; do
-                setsid nice -n -20 collect $collector $mode \
+                setsid $first collect $collector $mode \
                     kernel_injector "$kind" $((total / 4 * quarter)) "$total" </dev/null ||
                     echo "{\"kind\":\"$kind\",\"failed\":$?}"
             done
@@ -69,6 +70,9 @@ for line in open(sys.argv[1], encoding="utf-8"):
         told = [o for o in values["obs"] if o["cause"] == CAUSE[injected["kind"]] and o.get("scope", "cpu") == "cpu"]
         key = (state["name"], injected["kind"])
         samples.setdefault(key, []).append((injected["count"], injected["cpu_s"], told[0] if told else None))
+
+if not samples:
+    print("kernel exits\t-\t-\t-\t-\tWRONG: no sample")
 
 def slope(points):
     """Theil and Sen's: the median of the slopes between samples, which bursts of the host do not move; its error."""

@@ -3,6 +3,7 @@
 //
 //   counter_cost events          ns per event of each eBPF program, by the kernel's BPF statistics, beside those of a
 //                                program that does nothing (the statistics' own floor)
+//   counter_cost timing          ns per event of each program that times exits, which attribution samples have
 //   counter_cost ratio PAIRS [SELECTION]
 //                                user + system CPU time with collectors (all) over that without, for four loops, in
 //                                PAIRS interleaved pairs of alternating order; the geometric mean and its 95 %
@@ -146,12 +147,12 @@ static double cpu_time(void (*run)(void), const char *selection) {
     return used;
 }
 
-// Runs `run` in a child as an attribution sample of guest_exits: the member `key` of the observer's detail, NaN if it
-// is not there.
-static double observed(const char *key, void (*run)(void)) {
+// Runs `run` in a child as an attribution sample of a collector: what its `observer` says in detail. The caller owns
+// it.
+static cJSON *observer_of(const char *collector, void (*run)(void)) {
     struct error err;
     const struct collect_options options = {0};
-    struct collector_set *set = collector_set_open("guest_exits", &options, &err);
+    struct collector_set *set = collector_set_open(collector, &options, &err);
     if (!set) {
         error_print(&err);
         exit(err.code);
@@ -167,15 +168,25 @@ static double observed(const char *key, void (*run)(void)) {
     window.end_ns = clock_now_ns();
     collector_set_end(set, &window, &out);
     collector_set_close(set);
-    double value = NAN;
+    cJSON *detail = NULL;
     for (size_t i = 0; i < obs.count; i++) {
-        const cJSON *member = cJSON_GetObjectItemCaseSensitive(obs.items[i].detail, key);
-        if (obs.items[i].cause == CAUSE_OBSERVER && cJSON_IsNumber(member))
-            value = member->valuedouble;
+        if (obs.items[i].cause == CAUSE_OBSERVER && !detail) {
+            detail = obs.items[i].detail;
+            obs.items[i].detail = NULL;
+        }
     }
     observations_free(&obs);
     cJSON_Delete(out.circumstances);
     cJSON_Delete(out.notes);
+    return detail;
+}
+
+// One member of that of guest_exits; NaN if it is not there.
+static double observed(const char *key, void (*run)(void)) {
+    cJSON *detail = observer_of("guest_exits", run);
+    const cJSON *member = cJSON_GetObjectItemCaseSensitive(detail, key);
+    double value = cJSON_IsNumber(member) ? member->valuedouble : NAN;
+    cJSON_Delete(detail);
     return value;
 }
 
@@ -280,14 +291,52 @@ static void events(void) {
     }
 }
 
+// --- programs that time
+// -----------------------------------------------------------------------------------------------
+
+// What each program of exit_timing takes, a mean over loops that make it run.
+static void timing(void) {
+    static void (*const runs[])(void) = {loop_naps, loop_ping_pong_two_cpus, loop_first_touch};
+    enum { MOST = 64 };
+    struct {
+        char key[64];
+        struct mean mean;
+    } rows[MOST];
+    size_t count = 0;
+    for (size_t i = 0; i < ARRAY_LEN(runs); i++) {
+        cJSON *detail = observer_of("exit_timing", runs[i]);
+        const cJSON *member;
+        cJSON_ArrayForEach(member, detail) {
+            size_t at = 0;
+            while (at < count && strcmp(rows[at].key, member->string) != 0)
+                at++;
+            if (at == MOST)
+                break;
+            if (at == count) {
+                snprintf(rows[at].key, sizeof rows[at].key, "%s", member->string);
+                rows[count++].mean = (struct mean){0};
+            }
+            mean_add(&rows[at].mean, member->valuedouble);
+        }
+        cJSON_Delete(detail);
+    }
+    for (size_t i = 0; i < count; i++)
+        printf("%-32.*s %4.0f ns per event\n", (int)strlen(rows[i].key) - 3, rows[i].key,
+               rows[i].mean.sum / rows[i].mean.count);
+}
+
 int main(int argc, char **argv) {
     int pairs = argc >= 3 ? (int)strtol(argv[2], NULL, 10) : 0;
     if (argc == 2 && strcmp(argv[1], "events") == 0) {
         events();
         return 0;
     }
+    if (argc == 2 && strcmp(argv[1], "timing") == 0) {
+        timing();
+        return 0;
+    }
     if (argc < 3 || argc > 4 || strcmp(argv[1], "ratio") != 0 || pairs < 2) {
-        fprintf(stderr, "usage: counter_cost events | counter_cost ratio PAIRS [SELECTION]\n");
+        fprintf(stderr, "usage: counter_cost events | counter_cost timing | counter_cost ratio PAIRS [SELECTION]\n");
         return 2;
     }
     for (size_t i = 0; i < ARRAY_LEN(loops); i++)
