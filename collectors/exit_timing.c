@@ -242,6 +242,12 @@ static void nap(void) {
         nanosleep(&(struct timespec){.tv_nsec = 50000}, NULL);
 }
 
+static void limit_exits(struct exit_timing *t, double limit_ns) {
+    for (int e = 0; e < TIMING_EVENTS; e++)
+        if (timing_meanings[e].over == OVER_HOST)
+            t->control->limit_ns[e] = (unsigned long long)limit_ns;
+}
+
 // Naps arm timers. A function that is not called then belongs to a clock event device that is not in use, and a
 // register that is not written leaves pairs of tracepoints without an end.
 static void check_timer(struct exit_timing *t) {
@@ -249,8 +255,10 @@ static void check_timer(struct exit_timing *t) {
     unsigned rank = 0;
     while (t->facts.sources[TIMING_TIMER]) {
         seen_during(t, nap, rows);
-        if (rows[TIMING_TIMER].count)
+        if (rows[TIMING_TIMER].count) {
+            limit_exits(t, timing_plain_limit_ns(&rows[TIMING_TIMER]));
             return;
+        }
         for (size_t i = 0; i < t->part_count; i++) {
             if (t->parts[i].source->event != TIMING_TIMER)
                 continue;
@@ -303,8 +311,8 @@ static void measure_backed(struct exit_timing *t) {
     t->facts.backed[TIMING_TOUCH] = timing_backed_from(&rows[TIMING_TOUCH], 2e3);
     seen_during(t, touch_huge, rows);
     t->facts.backed[TIMING_TOUCH_HUGE] = timing_backed_from(&rows[TIMING_TOUCH_HUGE], 2e4);
-    for (int e = 0; e < TIMING_EVENTS; e++)
-        t->control->limit_ns[e] = (unsigned long long)t->facts.backed[e].limit_ns;
+    t->control->limit_ns[TIMING_TOUCH] = (unsigned long long)t->facts.backed[TIMING_TOUCH].limit_ns;
+    t->control->limit_ns[TIMING_TOUCH_HUGE] = (unsigned long long)t->facts.backed[TIMING_TOUCH_HUGE].limit_ns;
 }
 
 // --- opening and closing --------------------------------------------------------------------------------------------

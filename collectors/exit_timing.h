@@ -37,6 +37,13 @@ struct timing_source {
 extern const struct timing_source timing_sources[];
 extern const size_t timing_source_count;
 
+// What a duration above the limit means.
+enum timing_over {
+    OVER_NOTHING, // there is no limit
+    OVER_HOST,    // the host took the CPU away meanwhile: host.steal or host.hidden, so not counted here again
+    OVER_LOSS,    // the page was not backed: only that is a loss, and of it what exceeds the time of a backed page
+};
+
 // What durations of an event mean.
 struct timing_meaning {
     const char *name; // key in details
@@ -45,7 +52,7 @@ struct timing_meaning {
     bool counts;      // one event is one count of the cause; otherwise it only adds time
     bool upper_bound; // holds what bare metal takes for it, too
     bool native;      // is measured on bare metal as well
-    bool excess;      // only what exceeds the time that a backed page takes is a loss
+    enum timing_over over;
 };
 
 extern const struct timing_meaning timing_meanings[TIMING_EVENTS];
@@ -60,6 +67,10 @@ struct timing_backed {
 // Mean and limit from the durations of backed touches: `slack_ns` above what 95 % of them take.
 struct timing_backed timing_backed_from(const struct timing_row *row, double slack_ns);
 
+// Longer than this and an exit of this machine was not all there was; `row` has exits that are known to be plain ones.
+// The rule of bench/kernels/traps.h: 20 x median + 50 us.
+double timing_plain_limit_ns(const struct timing_row *row);
+
 // What is known of a sample beside the durations.
 struct timing_facts {
     const char *sources[TIMING_EVENTS]; // what timed it; NULL: nothing did
@@ -71,5 +82,5 @@ struct timing_facts {
 void timing_sum(const struct timing_cpu *from, const struct timing_cpu *to, size_t count, const cpu_set_t *cpus,
                 enum probe_whose whose, struct timing_row *out);
 
-// Adds the observations. Pairs that were lost count with the mean of the others.
+// Adds the observations. Pairs that were lost, and those that the host cut into, count with the mean of the others.
 void timing_report(const struct timing_row *rows, const struct timing_facts *facts, struct collector_output *out);

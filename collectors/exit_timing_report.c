@@ -50,6 +50,12 @@ struct timing_backed timing_backed_from(const struct timing_row *row, double sla
     return backed;
 }
 
+double timing_plain_limit_ns(const struct timing_row *row) {
+    struct hist hist = {{0}};
+    add_hist(&hist, row);
+    return 20 * hist_quantile_ns(&hist, 0.5) + 50e3;
+}
+
 // One event's share of an observation.
 struct share {
     double count;
@@ -57,19 +63,25 @@ struct share {
     double se;
 };
 
-// Of `n` that were timed some were lost: those count with the mean of the others.
+// Of those that happened not all were timed whole: the others count with the mean.
 static struct share share_of(const struct timing_row *row, const struct timing_meaning *meaning,
                              const struct timing_backed *backed) {
     double all = (double)(row->count + row->unpaired);
-    double scale = row->count ? all / (double)row->count : 0;
-    double count = (double)row->count;
+    double whole = (double)row->count;
+    double count = all;
     double ns = (double)row->ns;
-    if (meaning->excess) {
-        count = (double)row->over;
-        ns = fmax((double)row->over_ns - count * backed->mean_ns, 0);
+    if (meaning->over == OVER_HOST) {
+        whole -= (double)row->over;
+        ns -= (double)row->over_ns;
+    } else if (meaning->over == OVER_LOSS) {
+        double over = (double)row->over;
+        count = whole > 0 ? over * all / whole : 0;
+        ns = fmax((double)row->over_ns - over * backed->mean_ns, 0);
     }
-    double mean_ns = row->count ? ns / (double)row->count : 0;
-    return (struct share){count * scale, ns * scale * 1e-9, mean_ns * sqrt((double)row->unpaired) * 1e-9};
+    if (whole <= 0)
+        return (struct share){count, 0, 0};
+    double mean_s = ns / whole * 1e-9;
+    return (struct share){count, mean_s * all, mean_s * sqrt(all - whole)};
 }
 
 static struct observation *observation_of(struct observations *list, const struct timing_meaning *meaning) {
@@ -95,9 +107,11 @@ static void add_event(struct observation *o, const struct timing_row *row, const
     json_add_double(detail, "seconds", share.seconds);
     json_add_u64(detail, "timed", row->count);
     json_add_u64(detail, "unpaired", row->unpaired);
+    if (meaning->over == OVER_HOST)
+        json_add_u64(detail, "host_cut_in", row->over);
     if (row->count)
         json_add_double(detail, "mean_s", (double)row->ns / (double)row->count * 1e-9);
-    if (meaning->excess)
+    if (meaning->over == OVER_LOSS)
         json_add_double(detail, "backed_s", backed->mean_ns * 1e-9);
     if (meaning->upper_bound && row->count && !cJSON_HasObjectItem(o->detail, "upper_bound"))
         cJSON_AddBoolToObject(o->detail, "upper_bound", true);
@@ -106,7 +120,8 @@ static void add_event(struct observation *o, const struct timing_row *row, const
 // An event that happened, but of which no pair was seen whole, is not known: then nothing is said of it.
 static bool is_known(const struct timing_row *row, const struct timing_meaning *meaning,
                      const struct timing_backed *backed) {
-    return (row->count > 0 || row->unpaired == 0) && (!meaning->excess || backed->known);
+    uint64_t whole = row->count - (meaning->over == OVER_HOST ? row->over : 0);
+    return (whole > 0 || row->count + row->unpaired == 0) && (meaning->over != OVER_LOSS || backed->known);
 }
 
 void timing_report(const struct timing_row *rows, const struct timing_facts *facts, struct collector_output *out) {

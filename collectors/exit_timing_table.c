@@ -126,18 +126,18 @@ const struct timing_source timing_sources[] = {
 };
 const size_t timing_source_count = ARRAY_LEN(timing_sources);
 
-// The columns: name, cause, scope, counts, upper bound, native, excess.
+// The columns: name, cause, scope, counts, upper bound, native, over.
 const struct timing_meaning timing_meanings[TIMING_EVENTS] = {
-    [TIMING_TIMER] = {"arm", CAUSE_EXIT_TIMER, SCOPE_CPU, true, false, false, false},
-    [TIMING_IPI] = {"send", CAUSE_EXIT_IPI, SCOPE_CPU, true, false, false, false},
-    [TIMING_IPI_WAIT] = {"wait", CAUSE_EXIT_IPI, SCOPE_CPU, false, true, false, false},
-    [TIMING_KICK] = {"notify", CAUSE_EXIT_KICK, SCOPE_CPU, true, false, false, false},
-    [TIMING_TLB] = {"flush", CAUSE_EXIT_TLB, SCOPE_CPU, true, false, false, false},
-    [TIMING_LOCK] = {"spinlock", CAUSE_EXIT_HALT, SCOPE_LATENCY, true, true, false, false},
-    [TIMING_TOUCH] = {"touch", CAUSE_EXIT_STAGE2, SCOPE_CPU, true, false, false, true},
-    [TIMING_TOUCH_HUGE] = {"touch_huge", CAUSE_EXIT_STAGE2, SCOPE_CPU, true, false, false, true},
-    [TIMING_ASYNC_FAULT] = {"async_fault", CAUSE_EXIT_STAGE2, SCOPE_BLOCKED, true, false, false, false},
-    [TIMING_WAKE] = {"late_timer", CAUSE_EXIT_HALT, SCOPE_BLOCKED, true, true, true, false},
-    [TIMING_IRQ] = {"handler", CAUSE_GUEST_IRQ, SCOPE_CPU, true, false, true, false},
-    [TIMING_SOFTIRQ] = {"handler", CAUSE_GUEST_SOFTIRQ, SCOPE_CPU, true, false, true, false},
+    [TIMING_TIMER] = {"arm", CAUSE_EXIT_TIMER, SCOPE_CPU, true, false, false, OVER_HOST},
+    [TIMING_IPI] = {"send", CAUSE_EXIT_IPI, SCOPE_CPU, true, false, false, OVER_HOST},
+    [TIMING_IPI_WAIT] = {"wait", CAUSE_EXIT_IPI, SCOPE_CPU, false, true, false, OVER_NOTHING},
+    [TIMING_KICK] = {"notify", CAUSE_EXIT_KICK, SCOPE_CPU, true, false, false, OVER_HOST},
+    [TIMING_TLB] = {"flush", CAUSE_EXIT_TLB, SCOPE_CPU, true, false, false, OVER_HOST},
+    [TIMING_LOCK] = {"spinlock", CAUSE_EXIT_HALT, SCOPE_LATENCY, true, true, false, OVER_NOTHING},
+    [TIMING_TOUCH] = {"touch", CAUSE_EXIT_STAGE2, SCOPE_CPU, true, false, false, OVER_LOSS},
+    [TIMING_TOUCH_HUGE] = {"touch_huge", CAUSE_EXIT_STAGE2, SCOPE_CPU, true, false, false, OVER_LOSS},
+    [TIMING_ASYNC_FAULT] = {"async_fault", CAUSE_EXIT_STAGE2, SCOPE_BLOCKED, true, false, false, OVER_NOTHING},
+    [TIMING_WAKE] = {"late_timer", CAUSE_EXIT_HALT, SCOPE_BLOCKED, true, true, true, OVER_NOTHING},
+    [TIMING_IRQ] = {"handler", CAUSE_GUEST_IRQ, SCOPE_CPU, true, false, true, OVER_NOTHING},
+    [TIMING_SOFTIRQ] = {"handler", CAUSE_GUEST_SOFTIRQ, SCOPE_CPU, true, false, true, OVER_NOTHING},
 };

@@ -97,6 +97,25 @@ static void lost_pairs_count_with_the_mean(void **state) {
     sample_free(&s);
 }
 
+// Beyond the limit the host had taken the CPU away, which is counted elsewhere.
+static void what_the_host_cut_into_is_not_an_exit(void **state) {
+    (void)state;
+    struct timing_row rows[TIMING_EVENTS] = {
+        [TIMING_TIMER] = {.count = 10, .ns = 9 * 3000 + 5000000, .over = 1, .over_ns = 5000000},
+        [TIMING_KICK] = {.count = 1, .ns = 5000000, .over = 1, .over_ns = 5000000}};
+    struct timing_facts facts = {.sources = {[TIMING_TIMER] = "a", [TIMING_KICK] = "b"}};
+    struct sample s;
+    sample_init(&s);
+    timing_report(rows, &facts, &s.out);
+    assert_int_equal(find(&s, CAUSE_EXIT_TIMER, SCOPE_CPU)->count, 10);
+    near(find(&s, CAUSE_EXIT_TIMER, SCOPE_CPU)->seconds, 30e-6);
+    assert_null(find(&s, CAUSE_EXIT_KICK, SCOPE_CPU)); // no plain one was seen
+    sample_free(&s);
+    struct timing_row row = {.count = 2};
+    row.hist[12] = 2; // the median is taken to lie in the middle of 4096 .. 8192
+    near(timing_plain_limit_ns(&row), 20 * 4096 * sqrt(2) + 50e3);
+}
+
 // Sending counts, waiting for the others adds time, and makes the line an upper bound.
 static void sending_and_waiting_are_one_cause(void **state) {
     (void)state;
@@ -235,6 +254,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sums_only_the_jobs_time_on_its_cpus),
         cmocka_unit_test(lost_pairs_count_with_the_mean),
+        cmocka_unit_test(what_the_host_cut_into_is_not_an_exit),
         cmocka_unit_test(sending_and_waiting_are_one_cause),
         cmocka_unit_test(only_what_exceeds_a_backed_page_is_lost),
         cmocka_unit_test(the_table_is_sound),
