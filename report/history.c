@@ -266,6 +266,25 @@ static char *whole_sentence(const struct history *history) {
     return text.text;
 }
 
+bool history_unchanged(const struct history_case *c) {
+    return c->count >= HISTORY_MIN_RUNS && c->change_count == 0;
+}
+
+static char *unchanged(const struct history *history) {
+    struct str text = {0};
+    char spread[32];
+    for (size_t i = 0; i < history->count; i++) {
+        const struct history_case *c = &history->cases[i];
+        if (!history_unchanged(c))
+            continue;
+        model_number(c->spread_pct, NAN, spread, sizeof spread);
+        str_printf(&text, "%s%.60s (%s %%)",
+                   text.length ? ", " : "No change was found (how far the runs spread in brackets) in ", c->name,
+                   spread);
+    }
+    return text.text;
+}
+
 static char *warning(const struct history *history) {
     bool machines = false;
     bool times = true;
@@ -301,6 +320,7 @@ void history_make(struct history *history, const struct dataset *runs, size_t co
         history->cases[i].sentence = case_sentence(history, &history->cases[i]);
     }
     history->sentence = whole_sentence(history);
+    history->unchanged = unchanged(history);
     history->warning = warning(history);
 }
 
@@ -315,6 +335,7 @@ void history_free(struct history *history) {
     }
     free(history->cases);
     free(history->sentence);
+    free(history->unchanged);
     free(history->warning);
     *history = (struct history){0};
 }

@@ -57,7 +57,8 @@ struct history {
     size_t count;
     size_t capacity;
     char *sentence;
-    char *warning; // several machines, or no times; NULL if there is nothing to mind
+    char *unchanged; // one sentence about all cases that did not change; NULL if there is none
+    char *warning;   // several machines, or no times; NULL if there is nothing to mind
 };
 
 // Puts journals into the order of their `started` stamps; they stay as they are if one has none.
@@ -66,6 +67,9 @@ void history_order(struct dataset *sets, size_t count);
 // Builds the history of journals that are in order. They stay the caller's and must outlive it.
 void history_make(struct history *history, const struct dataset *runs, size_t count);
 void history_free(struct history *history);
+
+// Whether changes were looked for in this case, and none was found.
+bool history_unchanged(const struct history_case *c);
 
 // When the run started, as its journal says, or "" if it does not.
 const char *history_started(const struct dataset *run);

@@ -119,8 +119,15 @@ static void bullets(const struct strings *list, const char *about, FILE *out) {
 static void history(const struct history *history, FILE *out) {
     fputs("\n**History**\n\n", out);
     for (size_t i = 0; i < history->count; i++) {
+        if (history_unchanged(&history->cases[i]))
+            continue;
         fputs("- ", out);
         put(out, history->cases[i].sentence, TEXT_LIMIT);
+        fputc('\n', out);
+    }
+    if (history->unchanged) {
+        fputs("- ", out);
+        put(out, history->unchanged, TEXT_LIMIT);
         fputc('\n', out);
     }
     if (history->warning) {

@@ -40,12 +40,12 @@ static void paragraph(const struct page *page, const char *first, const char *re
         size_t end = 0;   // bytes that fit
         size_t space = 0; // bytes up to the last space that fits
         while (p[end] && (columns < room || ((unsigned char)p[end] & 0xc0) == 0x80)) {
-            if (p[end] == ' ')
+            if (p[end] == ' ' && p[end + 1] != '%')
                 space = end;
             columns += ((unsigned char)p[end] & 0xc0) != 0x80;
             end++;
         }
-        if (p[end] && p[end] != ' ' && space > 0)
+        if (p[end] && (p[end] != ' ' || p[end + 1] == '%') && space > 0)
             end = space;
         fprintf(page->out, "%s%.*s\n", indent, (int)end, p);
         p += end;
@@ -311,10 +311,14 @@ static void history(const struct page *page, const struct history *history) {
     styled(page, STYLE_BOLD, "History\n");
     for (size_t i = 0; i < history->count; i++) {
         const struct history_case *c = &history->cases[i];
+        if (history_unchanged(c))
+            continue;
         paragraph(page, c->change_count ? "  ! " : "  - ", "    ", c->sentence);
         for (size_t k = 0; k < c->change_count; k++)
             change_differences(page, &c->changes[k]);
     }
+    if (history->unchanged)
+        paragraph(page, "  - ", "    ", history->unchanged);
     if (history->warning)
         paragraph(page, "  Mind: ", "    ", history->warning);
 }

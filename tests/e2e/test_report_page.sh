@@ -44,12 +44,31 @@ test_overhead_as_text() {
     fits_80_columns out
 }
 
+# The names of a sweep differ at their ends: they are whole wherever they tell a row.
+test_long_names_are_whole() {
+    both
+    sed -i 's/"slow"/"chase[bytes=1073741824,pages=4k]"/; s/"same"/"chase[bytes=1073741824,pages=huge]"/' guest.jsonl metal.jsonl
+    local size
+    for size in 4k huge; do
+        run 0 metalgap report guest.jsonl --baseline metal.jsonl
+        out_has "^chase\[bytes=1073741824,pages=$size\]$"
+        fits_80_columns out
+        run 0 metalgap report guest.jsonl
+        out_has "^chase\[bytes=1073741824,pages=$size\]$"
+        fits_80_columns out
+        run 0 metalgap report guest.jsonl --baseline metal.jsonl --format html
+        out_has "<text [^>]*>chase\[bytes=1073741824,pages=$size\]</text>"
+    done
+}
+
 test_json_balances() {
     both
     run 0 metalgap report guest.jsonl --baseline metal.jsonl --format json
     json out 'v["schema"] == "metalgap.report/1" and len(v["cases"]) == 2'
     json out 'all(abs(sum(l["pct"] or 0 for l in c["ledger"]) + c["unexplained"]["pct"] - c["overhead"]["mean_pct"]) < 1e-9
                   for c in v["cases"])'
+    # the sentence of what is slower names the parts
+    json out '[c["sentence"] for c in v["cases"] if "means differ, 0.2 exit.timer and " in c["sentence"]] == [v["cases"][0]["sentence"]]'
 }
 
 test_one_journal() {
