@@ -111,7 +111,36 @@ static void add_cpus(struct places *places, const struct journal_sample *s) {
     }
 }
 
+// One rank's word of mpi.wait: {"rank", "node", "late", ...}.
+static void add_late(struct places *places, const cJSON *word) {
+    const cJSON *late = cJSON_GetObjectItemCaseSensitive(word, "late");
+    const cJSON *rank = cJSON_GetObjectItemCaseSensitive(word, "rank");
+    const cJSON *node = cJSON_GetObjectItemCaseSensitive(word, "node");
+    char name[24];
+    if (!cJSON_IsNumber(late) || !cJSON_IsNumber(rank))
+        return;
+    snprintf(name, sizeof name, "%.0f", rank->valuedouble);
+    find(&places->kind[PLACE_RANK], name)->late += late->valuedouble;
+    if (cJSON_IsString(node))
+        find(&places->kind[PLACE_NODE], node->valuestring)->late += late->valuedouble;
+}
+
+// It stands on each rank's line, or summed with the ranks in a list.
+static void add_waits(struct places *places, const struct journal_sample *s) {
+    for (size_t i = 0; i < s->obs.count; i++) {
+        const cJSON *detail = s->obs.items[i].detail;
+        const cJSON *ranks = cJSON_GetObjectItemCaseSensitive(detail, "ranks");
+        const cJSON *word;
+        if (s->obs.items[i].cause != CAUSE_MPI_WAIT)
+            continue;
+        add_late(places, detail);
+        cJSON_ArrayForEach(word, ranks) add_late(places, word);
+    }
+}
+
 void places_add(struct places *places, const struct journal_sample *s) {
+    if (s->valid)
+        add_waits(places, s);
     if (!s->valid || s->mode != MODE_TIMING || !(s->roi_s > 0))
         return;
     if (s->rank >= 0 || s->node)
@@ -138,21 +167,32 @@ static struct stats_mean share_of(const struct place_list *list, enum place_kind
 
 struct place_summary places_summary(const struct places *places, enum place_kind kind) {
     const struct place_list *list = &places->kind[kind];
-    struct place_summary summary = {.mean_pct = NAN, .worst_pct = NAN, .worst_ci = {NAN, NAN}};
+    struct place_summary summary = {.mean_pct = NAN, .worst_pct = NAN, .last_pct = NAN, .worst_ci = {NAN, NAN}};
     struct stats_mean worst = {.mean = -INFINITY};
     double sum = 0;
-    if (list->partial || list->count < 2)
+    double weighted = 0;
+    double late = 0;
+    size_t known = 0;
+    for (size_t i = 0; i < list->count; i++)
+        known += list->items[i].samples > 0;
+    if (list->partial || known < 2)
         return summary;
     for (size_t i = 0; i < list->count; i++) {
+        late += list->items[i].late;
+        if (list->items[i].samples == 0)
+            continue;
         struct stats_mean share = share_of(list, kind, &list->items[i]);
         sum += share.mean;
+        weighted += share.mean * list->items[i].late;
         if (share.mean > worst.mean) {
             worst = share;
             summary.worst = list->items[i].name;
         }
     }
-    summary.count = list->count;
-    summary.mean_pct = sum / (double)list->count;
+    summary.count = known;
+    summary.mean_pct = sum / (double)known;
+    if (late > 0 && known == list->count)
+        summary.last_pct = weighted / late;
     summary.worst_pct = worst.mean;
     summary.worst_ci = stats_mean_interval(&worst);
     double above = worst.mean - summary.mean_pct;
@@ -171,8 +211,11 @@ char *places_sentence(const struct places *places, enum place_kind kind) {
         return mem_printf(
             "the hypervisor's share is uneven: %s loses %.2g %%%s of its time, %zu CPUs on average %.2g %%", s.worst,
             s.worst_pct, interval, s.count, s.mean_pct);
+    char last[80] = "";
+    if (isfinite(s.last_pct))
+        snprintf(last, sizeof last, "; weighted by who came last, %.2g %%", s.last_pct);
     return mem_printf(
         "the hypervisor's share is %.2g %% on average over %zu %ss, %.2g %%%s on the worst, %s: where all wait "
-        "for the last one, a job loses at least the former and at most the latter",
-        s.mean_pct, s.count, place_kind_names[kind], s.worst_pct, interval, s.worst);
+        "for the last one, a job loses at least the former and at most the latter%s",
+        s.mean_pct, s.count, place_kind_names[kind], s.worst_pct, interval, s.worst, last);
 }

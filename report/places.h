@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who lost the time: the hypervisor's share (families exit, host, hop) of the timing samples by rank, node and CPU. In
 // a bulk-synchronous job all wait for the last: the mean over ranks is the least that the job lost, the worst rank's
-// share the most. May include: core, report/stats.h.
+// share the most. Where `mpi.wait` says how often each rank came last, the shares weighted with that are the estimate.
+// May include: core, report/stats.h.
 #pragma once
 
 #include "core/journal.h"
@@ -16,6 +17,7 @@ struct place {
     double sum;     // of the shares of time, over samples
     double squares;
     size_t samples; // with a word on this place
+    double late;    // collective calls in which it came last
 };
 
 struct place_list {
@@ -42,6 +44,7 @@ struct place_summary {
     const char *worst; // borrowed
     double worst_pct;
     struct stats_interval worst_ci; // 95 %
+    double last_pct;                // mean weighted by who came last; NaN where that is not known
     bool uneven;                    // the worst lies above the mean by more than 3 standard errors and 0.1 %
 };
 

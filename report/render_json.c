@@ -113,6 +113,8 @@ static void add_places(cJSON *object, const struct model_case *c) {
         json_add_string(row, "worst", s.worst);
         json_add_double(row, "worst_pct", s.worst_pct);
         add_interval(row, "worst_ci", s.worst_ci);
+        if (isfinite(s.last_pct))
+            json_add_double(row, "last_pct", s.last_pct);
         cJSON_AddBoolToObject(row, "uneven", s.uneven);
         cJSON_AddItemToArray(list, row);
     }

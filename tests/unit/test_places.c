@@ -55,6 +55,25 @@ static void ranks_have_a_floor_and_a_ceiling(void **state) {
     places_free(&places);
 }
 
+// Rank 1 came last in three of four calls: 0.75 * 10 %.
+static void waiting_weighs_the_ranks(void **state) {
+    (void)state;
+    struct places places = {0};
+    add(&places, "n0", 0, 1, 0, NULL);
+    add(&places, "n1", 1, 0.9, 0.1, NULL);
+    struct journal_sample s = {.mode = MODE_ATTRIBUTION, .rank = -1, .valid = true};
+    struct observation o = {.cause = CAUSE_MPI_WAIT, .scope = SCOPE_LATENCY, .basis = BASIS_TIMED};
+    o.detail =
+        cJSON_Parse("{\"ranks\":[{\"rank\":0,\"node\":\"n0\",\"late\":1},{\"rank\":1,\"node\":\"n1\",\"late\":3}]}");
+    observations_add(&s.obs, o);
+    places_add(&places, &s);
+    observations_free(&s.obs);
+    assert_close(places_summary(&places, PLACE_RANK).last_pct, 7.5);
+    assert_close(places_summary(&places, PLACE_NODE).last_pct, 7.5);
+    assert_true(isnan(places_summary(&places, PLACE_CPU).last_pct));
+    places_free(&places);
+}
+
 // Where one agent speaks for all ranks of its node, ranks cannot be told apart, nodes can.
 static void silent_ranks_are_not_compared(void **state) {
     (void)state;
@@ -89,6 +108,7 @@ static void uneven_cpus_are_named(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ranks_have_a_floor_and_a_ceiling),
+        cmocka_unit_test(waiting_weighs_the_ranks),
         cmocka_unit_test(silent_ranks_are_not_compared),
         cmocka_unit_test(uneven_cpus_are_named),
     };
