@@ -118,6 +118,7 @@ $B/fuzz_%: tests/fuzz/fuzz_%.c $B/libmetalgap.a
 	$(SAY) '  CC   $<'
 	$Q$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $B/libmetalgap.a -lcjson -lmd -lm
 $B/fuzz_suite: $B/bench/suite.o $B/bench/bench.o
+$B/fuzz_pmu_file: $B/collectors/pmu_file.o $B/collectors/formula.o
 
 $B/tests/%: tests/tools/%.c $B/libmetalgap.a
 	@mkdir -p $(@D)

@@ -19,6 +19,7 @@ struct guest {
     cJSON *states;
     cpu_set_t cpus; // all that this process may use
     struct sample_window window;
+    double spent_s; // CPU time of this process until the end of the interval before
 };
 
 static void guest_close(void *state) {
@@ -40,6 +41,7 @@ static void *guest_open(const struct watch_options *options, struct error *err) 
         return NULL;
     }
     g->states = collector_set_to_json(g->collectors);
+    g->spent_s = clock_cpu_s();
     return g;
 }
 
@@ -98,6 +100,14 @@ static void add_sites(struct watch_view *view, const struct observation *o) {
     }
 }
 
+// What collecting and showing cost since the interval before; the eBPF programs are told by their collectors.
+static void add_own_time(struct guest *g, struct watch_view *view) {
+    const double now_s = clock_cpu_s();
+    const struct observation own = {.cause = CAUSE_OBSERVER, .basis = BASIS_TIMED, .seconds = now_s - g->spent_s};
+    g->spent_s = now_s;
+    watch_add(view, cause_info(own.cause)->id, false, &own);
+}
+
 static int guest_end(void *state, struct watch_view *view, struct error *err) {
     struct guest *g = state;
     struct observations obs = {0};
@@ -119,6 +129,7 @@ static int guest_end(void *state, struct watch_view *view, struct error *err) {
         add_sites(view, &obs.items[i]);
     }
     observations_free(&obs);
+    add_own_time(g, view);
     watch_finish(view);
     return 0;
 }

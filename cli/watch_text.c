@@ -42,8 +42,8 @@ static void line(struct screen *s, const char *style, const char *format, ...) {
     }
     const bool styled = s->page->colour && style[0];
     // The last line must not be ended: the screen would scroll.
-    str_printf(s->out, "%s%s%s%s%s", s->used ? "\n" : "", styled ? style : "", text,
-               styled ? "\033[0m" : "", s->page->redraw ? "\033[K" : "");
+    str_printf(s->out, "%s%s%s%s%s", s->used ? "\n" : "", styled ? style : "", text, styled ? "\033[0m" : "",
+               s->page->redraw ? "\033[K" : "");
     s->used++;
 }
 
@@ -61,6 +61,23 @@ static double busy_share(const struct watch_view *view) {
         count++;
     }
     return count ? sum / count : NAN;
+}
+
+// Words over as many lines as they need.
+static void wrapped(struct screen *s, const char *style, const char *text) {
+    const size_t width = s->page->columns > 4 ? (size_t)s->page->columns - 2 : 2;
+    for (const char *indent = ""; *text; indent = "  ") {
+        size_t length = strlen(text);
+        if (length > width) {
+            length = width;
+            while (length > 0 && text[length] != ' ')
+                length--;
+            length = length ? length : width; // a word that is longer than a line
+        }
+        line(s, style, "%s%.*s", indent, (int)length, text);
+        text += length;
+        text += strspn(text, " ");
+    }
 }
 
 // --- the parts of the screen ----------------------------------------------------------------------------------------
@@ -98,6 +115,20 @@ static void cpus(struct screen *s, const struct watch_view *view) {
     }
     if (cJSON_GetArraySize(busy) > across * MOST_CPU_LINES)
         line(s, DIM, "... and %d more", cJSON_GetArraySize(busy) - across * MOST_CPU_LINES);
+}
+
+// What the PMU says, where there is one.
+static void metrics(struct screen *s, const struct watch_view *view) {
+    char text[MOST_LINE] = "";
+    size_t at = 0;
+    const cJSON *metric;
+    cJSON_ArrayForEach(metric, cJSON_GetObjectItemCaseSensitive(view->circumstances, "pmu_metrics")) {
+        if (at < sizeof text && cJSON_IsNumber(metric))
+            at += (size_t)snprintf(text + at, sizeof text - at, "%s%s %.3g", at ? ", " : "pmu: ", metric->string,
+                                   metric->valuedouble);
+    }
+    if (at)
+        wrapped(s, PLAIN, text);
 }
 
 static bool is_shown(const struct watch_row *row) {
@@ -145,31 +176,14 @@ static void sites(struct screen *s, const struct watch_view *view) {
     line(s, BOLD, "%-18s%9s  %s", "EXITS FROM", "% OF CPU", "FUNCTION, PROGRAM, LINE");
     for (size_t i = 0; i < view->site_count; i++) {
         const struct watch_site *site = &view->sites[i];
-        line(s, PLAIN, "%-18s%9.2f  %s  %s  %s", site->cause, 100 * site->share, site->where,
-             last_part(site->module), last_part(site->line));
+        line(s, PLAIN, "%-18s%9.2f  %s  %s  %s", site->cause, 100 * site->share, site->where, last_part(site->module),
+             last_part(site->line));
     }
 }
 
 static const char *text_of(const cJSON *object, const char *key) {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
     return cJSON_IsString(item) ? item->valuestring : "";
-}
-
-// Words over as many lines as they need.
-static void wrapped(struct screen *s, const char *style, const char *text) {
-    const size_t width = s->page->columns > 4 ? (size_t)s->page->columns - 2 : 2;
-    for (const char *indent = ""; *text; indent = "  ") {
-        size_t length = strlen(text);
-        if (length > width) {
-            length = width;
-            while (length > 0 && text[length] != ' ')
-                length--;
-            length = length ? length : width; // a word that is longer than a line
-        }
-        line(s, style, "%s%.*s", indent, (int)length, text);
-        text += length;
-        text += strspn(text, " ");
-    }
 }
 
 static void one_gap(struct screen *s, const cJSON *source) {
@@ -198,6 +212,7 @@ void watch_text_screen(const struct watch_view *view, const struct watch_page *p
         str_add(out, "\033[H");
     head(&s, view);
     cpus(&s, view);
+    metrics(&s, view);
     line(&s, PLAIN, "%s", "");
     causes(&s, view);
     sites(&s, view);
