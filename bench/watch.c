@@ -9,18 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-// In the order of preference.
-static const struct watch_source *const sources[] = {&watch_guest};
+static const struct watch_source *const sources[] = {&watch_guest, &watch_host};
 
-const struct watch_source *watch_choose(const struct watch_options *options, struct error *err) {
-    for (size_t i = 0; i < ARRAY_LEN(sources); i++) {
-        if (sources[i]->of_host == (options->vm != NULL))
-            return sources[i];
-    }
-    error_set(err, EXIT_CODE_LACKS, "looking at the virtual machine %s from its host", options->vm);
-    error_why(err, "no source here looks at guests from outside");
-    error_remedy(err, "metalgap watch, inside that virtual machine");
-    return NULL;
+const struct watch_source *watch_choose(const struct watch_options *options) {
+    const bool of_host = options->vm != NULL;
+    size_t i = 0;
+    while (i + 1 < ARRAY_LEN(sources) && sources[i]->of_host != of_host)
+        i++;
+    return sources[i];
 }
 
 void watch_view_free(struct watch_view *view) {
@@ -58,6 +54,18 @@ void watch_add(struct watch_view *view, const char *name, bool direct, const str
     row->se = hypot(row->se, o->se);
     if (o->basis > row->basis)
         row->basis = o->basis;
+}
+
+void watch_add_site(struct watch_view *view, const struct watch_site *site) {
+    for (size_t i = 0; i < view->site_count; i++) {
+        struct watch_site *same = &view->sites[i];
+        if (strcmp(same->cause, site->cause) == 0 && strcmp(same->where, site->where) == 0 &&
+            strcmp(same->module, site->module) == 0) {
+            same->share += site->share;
+            return;
+        }
+    }
+    ARRAY_PUSH(view->sites, view->site_count, view->site_capacity, *site);
 }
 
 static int descending(double a, double b) {
@@ -125,6 +133,7 @@ cJSON *watch_view_to_json(const struct watch_view *view, const char *time) {
     json_add_string(root, "time", time);
     json_add_double(root, "interval_s", view->interval_s);
     json_add_u64(root, "cpus", view->cpus);
+    json_add_string(root, "of", view->of);
     json_add_double(root, "hypervisor_pct", 100 * view->taken);
     json_add_double(root, "hypervisor_pct_se", 100 * view->taken_se);
     cJSON *causes = cJSON_AddArrayToObject(root, "causes");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Looking at a whole machine, interval by interval: who takes its CPUs now. A watch source turns what it sees into the
-// one view that all ways of showing it share. Sources are listed in watch.c: `watch_guest` looks from inside a guest
-// (or any machine) through the collectors; one that looks at guests from their host is another file and another row.
+// one view that all ways of showing it share. Sources are listed in watch.c: `watch_guest` looks at the machine itself
+// through the collectors, `watch_host` at KVM guests from their host. Another one is another file and another row.
 #pragma once
 
 #include "core/json.h"
@@ -23,16 +23,17 @@ struct watch_row {
 // A place in a program where time went.
 struct watch_site {
     char cause[48];
-    char where[160]; // function, or an address, or an offset in the module
-    char module[96]; // file name of the program or library
-    char line[160];  // source file and line of the address with most time, or ""
-    double share;    // of all CPU time of the interval
+    char where[160];  // function, or an address, or an offset in the module; from a host the exit reason
+    char module[128]; // file of the program or library; from a host the virtual machine
+    char line[160];   // source file and line of the address with most time, or ""
+    double share;     // of all CPU time of the interval
 };
 
 // One interval. Owned by its user: watch_view_free().
 struct watch_view {
     double interval_s;
     unsigned cpus;
+    const char *of;         // what `cpus` are: "CPUs", or "vCPUs" of guests
     struct watch_row *rows; // most time first; those with counts only behind them, most frequent first
     size_t row_count;
     size_t row_capacity;
@@ -48,7 +49,7 @@ struct watch_view {
 void watch_view_free(struct watch_view *view); // also makes it empty again
 
 struct watch_options {
-    const char *vm; // a host's view of this virtual machine only (pid or name); NULL: the machine itself
+    const char *vm; // a host's view of this virtual machine (pid or name) or of "all"; NULL: the machine itself
 };
 
 struct watch_source {
@@ -64,13 +65,17 @@ struct watch_source {
 };
 
 extern const struct watch_source watch_guest;
+extern const struct watch_source watch_host;
 
-// The source for these options, or NULL with `err` (code 4).
-const struct watch_source *watch_choose(const struct watch_options *options, struct error *err);
+// The source for these options. Never NULL.
+const struct watch_source *watch_choose(const struct watch_options *options);
 
 // For sources: adds an observation to the view's rows. Of several of one cause the best basis stands, and those of the
 // same basis are added; what measuring costs (family observer) is always added.
 void watch_add(struct watch_view *view, const char *name, bool direct, const struct observation *o);
+
+// For sources: adds a place; the same place (cause, where, module) becomes one, with the line of the first.
+void watch_add_site(struct watch_view *view, const struct watch_site *site);
 
 // For sources: when all is added, calculates shares from `interval_s` and `cpus`, and sorts.
 void watch_finish(struct watch_view *view);

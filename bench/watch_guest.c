@@ -32,6 +32,7 @@ static void guest_close(void *state) {
 static void *guest_open(const struct watch_options *options, struct error *err) {
     struct guest *g = mem_alloc(sizeof *g);
     (void)options;
+    fprintf(stderr, "measuring what VM exits cost here ...\n");
     sched_getaffinity(0, sizeof g->cpus, &g->cpus);
     const struct collect_options collect = {.calibration = &g->calibration, .tick_period_s = TICK_PERIOD_S};
     if (!calibrate(&g->cpus, CALIBRATION_S, &g->calibration, err))
@@ -65,18 +66,8 @@ static void copy_text(const cJSON *object, const char *key, char *out, size_t si
     snprintf(out, size, "%s", cJSON_IsString(item) ? item->valuestring : "");
 }
 
-static struct watch_site *find_site(struct watch_view *view, const struct watch_site *like) {
-    for (size_t i = 0; i < view->site_count; i++) {
-        struct watch_site *site = &view->sites[i];
-        if (strcmp(site->cause, like->cause) == 0 && strcmp(site->where, like->where) == 0 &&
-            strcmp(site->module, like->module) == 0)
-            return site;
-    }
-    return NULL;
-}
-
 // The exit profiler's places: detail.sites of an observation, the one with most ticks first. Those in one function
-// become one; its line is that of the first.
+// become one.
 static void add_sites(struct watch_view *view, const struct observation *o) {
     const cJSON *found;
     cJSON_ArrayForEach(found, cJSON_GetObjectItemCaseSensitive(o->detail, "sites")) {
@@ -92,11 +83,7 @@ static void add_sites(struct watch_view *view, const struct observation *o) {
         copy_text(found, "line", site.line, sizeof site.line);
         if (cJSON_IsNumber(seconds))
             site.share = seconds->valuedouble / (view->interval_s * view->cpus);
-        struct watch_site *same = find_site(view, &site);
-        if (same)
-            same->share += site.share;
-        else
-            ARRAY_PUSH(view->sites, view->site_count, view->site_capacity, site);
+        watch_add_site(view, &site);
     }
 }
 
@@ -113,6 +100,7 @@ static int guest_end(void *state, struct watch_view *view, struct error *err) {
     struct observations obs = {0};
     (void)err;
     *view = (struct watch_view){.cpus = (unsigned)CPU_COUNT(&g->cpus),
+                                .of = "CPUs",
                                 .circumstances = cJSON_CreateObject(),
                                 .notes = cJSON_CreateArray(),
                                 .sources = g->states};

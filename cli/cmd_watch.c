@@ -31,7 +31,8 @@ static const char usage[] =
     "\n"
     "  --interval SEC   how long each look is (default: 1; at least 0.1)\n"
     "  --duration SEC   end after so long; takes s, m and h, too (default: never)\n"
-    "  --vm PID|NAME    a host's look at one virtual machine\n"
+    "  --vm PID|NAME    a KVM host's look at a virtual machine, or at all of them\n"
+    "                   (--vm all): shares are of their vCPUs' time\n"
     "  --json           an object a line (metalgap.watch/1)\n"
     "  -h, --help       this text\n"
     "\n"
@@ -41,7 +42,8 @@ static const char usage[] =
     "Examples:\n"
     "  sudo metalgap watch\n"
     "  sudo metalgap watch --interval 5 --duration 1m >> exits.log\n"
-    "  sudo metalgap watch --json --duration 10 | jq '.hypervisor_pct'\n";
+    "  sudo metalgap watch --json --duration 10 | jq '.hypervisor_pct'\n"
+    "  sudo metalgap watch --vm all          on a KVM host\n";
 
 struct watch {
     struct watch_options options;
@@ -252,12 +254,9 @@ static void name_subject(struct watch *w) {
 }
 
 static int watch(struct watch *w, struct error *err) {
-    w->source = watch_choose(&w->options, err);
-    if (!w->source)
-        return -1;
+    w->source = watch_choose(&w->options);
     w->on_terminal = !w->json && isatty(STDOUT_FILENO);
     name_subject(w);
-    fprintf(stderr, "measuring what VM exits cost here ...%s", w->on_terminal ? "\r" : "\n");
     w->state = w->source->open(&w->options, err);
     int result = w->state ? run(w, err) : -1;
     watch_view_free(&w->view);

@@ -87,8 +87,8 @@ static void head(struct screen *s, const struct watch_view *view) {
     const double pressure = number(view->circumstances, "cpu_pressure");
     line(s, BOLD, "metalgap watch  %s  every %.3g s  %s  (q quits)", s->page->time, s->page->interval_s,
          s->page->subject);
-    line(s, view->taken >= 0.01 ? HOT : BOLD, "hypervisor %.2f %% of %u CPUs, as far as seen", 100 * view->taken,
-         view->cpus);
+    line(s, view->taken >= 0.01 ? HOT : BOLD, "hypervisor %.2f %% of %u %s, as far as seen", 100 * view->taken,
+         view->cpus, view->of);
     if (isfinite(busy) && isfinite(pressure))
         line(s, PLAIN, "busy %.0f %%, threads waited for a CPU %.0f %% of the time", 100 * busy, 100 * pressure);
     else if (isfinite(busy))
@@ -97,24 +97,34 @@ static void head(struct screen *s, const struct watch_view *view) {
 
 // A bar for each CPU, as many side by side as fit.
 static void cpus(struct screen *s, const struct watch_view *view) {
-    enum { WIDTH = 8 + BAR + 9 };
+    enum { LONGEST = 20, REST = BAR + 12 };
     const cJSON *busy = cJSON_GetObjectItemCaseSensitive(view->circumstances, "busy");
-    const int across = s->page->columns / WIDTH > 1 ? s->page->columns / WIDTH : 1;
-    int left = across * MOST_CPU_LINES;
+    const cJSON *cpu;
+    int name = 0;
+    cJSON_ArrayForEach(cpu, busy) {
+        const int length = (int)strlen(cpu->string);
+        name = length > name ? length : name;
+    }
+    name = name < LONGEST ? name : LONGEST;
+    const int across = s->page->columns / (name + REST) > 1 ? s->page->columns / (name + REST) : 1;
+    const int most = across * MOST_CPU_LINES;
     char text[MOST_LINE] = "";
     size_t at = 0;
-    for (const cJSON *cpu = busy ? busy->child : NULL; cpu && left > 0; cpu = cpu->next) {
-        int marks = (int)lround(cpu->valuedouble * BAR);
-        at += (size_t)snprintf(text + at, sizeof text - at, "%-6s[%.*s%*s]%4.0f %%   ", cpu->string, marks,
-                               "##########", BAR - marks, "", 100 * cpu->valuedouble);
-        left--;
-        if (left % across == 0 || !cpu->next || at + WIDTH >= sizeof text) {
+    int told = 0;
+    cJSON_ArrayForEach(cpu, busy) {
+        const int marks = (int)lround(cpu->valuedouble * BAR);
+        if (told == most)
+            break;
+        at += (size_t)snprintf(text + at, sizeof text - at, "%-*.*s [%.*s%*s]%4.0f %%   ", name, name, cpu->string,
+                               marks, "##########", BAR - marks, "", 100 * cpu->valuedouble);
+        told++;
+        if (told % across == 0 || !cpu->next || at + LONGEST + REST >= sizeof text) {
             line(s, PLAIN, "%s", text);
             at = 0;
         }
     }
-    if (cJSON_GetArraySize(busy) > across * MOST_CPU_LINES)
-        line(s, DIM, "... and %d more", cJSON_GetArraySize(busy) - across * MOST_CPU_LINES);
+    if (cJSON_GetArraySize(busy) > told)
+        line(s, DIM, "... and %d more", cJSON_GetArraySize(busy) - told);
 }
 
 // What the PMU says, where there is one.

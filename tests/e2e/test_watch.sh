@@ -111,10 +111,26 @@ test_duration_ends_a_screen() {
     json ended "v['status'] == 0 and v['restored']"
 }
 
-test_a_hosts_view_needs_a_source() {
-    run 4 metalgap watch --vm 1 --duration 1
+test_a_hosts_view_needs_a_virtual_machine() {
+    run 4 metalgap watch --vm no-such-machine --duration 1
     out_is_empty
-    err_has 'virtual machine 1 from its host'
+    err_has 'virtual machine no-such-machine from its host'
+    err_has 'try: '
+}
+
+# The guest does nothing but execute CPUID; its host times every exit.
+test_a_host_sees_its_guests_exits_in_the_lab() {
+    command -v qemu-system-x86_64 >/dev/null || skip 'needs QEMU: ci/lab/lab deps --install'
+    [ -e "${METALGAP_LAB_CACHE:-$HOME/.cache/metalgap-lab}/trees/linux-6.1-cloud" ] || skip 'needs kernels: ci/lab/lab fetch'
+    [[ $METALGAP != */asan/* ]] || skip 'boots take too long under a sanitizer'
+    run 0 "$METALGAP_ROOT/ci/lab/lab" exec --timeout 120 --program "$METALGAP_BUILD/tests/kvm_guest:usr/bin/kvm_guest" \
+        --file "$METALGAP_ROOT/tests/lab/watch_host.sh:watch_host.sh" kvm-host -- sh /watch_host.sh
+    head -n 1 out >first
+    json first "v['of'] == 'vCPUs' and v['cpus'] == 1"
+    json first "[c for c in v['causes'] if c['cause'] == 'exit.cpuid'][0]['count'] > 100"
+    json first "v['hypervisor_pct'] > 1"
+    json first "any(s['cause'] == 'exit.cpuid' and s['module'] == 'kvm_guest' for s in v['sites'])"
+    out_has '^[0-9:]+ .*hypervisor [0-9.]+ %.*  exit.cpuid [0-9.]+ % [0-9]+/s'
 }
 
 test_usage_errors() {

@@ -102,12 +102,21 @@ static void what_is_only_counted_has_no_time(void **state) {
 
 static void a_source_is_chosen(void **state) {
     (void)state;
-    struct error err;
-    const struct watch_options here = {.vm = NULL};
-    const struct watch_options vm = {.vm = "1"};
-    assert_ptr_equal(watch_choose(&here, &err), &watch_guest);
-    const struct watch_source *host = watch_choose(&vm, &err);
-    assert_true(host ? host->of_host : err.code == EXIT_CODE_LACKS);
+    assert_ptr_equal(watch_choose(&(struct watch_options){.vm = NULL}), &watch_guest);
+    assert_ptr_equal(watch_choose(&(struct watch_options){.vm = "1"}), &watch_host);
+}
+
+static void one_place_is_one_row(void **state) {
+    (void)state;
+    struct watch_view view = {.interval_s = 1, .cpus = 1};
+    watch_add_site(&view, &(struct watch_site){.cause = "exit.pio", .where = "f", .module = "a", .share = 0.1});
+    watch_add_site(&view, &(struct watch_site){.cause = "exit.pio", .where = "f", .module = "b", .share = 0.2});
+    watch_add_site(&view, &(struct watch_site){.cause = "exit.pio", .where = "f", .module = "a", .share = 0.3});
+    watch_finish(&view);
+    assert_int_equal(view.site_count, 2);
+    assert_string_equal(view.sites[0].module, "a");
+    assert_true(fabs(view.sites[0].share - 0.4) < 1e-12);
+    watch_view_free(&view);
 }
 
 int main(void) {
@@ -117,6 +126,7 @@ int main(void) {
         cmocka_unit_test(equal_bases_and_the_observers_are_added),
         cmocka_unit_test(what_is_only_counted_has_no_time),
         cmocka_unit_test(a_source_is_chosen),
+        cmocka_unit_test(one_place_is_one_row),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
