@@ -309,7 +309,8 @@ static char *ledger_words(const struct model_case *c) {
         const struct ledger_line *line = &ledger->lines[i];
         if (!line->summed || !(line->pct > 0))
             continue;
-        model_number(line->pct, 0.5 * (line->ci.high - line->ci.low), number, sizeof number);
+        double half = 0.5 * (line->ci.high - line->ci.low);
+        model_number(line->pct, fmax(half, 0.1 * line->pct), number, sizeof number); // two digits do in a sentence
         str_printf(&text, "%s%s %s%s", parts++ ? ", " : "", number, cause_info(line->cause)->id,
                    model_scope_word(line->scope));
     }
