@@ -3,13 +3,13 @@
 # Two commands in turn (`run --ab`) whose difference is known: the same one many times over, of which at most a tenth may
 # be told to differ, and one with 3 % more work, which must be told within ten minutes. Exits with 1 if not.
 # Usage: B=BUILDDIR tests/accuracy/ab.sh [COMPARISONS [BUDGET]]     how many of the same (20), how long for the 3 %
-# (10m; 0: not at all)
+# (9m; 0: not at all)
 set -euo pipefail
 # shellcheck source=tests/accuracy/lib.sh
 . "$(dirname "$0")/lib.sh"
 table "Two commands in turn, of which is known by how much they differ"
 comparisons=${1:-20}
-budget=${2:-10m}
+budget=${2:-9m}
 pairs=30
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
@@ -43,7 +43,7 @@ fi
 
 [ "$budget" != 0 ] || exit "$status"
 begin=$SECONDS
-read -r pct low high n < <(compare 50 51.5 --until 1% --budget "$budget")
+read -r pct low high n < <(compare 50 51.5 --until 1.5% --budget "$budget")
 took=$((SECONDS - begin))
 printf '    3 %% more: %.2f %% (%.2f to %.2f %%), %s pairs in %s s\n' "$pct" "$low" "$high" "$n" "$took" >&2
 awk -v pct="$pct" -v low="$low" -v high="$high" -v took="$took" 'BEGIN {
