@@ -23,7 +23,7 @@ static const char USAGE[] =
     "  --baseline JOURNAL  the side to compare with, bare metal usually; repeats\n"
     "  --host JOURNAL      the host's own record of the same time: its times replace\n"
     "                      the guest's estimates where it covers them; repeats\n"
-    "  --history           the journals are runs of one machine at different times: where\n"
+    "  --history           the journals are runs of one machine over time: where\n"
     "                      did its level change? The report is about the newest run\n"
     "  --limit PCT         \"not slower\" means: by less than this (default 0.5%)\n"
     "  --format FORMAT     text, json, md, csv, html or openmetrics (default: as the\n"
