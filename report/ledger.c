@@ -18,6 +18,12 @@ static bool outside_balance(enum cause cause, const struct ledger_source *source
     return cause == CAUSE_OBSERVER && source->group && source->group->mode != MODE_TIMING;
 }
 
+// Metal has these, too: as long as nobody measured how much, what the subject has of it is no overhead. The
+// hypervisor's own families are known to be nothing there.
+static bool metal_has(enum cause cause) {
+    return !cause_family_is_direct(cause_info(cause)->family);
+}
+
 struct work {
     const struct comparison *c;
     struct ledger_side subject;
@@ -59,7 +65,9 @@ static bool from_attribution(const struct ledger_entry *entry) {
 
 static struct ledger_line make_line(struct work *w, enum cause cause, enum obs_scope scope) {
     bool baseline = w->c->has_baseline;
-    struct ledger_entry subject = ledger_side_entry(&w->subject, cause, scope, !baseline, &w->residual_subject);
+    bool sided = baseline && !ledger_side_knows(&w->baseline, cause, scope) && metal_has(cause);
+    struct ledger_entry subject =
+        ledger_side_entry(&w->subject, cause, scope, !baseline, sided ? NULL : &w->residual_subject);
     struct ledger_entry metal = {.seconds = NAN, .count = NAN};
     if (baseline)
         metal = ledger_side_entry(&w->baseline, cause, scope, false, &w->residual_baseline);
@@ -84,6 +92,9 @@ static struct ledger_line make_line(struct work *w, enum cause cause, enum obs_s
         .baseline_count = metal.count,
     };
     if (!source->group || scope == SCOPE_LATENCY || outside_balance(cause, &subject.source))
+        return line;
+    line.one_sided = sided;
+    if (sided)
         return line;
     line.summed = true;
     double percent = 100 / (baseline ? w->c->baseline_cost.mean : 1);

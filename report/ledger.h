@@ -28,7 +28,8 @@ struct ledger_line {
     bool at_most;          // an upper bound: its source's unit cost contains more than the cause
     bool by_host;          // the subject's seconds are the host's word
     bool on_subject;       // the subject has observations of it
-    bool on_baseline;      // so has the baseline; without, it is taken as 0 there
+    bool on_baseline;      // so has the baseline; without, the hypervisor's families are taken as 0 there,
+    bool one_sided;        // and the others, which metal has as well, are not summed: a difference is not known
     double pct;            // NaN unless summed
     double se;
     double df;

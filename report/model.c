@@ -228,6 +228,14 @@ static void warn_ledger(struct model_case *c) {
             "THE PARTS EXCEED THE WHOLE: the causes add up to %.2f %%, the difference is %.2f %%, more than the "
             "intervals allow. Something is counted twice or calibrated wrong; this is not a finding",
             c->ledger.explained.mean, c->cmp.mean_pct.mean);
+    struct str lone = {0};
+    for (size_t i = 0; i < c->ledger.count; i++)
+        if (c->ledger.lines[i].one_sided)
+            str_printf(&lone, "%s%s", lone.length ? ", " : "", cause_info(c->ledger.lines[i].cause)->id);
+    if (lone.length)
+        strings_add(&c->warnings, "the baseline did not measure %s, which bare metal has, too: it is not in the sum",
+                    lone.text);
+    str_free(&lone);
     if (c->ledger.active_cpus_unknown)
         strings_add(&c->warnings, "neither CPU time nor `cpus` is told: the ledger takes one active CPU");
 }
