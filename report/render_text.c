@@ -3,6 +3,7 @@
 #include "report/escape.h"
 #include "report/history.h"
 #include "report/render.h"
+#include "report/text.h"
 
 #include "core/memory.h"
 
@@ -12,24 +13,14 @@
 
 enum { WIDTH = 80 };
 
-struct page {
-    FILE *out;
-    bool colour;
-};
-
-static const char *const STYLE_BOLD = "\033[1m";
-static const char *const STYLE_DIM = "\033[2m";
-static const char *const STYLE_YELLOW = "\033[33m";
-
-static void styled(const struct page *page, const char *style, const char *text) {
+void text_styled(const struct text_page *page, const char *style, const char *text) {
     if (page->colour)
         fprintf(page->out, "%s%s\033[0m", style, text);
     else
         fputs(text, page->out);
 }
 
-// Writes text as a paragraph: cleaned, broken at spaces, continuation lines indented.
-static void paragraph(const struct page *page, const char *first, const char *rest, const char *text) {
+void text_paragraph(const struct text_page *page, const char *first, const char *rest, const char *text) {
     struct str clean = {0};
     escape_plain(&clean, text, 4000);
     const char *p = str_text(&clean);
@@ -56,8 +47,7 @@ static void paragraph(const struct page *page, const char *first, const char *re
     str_free(&clean);
 }
 
-// A cell of exactly `width` columns, negative: flush right.
-static void cell(const struct page *page, const char *text, int width) {
+void text_cell(const struct text_page *page, const char *text, int width) {
     struct str clean = {0};
     size_t columns = (size_t)abs(width);
     size_t used = escape_plain(&clean, text, columns);
@@ -71,22 +61,22 @@ static void cell(const struct page *page, const char *text, int width) {
 
 // The first cell of a row. A name that is longer stands on a line of its own: the names of a sweep differ at their
 // ends.
-static void name_cell(const struct page *page, const char *name, int width) {
+static void name_cell(const struct text_page *page, const char *name, int width) {
     struct str clean = {0};
     if (escape_plain(&clean, name, WIDTH - 1) <= (size_t)width)
-        cell(page, name, width);
+        text_cell(page, name, width);
     else
         fprintf(page->out, "%s\n%*s", str_text(&clean), width, "");
     str_free(&clean);
 }
 
-static void number_cell(const struct page *page, double value, double uncertainty, int width) {
+void text_number_cell(const struct text_page *page, double value, double uncertainty, int width) {
     char text[60];
     model_number(value, uncertainty, text, sizeof text);
-    cell(page, isfinite(value) ? text : "-", width);
+    text_cell(page, isfinite(value) ? text : "-", width);
 }
 
-static double half_width(struct stats_interval ci) {
+double text_half_width(struct stats_interval ci) {
     return 0.5 * (ci.high - ci.low);
 }
 
@@ -96,129 +86,68 @@ static const char *verdict_style(enum stats_verdict verdict) {
     return STYLES[verdict];
 }
 
-static void comparison_row(const struct page *page, const struct model_case *c) {
+static void comparison_row(const struct text_page *page, const struct model_case *c) {
     char overhead[120] = "-";
     char value[32];
     char range[72];
-    model_number(c->pct, half_width(c->ci), value, sizeof value);
+    model_number(c->pct, text_half_width(c->ci), value, sizeof value);
     model_range(c->ci, range, sizeof range);
     if (*range)
         snprintf(overhead, sizeof overhead, "%s (%s)", value, range);
     else if (c->cmp.has_baseline)
         snprintf(overhead, sizeof overhead, "%s (?)", value);
     name_cell(page, c->name, 18);
-    number_cell(page, c->cmp.baseline.median, half_width(c->cmp.baseline.median_ci), -9);
-    number_cell(page, c->cmp.subject.median, half_width(c->cmp.subject.median_ci), -9);
+    text_number_cell(page, c->cmp.baseline.median, text_half_width(c->cmp.baseline.median_ci), -9);
+    text_number_cell(page, c->cmp.subject.median, text_half_width(c->cmp.subject.median_ci), -9);
     fputc(' ', page->out);
-    cell(page, c->unit, 7);
-    cell(page, overhead, -22);
+    text_cell(page, c->unit, 7);
+    text_cell(page, overhead, -22);
     fputs("  ", page->out);
     if (c->cmp.has_baseline)
-        styled(page, verdict_style(c->verdict), stats_verdict_name(c->verdict));
+        text_styled(page, verdict_style(c->verdict), stats_verdict_name(c->verdict));
     else
-        styled(page, STYLE_DIM, "no baseline");
+        text_styled(page, TEXT_DIM, "no baseline");
     fputc('\n', page->out);
 }
 
-static void comparison_table(const struct page *page, const struct model *model) {
-    styled(page, STYLE_BOLD, "CASE               BASELINE  SUBJECT UNIT    OVERHEAD % (95 %)       VERDICT");
+static void comparison_table(const struct text_page *page, const struct model *model) {
+    text_styled(page, TEXT_BOLD, "CASE               BASELINE  SUBJECT UNIT    OVERHEAD % (95 %)       VERDICT");
     fputc('\n', page->out);
     for (size_t i = 0; i < model->case_count; i++)
         comparison_row(page, &model->cases[i]);
 }
 
-static void single_row(const struct page *page, const struct model_case *c) {
+static void single_row(const struct text_page *page, const struct model_case *c) {
     char ci[72];
-    double half = half_width(c->cmp.subject.median_ci);
+    double half = text_half_width(c->cmp.subject.median_ci);
     model_range(c->cmp.subject.median_ci, ci, sizeof ci);
     char n[24];
     snprintf(n, sizeof n, "%zu", c->cmp.subject.count);
     name_cell(page, c->name, 20);
-    number_cell(page, c->cmp.subject.median, half, -10);
+    text_number_cell(page, c->cmp.subject.median, half, -10);
     fputc(' ', page->out);
-    cell(page, c->unit, 8);
-    cell(page, *ci ? ci : "-", -20);
-    cell(page, n, -5);
-    number_cell(page, c->cmp.subject.cv_pct, NAN, -7);
-    number_cell(page, c->noise_floor_pct, NAN, -8);
+    text_cell(page, c->unit, 8);
+    text_cell(page, *ci ? ci : "-", -20);
+    text_cell(page, n, -5);
+    text_number_cell(page, c->cmp.subject.cv_pct, NAN, -7);
+    text_number_cell(page, c->noise_floor_pct, NAN, -8);
     fputc('\n', page->out);
 }
 
-static void single_table(const struct page *page, const struct model *model) {
-    styled(page, STYLE_BOLD, "CASE                    MEDIAN UNIT           95 % INTERVAL    N   CV %  NOISE %");
+static void single_table(const struct text_page *page, const struct model *model) {
+    text_styled(page, TEXT_BOLD, "CASE                    MEDIAN UNIT           95 % INTERVAL    N   CV %  NOISE %");
     fputc('\n', page->out);
     for (size_t i = 0; i < model->case_count; i++)
         single_row(page, &model->cases[i]);
-    styled(page, STYLE_DIM, "NOISE %: two such sets of samples differ by up to this though nothing differs.\n");
+    text_styled(page, TEXT_DIM, "NOISE %: two such sets of samples differ by up to this though nothing differs.\n");
 }
 
-static void line_row(const struct page *page, const char *name, double pct, struct stats_interval ci, double count,
-                     const char *basis) {
-    char range[72];
-    double half = half_width(ci);
-    model_range(ci, range, sizeof range);
-    char number[32] = "";
-    if (count > 0 || (isfinite(count) && strcmp(basis, obs_basis_names[BASIS_COUNTED]) == 0))
-        snprintf(number, sizeof number, count < 10 ? "%.2g" : "%.0f", count);
-    fputs("  ", page->out);
-    cell(page, name, 22);
-    number_cell(page, pct, half, -9);
-    cell(page, range, -22);
-    cell(page, number, -12);
-    fprintf(page->out, "  %s\n", basis);
-}
-
-static bool has_lines(const struct ledger *ledger) {
-    return ledger->count > 0;
-}
-
-static void ledger_sums(const struct page *page, const struct model_case *c) {
-    const struct ledger *ledger = &c->ledger;
-    struct stats_interval none = {NAN, NAN};
-    if (!c->cmp.has_baseline) {
-        line_row(page, "hypervisor, as seen", ledger->direct.mean, ledger->direct_ci, NAN, "");
-        return;
-    }
-    line_row(page, "unexplained", ledger->unexplained.mean, ledger->unexplained_ci, NAN, "rest");
-    line_row(page, "difference of means", c->cmp.mean_pct.mean, stats_mean_interval(&c->cmp.mean_pct), NAN, "timing");
-    line_row(page, "of it tail", ledger->tail_pct, none, NAN, "");
-}
-
-static void ledger_table(const struct page *page, const struct model_case *c) {
-    const struct ledger *ledger = &c->ledger;
-    fputc('\n', page->out);
-    struct str title = {0};
-    escape_plain(&title, c->name, 42);
-    str_add(&title,
-            c->cmp.has_baseline ? ": where the difference of the means goes" : ": time that was seen to be lost");
-    styled(page, STYLE_BOLD, str_text(&title));
-    str_free(&title);
-    fprintf(page->out, "\n  %-22s%9s%22s%12s  %s\n", "cause", c->cmp.has_baseline ? "% of base" : "% of time",
-            "95 % interval", "count", "known by");
-    for (size_t i = 0; i < ledger->count; i++) {
-        const struct ledger_line *line = &ledger->lines[i];
-        char name[64];
-        snprintf(name, sizeof name, "%s%s%s", cause_info(line->cause)->id, model_scope_word(line->scope),
-                 line->at_most ? ", at most" : "");
-        line_row(page, name, line->pct, line->ci, line->count, ledger_basis_text(line));
-    }
-    ledger_sums(page, c);
-    for (size_t i = 0; i < ledger->observer_count; i++) {
-        const struct ledger_observer *o = &ledger->observers[i];
-        char name[64];
-        snprintf(name, sizeof name, "with %.40s", *o->pass ? o->pass : "all probes");
-        line_row(page, name, o->pct, o->ci, NAN, "observer");
-    }
-    for (size_t i = 0; i < c->places.count; i++)
-        paragraph(page, "  ", "  ", c->places.items[i]);
-}
-
-static void ledgers(const struct page *page, const struct model *model) {
+static void ledgers(const struct text_page *page, const struct model *model) {
     for (size_t i = 0; i < model->case_count; i++)
-        if (has_lines(&model->cases[i].ledger))
-            ledger_table(page, &model->cases[i]);
+        if (model->cases[i].ledger.count > 0)
+            text_ledger(page, &model->cases[i]);
     if (model->baseline_count)
-        styled(page, STYLE_DIM, "\nTail: what rare slow samples add to the mean, not to the robust overhead.\n");
+        text_styled(page, TEXT_DIM, "\nTail: what rare slow samples add to the mean, not to the robust overhead.\n");
 }
 
 static const char *text_of(const cJSON *object, const char *key) {
@@ -226,72 +155,93 @@ static const char *text_of(const cJSON *object, const char *key) {
     return cJSON_IsString(item) ? item->valuestring : "";
 }
 
-static void unmeasured(const struct page *page, const struct dataset *set, bool *titled) {
+static void unmeasured(const struct text_page *page, const struct dataset *set, bool *titled) {
     const cJSON *collector;
     cJSON_ArrayForEach(collector, cJSON_GetObjectItemCaseSensitive(set->header, "collectors")) {
         if (strcmp(text_of(collector, "state"), "active") == 0)
             continue;
         if (!*titled) {
             fputc('\n', page->out);
-            styled(page, STYLE_BOLD, "Not or not fully measured\n");
+            text_styled(page, TEXT_BOLD, "Not or not fully measured\n");
         }
         *titled = true;
         char *text = mem_printf("%s on %s: %s (%s)%s%s", text_of(collector, "name"), set->name,
                                 text_of(collector, "reason"), text_of(collector, "state"),
                                 *text_of(collector, "hint") ? ". " : "", text_of(collector, "hint"));
-        paragraph(page, "  ", "    ", text);
+        text_paragraph(page, "  ", "    ", text);
         free(text);
     }
 }
 
-static void warnings(const struct page *page, const struct model *model) {
+static bool said_before(const struct model *model, size_t cases, const char *warning) {
+    for (size_t i = 0; i < cases; i++)
+        for (size_t w = 0; w < model->cases[i].warnings.count; w++)
+            if (strcmp(model->cases[i].warnings.items[w], warning) == 0)
+                return true;
+    return false;
+}
+
+// A warning that several cases have is said once, behind the names of all of them.
+static void case_warning(const struct text_page *page, const struct model *model, size_t first, const char *warning) {
+    struct str text = {0};
+    if (said_before(model, first, warning))
+        return;
+    for (size_t i = first; i < model->case_count; i++) {
+        const struct model_case *c = &model->cases[i];
+        for (size_t w = 0; w < c->warnings.count; w++)
+            if (strcmp(c->warnings.items[w], warning) == 0)
+                str_printf(&text, "%s%.60s", i > first ? ", " : "", c->name);
+    }
+    str_printf(&text, ": %s", warning);
+    text_paragraph(page, "  - ", "    ", text.text);
+    str_free(&text);
+}
+
+static void warnings(const struct text_page *page, const struct model *model) {
     size_t total = model->warnings.count;
     for (size_t i = 0; i < model->case_count; i++)
         total += model->cases[i].warnings.count;
     if (total == 0)
         return;
     fputc('\n', page->out);
-    styled(page, STYLE_YELLOW, "Mind\n");
+    text_styled(page, TEXT_YELLOW, "Mind\n");
     for (size_t i = 0; i < model->warnings.count; i++)
-        paragraph(page, "  - ", "    ", model->warnings.items[i]);
+        text_paragraph(page, "  - ", "    ", model->warnings.items[i]);
     for (size_t i = 0; i < model->case_count; i++)
-        for (size_t w = 0; w < model->cases[i].warnings.count; w++) {
-            char *text = mem_printf("%.60s: %s", model->cases[i].name, model->cases[i].warnings.items[w]);
-            paragraph(page, "  - ", "    ", text);
-            free(text);
-        }
+        for (size_t w = 0; w < model->cases[i].warnings.count; w++)
+            case_warning(page, model, i, model->cases[i].warnings.items[w]);
 }
 
-static void sides(const struct page *page, const struct dataset *sets, size_t count, const char *word) {
+static void sides(const struct text_page *page, const struct dataset *sets, size_t count, const char *word) {
     for (size_t i = 0; i < count; i++) {
         const cJSON *platform = cJSON_GetObjectItemCaseSensitive(sets[i].header, "platform");
         char *text = mem_printf("%s (%s%s%s) %s", sets[i].name, *sets[i].role ? sets[i].role : "role not told",
                                 *text_of(platform, "hypervisor") ? ", hypervisor " : "",
                                 text_of(platform, "hypervisor"), sets[i].path);
-        paragraph(page, word, "            ", text);
+        text_paragraph(page, word, "            ", text);
         free(text);
     }
 }
 
-static void differences(const struct page *page, const struct model *model) {
+static void differences(const struct text_page *page, const struct model *model) {
     if (model->differences.count == 0)
         return;
     fputc('\n', page->out);
-    styled(page, STYLE_BOLD, "What differs besides");
+    text_styled(page, TEXT_BOLD, "What differs besides");
     fprintf(page->out, "\n  %-30s%-24s%-24s\n", "", "baseline", "subject");
     for (size_t i = 0; i < model->differences.count; i++) {
         fputs("  ", page->out);
-        cell(page, model->differences.items[i].key, 29);
+        text_cell(page, model->differences.items[i].key, 29);
         fputc(' ', page->out);
-        cell(page, model->differences.items[i].baseline, 23);
+        text_cell(page, model->differences.items[i].baseline, 23);
         fputc(' ', page->out);
-        cell(page, model->differences.items[i].subject, 23);
+        text_cell(page, model->differences.items[i].subject, 23);
         fputc('\n', page->out);
     }
 }
 
 // The first few of what else differs across a change.
-static void change_differences(const struct page *page, const struct history_change *change) {
+static void change_differences(const struct text_page *page, const struct history_change *change) {
     enum { MOST = 5 };
     struct str text = {0};
     for (size_t i = 0; i < change->differs.count && i < MOST; i++) {
@@ -302,32 +252,32 @@ static void change_differences(const struct page *page, const struct history_cha
     if (change->differs.count > MOST)
         str_printf(&text, " and %zu more", change->differs.count - MOST);
     if (text.length)
-        paragraph(page, "      ", "      ", text.text);
+        text_paragraph(page, "      ", "      ", text.text);
     str_free(&text);
 }
 
-static void history(const struct page *page, const struct history *history) {
+static void history(const struct text_page *page, const struct history *history) {
     fputc('\n', page->out);
-    styled(page, STYLE_BOLD, "History\n");
+    text_styled(page, TEXT_BOLD, "History\n");
     for (size_t i = 0; i < history->count; i++) {
         const struct history_case *c = &history->cases[i];
         if (history_unchanged(c))
             continue;
-        paragraph(page, c->change_count ? "  ! " : "  - ", "    ", c->sentence);
+        text_paragraph(page, c->change_count ? "  ! " : "  - ", "    ", c->sentence);
         for (size_t k = 0; k < c->change_count; k++)
             change_differences(page, &c->changes[k]);
     }
     if (history->unchanged)
-        paragraph(page, "  - ", "    ", history->unchanged);
+        text_paragraph(page, "  - ", "    ", history->unchanged);
     if (history->warning)
-        paragraph(page, "  Mind: ", "    ", history->warning);
+        text_paragraph(page, "  Mind: ", "    ", history->warning);
 }
 
 void render_text(const struct model *model, bool colour, FILE *out) {
-    struct page page = {out, colour};
-    paragraph(&page, "", "", model->sentence);
+    struct text_page page = {out, colour};
+    text_paragraph(&page, "", "", model->sentence);
     fputc('\n', out);
-    paragraph(&page, "", "", model->scope);
+    text_paragraph(&page, "", "", model->scope);
     fputc('\n', out);
     sides(&page, model->baselines, model->baseline_count, "  baseline  ");
     sides(&page, model->subjects, model->subject_count, "  subject   ");

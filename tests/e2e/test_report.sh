@@ -43,6 +43,33 @@ test_no_gap_is_not_a_finding() {
     json out "v['cases'][0]['overhead']['verdict'] != 'slower'"
 }
 
+# What shows has a row; what does not is told in sentences; what several cases have in common is said once.
+test_the_text_is_read_at_a_glance() {
+    python3 - <<'PY'
+import json
+header = {"t": "header", "schema": "metalgap.run/1", "id": "x", "started": "2026-01-02T03:04:05Z", "label": "vm",
+          "role": "guest", "platform": {"kind": "vm"}, "suite": {"name": "s", "sha256": "0" * 64}}
+lines = [header] + [{"t": "case", "case": c, "bench": "command", "cpus": 1} for c in ("one", "two")]
+obs = [{"cause": "host.steal", "basis": "timed", "seconds": 0.1, "count": 3},
+       {"cause": "exit.msr", "basis": "timed", "seconds": 0.0001, "count": 3},
+       {"cause": "exit.irq", "basis": "counted", "seconds": 0, "count": 77},
+       {"cause": "exit.eoi", "basis": "counted", "seconds": 0, "count": 0}]
+for seq in range(8):
+    for case in ("one", "two"):
+        lines.append({"t": "sample", "case": case, "seq": seq, "mode": "timing", "wall_s": 1 + seq % 3 * 0.001,
+                      "valid": True, "obs": obs, "circumstances": {"foreign_cpu": 0.3, "cpu_s": 0.9}})
+with open("a.jsonl", "w") as f:
+    f.writelines(json.dumps(line) + "\n" for line in lines + [{"t": "end", "status": "complete", "samples": 16, "wall_s": 16}])
+PY
+    run 0 metalgap report a.jsonl
+    out_has '^  host.steal +10 '
+    out_has_not '^  exit.msr'
+    out_has 'under 0.05 % each, at most 0.05 %: exit.msr'
+    out_has 'counted only: exit.irq 77$'
+    [ "$(grep -c 'one, two: vm: other programs used' out)" -eq 1 ] || fail "the neighbours are not told once for both"
+    fits_80_columns out
+}
+
 test_a_limit_may_have_a_percent_sign() {
     journal metal.jsonl metal 1.0
     journal guest.jsonl guest 1.02
