@@ -88,10 +88,19 @@ class Absence:
                 return
             self.stop(piece_s)
 
+    def prefer(self):
+        """Other programs shall not take much more: sessions share the CPUs evenly unless their autogroup says so."""
+        try:
+            os.setpriority(os.PRIO_PGRP, self.process.pid, -20)
+            pathlib.Path(f"/proc/{self.process.pid}/autogroup").write_text("-20")
+        except OSError:
+            pass  # not permitted, or a kernel without autogroups: toll() tells what is lost
+
     @contextmanager
     def going_on(self):
         thread = threading.Thread(target=self.run)
         if self.share:
+            self.prefer()
             thread.start()
         try:
             yield self
