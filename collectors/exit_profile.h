@@ -28,7 +28,7 @@ struct profile_terms {
     bool hypervisor;
     double period_s;    // between ticks
     double interrupt_s; // what a tick costs without the program's own work
-    double late_s;      // beyond this lateness the CPU was away
+    double late_s;      // beyond this lateness the CPU was away; 0: not known yet
 };
 
 // An address behind an instruction of a kind that counts.

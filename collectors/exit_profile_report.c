@@ -93,6 +93,20 @@ static bool is_told(const struct profile *profile, const struct profile_terms *t
            (exit_kinds[kind].trap != TRAP_COUNT || tick_total(&profile->hits[kind]) > 0);
 }
 
+// Was the limit that lost instants were told by (from the sample before) the right one for this sample?
+static bool limit_fits(const struct profile *profile, const struct profile_terms *terms, struct collector_output *out) {
+    const double usual_s = tick_usual_late_ns(profile->late) * 1e-9;
+    if (usual_s < terms->late_s)
+        return true;
+    char *text = mem_printf(
+        "exit_profiler: ticks came %.0f us late, which was taken for the CPU being away from %.0f us "
+        "on: host.hidden is not told",
+        usual_s * 1e6, terms->late_s * 1e6);
+    cJSON_AddItemToArray(out->notes, cJSON_CreateString(text));
+    free(text);
+    return false;
+}
+
 static void report_hidden(const struct profile *profile, const struct profile_terms *terms,
                           struct collector_output *out) {
     const struct profile_hidden hidden = profile_hidden(profile, terms);
@@ -164,7 +178,7 @@ void profile_report(struct profile *profile, const struct profile_terms *terms, 
             if (is_told(profile, terms, k))
                 report_kind(profile, terms, k, symbols, out);
         }
-        if (hidden_known)
+        if (hidden_known && limit_fits(profile, terms, out))
             report_hidden(profile, terms, out);
     }
     if (profile->runs > 0)

@@ -27,7 +27,7 @@
 #define PERIOD_S     1.00313e-3 // of ticks; shares no small multiple with HZ = 100, 250, 300, 1000
 #define BUDGET       0.01       // share of the time that ticks may cost
 #define SLOT_S       0.05       // batches take turns as often
-#define ENOUGH_TICKS 100        // to know from them how late ticks usually are
+#define ENOUGH_TICKS 30         // to know from them how late ticks usually are
 
 struct exit_profiler {
     struct exit_profiler_bpf *bpf;
@@ -175,7 +175,6 @@ static int measure_interrupt(struct exit_profiler *p) {
     sched_setaffinity(0, sizeof one, &one);
     int result = 0;
     p->terms.period_s = 1e-4;
-    p->terms.late_s = p->terms.period_s;
     tell_job(p, (unsigned)getsid(0));
     for (int i = 0; i < PAIRS && result == 0; i++) {
         const double without_s = time_work();
@@ -271,7 +270,7 @@ static int exit_profiler_end(void *state, const struct sample_window *window, st
             profile_add_cpu(&profile, &p->counters[cpu]);
     }
     take_sites(p, &profile);
-    profile_report(&profile, &p->terms, p->job->steal, p->watch, out);
+    profile_report(&profile, &p->terms, p->job->steal && p->terms.late_s > 0, p->watch, out);
     release_sample(p);
     // For the next sample.
     if (profile.runs > 0)

@@ -12,15 +12,21 @@ from dataclasses import dataclass
 SHORTEST_RUN_S = 0.002
 
 
-def starved_s(process):
-    """Seconds in which QEMU could have run but had no CPU: a busy machine must not look like a hung guest."""
-    delays = [0]
+def _delays_s(process):
+    """[(CPU time, time waiting for a CPU)] of QEMU's threads, in seconds."""
+    times = [(0, 0)]
     for path in pathlib.Path(f"/proc/{process.pid}/task").glob("*/schedstat"):
         try:
-            delays.append(int(path.read_text().split()[1]))
-        except (OSError, IndexError, ValueError):
+            ran_ns, waited_ns = map(int, path.read_text().split()[:2])
+            times.append((ran_ns / 1e9, waited_ns / 1e9))
+        except (OSError, ValueError):
             pass  # the thread has just ended, or this kernel does not account it
-    return max(delays) / 1e9
+    return times
+
+
+def starved_s(process):
+    """Seconds in which QEMU could have run but had no CPU: a busy machine must not look like a hung guest."""
+    return max(waited for _, waited in _delays_s(process))
 
 
 def _stolen_s():
@@ -49,18 +55,19 @@ class Toll:
 class Absence:
     """Stops a process for `share` of the time, in pieces of piece_ms[0] to piece_ms[1] milliseconds.
 
-    The share is kept from piece to piece, whatever a signal or a sleep was late by. With a share of 0 it only counts.
+    The share is kept from piece to piece, whatever a signal or a sleep was late by. With a share the process is also
+    preferred to others, so that it is away for little more. With None it is left alone.
     """
 
-    def __init__(self, process, share=0, piece_ms=(10, 50)):
+    def __init__(self, process, share=None, piece_ms=(10, 50)):
         self.process, self.share, self.piece_ms = process, share, piece_ms
         self.begin, self.stopped_s, self.stolen_s = time.monotonic(), 0, _stolen_s()
         self.over = threading.Event()
         self.arrived = {}  # name of a command -> Toll when its report was there
 
     def toll(self):
-        return Toll(time.monotonic() - self.begin, self.stopped_s,
-                    starved_s(self.process) + _stolen_s() - self.stolen_s)
+        vcpu_waited_s = max(_delays_s(self.process))[1]  # the thread that runs most; machines have one CPU
+        return Toll(time.monotonic() - self.begin, self.stopped_s, vcpu_waited_s + _stolen_s() - self.stolen_s)
 
     def look(self, report):
         """To be called with the report as it grows."""
@@ -69,8 +76,8 @@ class Absence:
                 self.arrived[name] = self.toll()
 
     def between(self, first, second):
-        """What was taken between the reports of two commands."""
-        return self.arrived[second] - self.arrived[first]
+        """What was taken between the reports of two commands; from the start if the first is None."""
+        return self.arrived.get(second, self.toll()) - self.arrived.get(first, Toll())
 
     def stop(self, piece_s):
         begin = time.monotonic()
@@ -98,13 +105,12 @@ class Absence:
 
     @contextmanager
     def going_on(self):
-        thread = threading.Thread(target=self.run)
-        if self.share:
+        if self.share is not None:
             self.prefer()
-            thread.start()
+        thread = threading.Thread(target=self.run if self.share else self.over.wait)
+        thread.start()
         try:
             yield self
         finally:
             self.over.set()
-            if self.share:
-                thread.join()
+            thread.join()
