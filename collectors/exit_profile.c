@@ -7,8 +7,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define NO_PRICE_LIMIT 1.0 // periods: how late a tick behind an exit of unknown price may be
-
 // RDTSC and PAUSE are not among them: a loop that spins on them natively has its ticks in the same places. Nor are MSR
 // accesses, which guest_exits counts; HLT, which is sleep; INVD and WBINVD, which take long on bare metal, too.
 const struct exit_kind exit_kinds[EXIT_KINDS] = {
@@ -55,9 +53,11 @@ static bool opens_interrupts(const struct profiler_site *site) {
 #endif
 }
 
-// Above this a tick met more than the exit. The rule that the calibration applies to itself (bench/kernels/traps.h).
-static double limit_s(const struct profile_terms *terms, const struct exit_kind *kind) {
-    const double most = kind->trap == TRAP_COUNT ? NO_PRICE_LIMIT * terms->period_s
+// Above this a tick met more than the exit. The rule that the calibration applies to itself (bench/kernels/traps.h);
+// where there is no calibrated price, the same with how late ticks usually are at this address.
+static double limit_s(const struct profile_terms *terms, const struct exit_kind *kind,
+                      const struct profiler_site *site) {
+    const double most = kind->trap == TRAP_COUNT ? tick_late_limit_ns(tick_usual_late_ns(site->late)) * 1e-9
                                                  : 20 * terms->calibration->traps[kind->trap].median_s + 50e-6;
     return fmax(most, terms->late_s);
 }
@@ -69,7 +69,7 @@ static void add_exit(struct profile *profile, const struct profile_terms *terms,
         found.ticks += site->ticks[b];
     if (found.ticks == 0)
         return;
-    found.within = tick_within(site->late, limit_s(terms, &exit_kinds[kind]) * 1e9);
+    found.within = tick_within(site->late, limit_s(terms, &exit_kinds[kind], site) * 1e9);
     tick_add(&profile->hits[kind], site->ticks, found.within / (double)found.ticks);
     profile->too_late[kind] += (double)found.ticks - found.within;
     // These were taken for lost since they are later than ticks usually are.

@@ -3,7 +3,9 @@
 // exit profiler. Usage: exit_injector KIND SHARE SECONDS, where KIND is
 //   cpuid, hypercall   that instruction for SHARE (0..1) of the time, arithmetic for the rest
 //   pio                the same with writes to port 0x80, which does nothing (needs root and no kernel lockdown)
-//   devport            the same done by the kernel, through /dev/port
+//   devport            the same done by the kernel, through /dev/port; what the system call takes without it (a write
+//   to
+//                      /dev/null) is not counted
 //   pause, rdtsc       the same; nothing exits, where the hypervisor lets these through
 //   barrier            OpenMP threads, of which all but one wait at a barrier
 // SECONDS is CPU time of the main thread. Prints {"kind", "share", "cpu_s"}. Exits with 77 where the kind does not
@@ -61,13 +63,28 @@ static void port(unsigned count) {
         __asm__ volatile("outb %b0, $0x80" ::"a"(0));
 }
 
-static int devport = -1;
+// To ports 0x80 to 0x87 (pages of a DMA controller that nobody uses): one after the other, so that what the system call
+// does on pages that it finds cold after an exit is little beside the exits.
+static void put_bytes(int fd) {
+    static const char bytes[8];
+    if (pwrite(fd, bytes, sizeof bytes, 0x80) != sizeof bytes)
+        not_here("/dev/port does not take what is written");
+}
 
 static void kernel_port(unsigned count) {
-    for (unsigned i = 0; i < count; i++) {
-        if (pwrite(devport, "", 1, 0x80) != 1)
-            not_here("/dev/port does not take a byte");
-    }
+    static int fd = -1;
+    if (fd < 0 && (fd = open("/dev/port", O_WRONLY)) < 0)
+        not_here("/dev/port cannot be opened");
+    for (unsigned i = 0; i < count; i++)
+        put_bytes(fd);
+}
+
+static void no_port(unsigned count) {
+    static int fd = -1;
+    if (fd < 0 && (fd = open("/dev/null", O_WRONLY)) < 0)
+        not_here("/dev/null cannot be opened");
+    for (unsigned i = 0; i < count; i++)
+        put_bytes(fd);
 }
 
 static void cpuid(unsigned count) {
@@ -105,8 +122,8 @@ static const struct {
     const char *name;
     void (*run)(unsigned count);
     unsigned burst; // at least; a fraction of a millisecond
-} injected[] = {{"cpuid", cpuid, 16},         {"hypercall", amd_hypercall, 16}, {"pio", port, 16},
-                {"devport", kernel_port, 16}, {"pause", spin_pause, 200},       {"rdtsc", spin_rdtsc, 200}};
+} injected[] = {{"cpuid", cpuid, 16},        {"hypercall", amd_hypercall, 16}, {"pio", port, 16},
+                {"devport", kernel_port, 4}, {"pause", spin_pause, 200},       {"rdtsc", spin_rdtsc, 200}};
 
 static void (*find(const char *name, unsigned *burst))(unsigned) {
     for (size_t i = 0; i < ARRAY_LEN(injected); i++) {
@@ -115,8 +132,6 @@ static void (*find(const char *name, unsigned *burst))(unsigned) {
             arch_cpuid(0, 0, &r);
             if (injected[i].run == port && ioperm(0x80, 1, 1))
                 not_here("port 0x80 is refused");
-            if (injected[i].run == kernel_port && (devport = open("/dev/port", O_WRONLY)) < 0)
-                not_here("/dev/port cannot be opened");
             *burst = injected[i].burst;
             const int intel = r.ebx == 0x756e6547; // "Genu"
             return intel && injected[i].run == amd_hypercall ? intel_hypercall : injected[i].run;
@@ -150,9 +165,10 @@ static int interrupted(void) {
 }
 #endif
 
-// Time in an operation without that of interrupts, which is the guest's own: each one is timed by itself, and those
-// that were interrupted count with the mean of the others.
+// Time in an operation without that of interrupts, which is the guest's own, and without gaps, which are the host's:
+// each one is timed by itself, and those that were interrupted or took far longer count with the mean of the others.
 struct stopwatch {
+    double most;  // ticks: a longer one met a gap
     double ticks; // of the clean ones
     uint64_t clean;
     uint64_t all;
@@ -165,26 +181,51 @@ static void timed(void (*run)(unsigned), unsigned count, struct stopwatch *watch
         run(1);
         const uint64_t after = arch_ticks();
         watch->all++;
-        if (interrupted())
+        if (interrupted() || (double)(after - before) > watch->most)
             continue;
         watch->clean++;
         watch->ticks += (double)(after - before);
     }
 }
 
+static int ascending(const void *a, const void *b) {
+    const double x = *(const double *)a;
+    const double y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+// A stopwatch for an operation: three times its median and 50 us are the most that it takes.
+static struct stopwatch stopwatch_for(void (*run)(unsigned), double hz) {
+    enum { TRIALS = 201 };
+    double times[TRIALS];
+    for (int i = 0; i < TRIALS; i++) {
+        const uint64_t before = arch_ticks();
+        run(1);
+        times[i] = (double)(arch_ticks() - before);
+    }
+    qsort(times, TRIALS, sizeof times[0], ascending);
+    return (struct stopwatch){.most = 3 * times[TRIALS / 2] + 50e-6 * hz};
+}
+
 static double inject(void (*run)(unsigned), unsigned burst, double share, double seconds, double *used) {
     struct clock_ticks clock;
-    struct stopwatch watch = {0};
     unsigned random = 1;
     double inside = 0;
+    double around = 0; // ticks of an operation that are not the exit's
     clock_calibrate(0.05, &clock);
+    struct stopwatch watch = stopwatch_for(run, clock.hz);
+    if (run == kernel_port) {
+        struct stopwatch call = stopwatch_for(no_port, clock.hz);
+        timed(no_port, 2000, &call);
+        around = call.ticks / (double)call.clean;
+    }
     const double start = cpu_s();
     double now = start;
     while (now - start < seconds) {
         if (inside < share * (now - start)) {
             random = random * 1103515245U + 12345U; // bursts of different lengths: no beat with the profiler's period
             timed(run, burst + (random >> 16) % (4 * burst), &watch);
-            inside = watch.clean ? watch.ticks / (double)watch.clean * (double)watch.all / clock.hz : 0;
+            inside = watch.clean ? (watch.ticks / (double)watch.clean - around) * (double)watch.all / clock.hz : 0;
         } else {
             compute();
         }

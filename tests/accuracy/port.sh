@@ -1,0 +1,34 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Port accesses against truth: a nested KVM guest in the lab spends a known share of its time in writes to ports 0x80 and
+# up, done by its kernel (/dev/port: the emulated processor refuses them to programs, whatever ioperm() says). A row is
+# right within 1 percentage point or 3 standard errors. Without QEMU nothing is measured.
+# Usage: B=BUILDDIR tests/accuracy/port.sh [SHARE]...     0 to 1; default 0.01 0.03 0.1 0.3 0.5
+set -euo pipefail
+# shellcheck source=tests/accuracy/lib.sh
+. "$(dirname "$0")/lib.sh"
+table "Port accesses in a nested guest"
+[ $# -gt 0 ] || set -- 0.01 0.03 0.1 0.3 0.5
+out=$(mktemp)
+trap 'rm -f "$out" "$out.err"' EXIT
+code=0
+METALGAP=$B/metalgap ci/lab/lab exec --away 0 --timeout 900 --program "$B/tests/collect:usr/bin/collect" \
+    --program "$B/tests/exit_injector:usr/bin/exit_injector" kvm-guest-ports -- \
+    "export CALIBRATE=2; for share in $*; do setsid collect exit_profiler attribution exit_injector devport \$share 15 || exit; done" \
+    >"$out" 2>"$out.err" || code=$?
+if [ $code -eq 4 ] || [ $code -eq 77 ]; then
+    not_here "port accesses" "$(tail -n 1 "$out.err")"
+    exit 0
+elif [ $code -ne 0 ]; then
+    cat "$out.err" >&2
+    exit 1
+fi
+python3 - "$out" <<'PY' | rows
+import json, sys
+lines = [json.loads(line) for line in open(sys.argv[1], encoding="utf-8")]
+for program, found in zip(lines[::2], lines[1::2]):
+    exits = next((o for o in found["obs"] if o["cause"] == "exit.pio"), {"seconds": 0, "se": 0})
+    true, told, se = 100 * program["share"], *(100 * exits[key] / program["cpu_s"] for key in ("seconds", "se"))
+    verdict = "ok" if abs(told - true) <= max(1, 3 * se) else "WRONG"
+    print("port accesses", "% of CPU time", f"{true:.2f}", f"{told:.2f}", f"{se:.2f}", verdict, sep="\t")
+PY
