@@ -62,7 +62,7 @@ with open("a.jsonl", "w") as f:
     f.writelines(json.dumps(line) + "\n" for line in lines + [{"t": "end", "status": "complete", "samples": 16, "wall_s": 16}])
 PY
     run 0 metalgap report a.jsonl
-    out_has '^  host.steal +10 '
+    out_has '^  host.steal +10'
     out_has_not '^  exit.msr'
     out_has 'under 0.05 % each, at most 0.05 %: exit.msr'
     out_has 'counted only: exit.irq 77$'
