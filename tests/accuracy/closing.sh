@@ -16,10 +16,15 @@ table "The ledger of a pair that differs in one known cause"
 : "${REPS:=10}"
 B=$(cd "$B" && pwd)
 out=$(mktemp -d)
-neighbour=
+other= # a process beside the pair
+stop_other() {
+    kill -KILL "$other" 2>/dev/null || true
+    wait "$other" 2>/dev/null || true
+    other=
+}
 # shellcheck disable=SC2317 # called by trap
 end() {
-    [ -z "$neighbour" ] || kill -KILL "$neighbour" 2>/dev/null || true
+    [ -z "$other" ] || stop_other
     rm -rf "$out"
 }
 trap end EXIT
@@ -82,18 +87,20 @@ for kind; do
         ;;
     ipi)
         [ "$(nproc)" -gt 1 ] || { not_here "IPIs" "there is one CPU only"; continue; }
-        pair ipi 0-1 "$B/tests/kernel_injector ipi 0 8000" "$B/tests/kernel_injector ipi 8000 8000" ||
+        "$B/tests/user_injector" peer 0 0 &
+        other=$!
+        taskset -pc 1 "$other" >/dev/null
+        pair ipi 0 "$B/tests/user_injector ipi 0 10000" "$B/tests/user_injector ipi 40000 10000" ||
             { status=1; continue; }
+        stop_other
         ;;
     neighbour)
         (exec taskset -c 0 bash -c 'while :; do :; done') &
-        neighbour=$!
-        kill -STOP "$neighbour"
+        other=$!
+        kill -STOP "$other"
         pair neighbour 0 "$B/tests/user_injector neighbour 0 10000" \
-            "$B/tests/user_injector neighbour $neighbour 10000" || { status=1; continue; }
-        kill -KILL "$neighbour"
-        wait "$neighbour" 2>/dev/null || true
-        neighbour=
+            "$B/tests/user_injector neighbour $other 10000" || { status=1; continue; }
+        stop_other
         ;;
     *)
         echo "closing.sh: there is no kind $kind" >&2

@@ -2,16 +2,20 @@
 // A fixed amount of arithmetic with a chosen number of exits in it: the two halves of a pair whose difference is known
 // to be these exits. Usage: user_injector KIND COUNT TOTAL
 //   cpuid, hypercall   TOTAL blocks of some 20 us of arithmetic, and COUNT of that instruction, spread evenly
+//   ipi                the same with memory barriers that interrupt a process on another CPU: one that was started as
+//   peer               which spins until it is killed (COUNT and TOTAL do not matter)
 //   neighbour          TOTAL blocks while the process COUNT, which is stopped before and after, runs
 // Exits with 77 where the kind does not exist.
 #include "core/arch.h"
 
+#include <linux/membarrier.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static void compute(void) {
@@ -25,6 +29,18 @@ static void compute(void) {
 }
 
 static void none(void) {}
+
+static void interrupt_peers(void) {
+    syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0);
+}
+
+// Without PAUSE, which may leave the guest.
+static int be_peer(void) {
+    if (syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0) < 0)
+        return 77;
+    for (;;)
+        compute();
+}
 
 #if defined(__x86_64__)
 static void cpuid(void) {
@@ -50,12 +66,11 @@ static void (*find(const char *kind))(void) {
         return cpuid;
     if (strcmp(kind, "hypercall") == 0)
         return r.ebx == 0x756e6547 ? intel_hypercall : amd_hypercall; // "Genu"
-    return NULL;
+    return strcmp(kind, "ipi") == 0 ? interrupt_peers : NULL;
 }
 #else
 static void (*find(const char *kind))(void) {
-    (void)kind;
-    return NULL;
+    return strcmp(kind, "ipi") == 0 ? interrupt_peers : NULL;
 }
 #endif
 
@@ -66,9 +81,11 @@ static void not_here(int number) {
 
 int main(int argc, char **argv) {
     if (argc != 4) {
-        fprintf(stderr, "usage: user_injector cpuid|hypercall|neighbour COUNT TOTAL\n");
+        fprintf(stderr, "usage: user_injector cpuid|hypercall|ipi|peer|neighbour COUNT TOTAL\n");
         return 2;
     }
+    if (strcmp(argv[1], "peer") == 0)
+        return be_peer();
     const bool neighbour = strcmp(argv[1], "neighbour") == 0;
     const unsigned long count = strtoul(argv[2], NULL, 10);
     const unsigned long total = strtoul(argv[3], NULL, 10);
