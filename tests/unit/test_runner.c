@@ -270,6 +270,29 @@ static void only_takes_names_that_exist(void **state) {
     suite_free(&suite);
 }
 
+// With collectors on, prices are measured again when the last sample is there.
+static void prices_are_measured_again(void **state) {
+    (void)state;
+    struct suite suite;
+    struct run_summary summary;
+    struct error err;
+    struct journal_record r;
+    size_t again = 0;
+    load("{\"case\":\"a\",\"bench\":\"null\"}", &suite);
+    cJSON *header = cJSON_Parse("{}");
+    struct run_options o = options_for(&suite, header);
+    o.collectors = "null";
+    run(&o, &summary);
+    struct journal_reader *reader = journal_read(journal_path, &err);
+    assert_non_null(reader);
+    while (journal_next(reader, &r, &err) > 0)
+        again += r.type == JOURNAL_CALIBRATION;
+    journal_end_reading(reader);
+    assert_int_equal(again, 1);
+    cJSON_Delete(header);
+    suite_free(&suite);
+}
+
 // Timing and attribution samples alternate over the whole run, the passes in turn.
 static void attribution_samples_take_turns(void **state) {
     (void)state;
@@ -331,6 +354,7 @@ int main(void) {
         FOLDER_TEST(until_goes_on_as_long_as_the_interval_is_wide),
         FOLDER_TEST(the_budget_ends_a_run),
         FOLDER_TEST(only_takes_names_that_exist),
+        FOLDER_TEST(prices_are_measured_again),
         cmocka_unit_test(attribution_samples_take_turns),
         cmocka_unit_test(the_process_lives_until_it_may_verify),
     };
