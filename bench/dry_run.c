@@ -139,7 +139,7 @@ static void print_total(const struct plan *plan, const struct total *t) {
     char *seconds = duration(t->seconds);
     printf("\n%u timing and %u attribution samples.", t->timing, t->attribution);
     if (t->by[BASIS_JOURNAL] || t->by[BASIS_SUITE])
-        printf(" About %s for %s", seconds, t->by[BASIS_UNKNOWN] ? "those whose time is known" : "those to come");
+        printf(" About %s%s", seconds, t->by[BASIS_UNKNOWN] ? " for those whose time is known" : "");
     if (t->by[BASIS_JOURNAL])
         printf(", by what they took in %s", o->journal);
     if (t->by[BASIS_SUITE])
@@ -150,9 +150,10 @@ static void print_total(const struct plan *plan, const struct total *t) {
             "Nobody knows how long %u of the cases take here: no journal of them is at -o, and the suite does not "
             "say.\n",
             t->by[BASIS_UNKNOWN]);
-    if (strcmp(o->collectors, "none") != 0 || o->quiet_wait_s > 0)
-        printf("Before them: unit costs are measured (2 s), and at most %.0f s of waiting for a quiet machine.\n",
-               o->quiet_wait_s);
+    if (strcmp(o->collectors, "none") != 0)
+        puts("Before them, what VM exits cost here is measured (2 s).");
+    if (o->quiet_wait_s > 0)
+        printf("A machine that is not quiet is waited for, %.0f s at most.\n", o->quiet_wait_s);
     free(seconds);
     if (!isfinite(budget_s))
         return;

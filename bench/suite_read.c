@@ -118,7 +118,7 @@ int suite_read_typical(const cJSON *object, enum bench_size size, double *out, s
         const cJSON *one = member(item, sizes[i]);
         if (one && check_seconds(one, err))
             return -1;
-        if (one && i <= (int)size)
+        if (one && i == (int)size)
             *out = one->valuedouble;
     }
     return 0;

@@ -17,7 +17,7 @@ int suite_read_until(const cJSON *object, double *out,
                      struct error *err);                                 // "until": "0.5%" or 0.5; above 0, at most 100
 int suite_read_cpus(const cJSON *object, char **out, struct error *err); // "cpus": "0-3"; free() it
 
-// "typical_s": seconds of one sample, or an object of them by size, a missing one being that of the next smaller size.
+// "typical_s": seconds of one sample, or an object of them by size.
 int suite_read_typical(const cJSON *object, enum bench_size size, double *out, struct error *err);
 
 // An object of texts and numbers ("environment", "prerequisites"), added to *out (made if it is NULL), which then has

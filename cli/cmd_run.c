@@ -51,7 +51,7 @@ static const char usage[] =
     "  --duration TIME     a host's recording: how long (default: until Ctrl-C)\n"
     "  --vm PID|NAME       a host's recording: only this virtual machine\n"
     "  --resume            add to the journal what is missing\n"
-    "  --dry-run           print what would run\n"
+    "  --dry-run           print what would run, and how long it takes\n"
     "  --json              a summary of the run as JSON on standard output\n"
     "  --help              this text\n"
     "\n"

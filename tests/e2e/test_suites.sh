@@ -163,12 +163,14 @@ test_until_and_budget_of_a_suite() {
 }
 
 test_a_dry_run_says_how_long_it_takes() {
-    suite '"reps":4' '{"case":"told","bench":"null","typical_s":{"small":2,"full":50}},{"case":"untold","bench":"null"}'
+    suite '"reps":4' '{"case":"told","bench":"null","typical_s":{"default":2,"full":50}},{"case":"untold","bench":"null"}'
     run_plainly 0 s.json --dry-run --json
     json out 'v["known_s"] == 8 and v["cases_not_known"] == 1 and v["budget_s"] is None'
     json out '[(c["sample_s"], c["sample_s_basis"]) for c in v["cases"]] == [(2, "suite"), (None, None)]'
     run_plainly 0 s.json --dry-run --json --size full
     json out 'v["known_s"] == 200'
+    run_plainly 0 s.json --dry-run --json --size small
+    json out 'v["known_s"] == 0 and v["cases_not_known"] == 2' # more work takes longer: other sizes are no guide
     run_plainly 0 s.json --dry-run
     out_has 'About 8.0 s for those whose time is known, by what the suite says is typical'
     # what they took here goes first; what is there need not be made again
