@@ -86,6 +86,7 @@ static int by_share(const void *a, const void *b) {
 
 void watch_finish(struct watch_view *view) {
     const double cpu_s = view->interval_s * view->cpus;
+    bool timed = false;
     view->taken = view->taken_se = 0;
     for (size_t i = 0; i < view->row_count && cpu_s > 0; i++) {
         struct watch_row *row = &view->rows[i];
@@ -94,7 +95,10 @@ void watch_finish(struct watch_view *view) {
         row->share_se = row->se / cpu_s;
         view->taken += row->direct ? row->share : 0;
         view->taken_se = hypot(view->taken_se, row->direct ? row->share_se : 0);
+        timed |= row->direct && row->basis != BASIS_COUNTED;
     }
+    if (!timed)
+        view->taken = view->taken_se = NAN;
     if (view->row_count)
         qsort(view->rows, view->row_count, sizeof *view->rows, by_weight);
     if (view->site_count)

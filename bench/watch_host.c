@@ -115,6 +115,8 @@ static void add_line(struct watch_view *view, const cJSON *line, cJSON *ran) {
             add_reasons(view, &o, name);
         }
     }
+    if (!cJSON_HasObjectItem(line, "run_s")) // only counted here
+        return;
     char vcpu[VM_NAME_MAX + 16];
     snprintf(vcpu, sizeof vcpu, "%s/%.0f", name, number(line, "vcpu"));
     json_add_double(ran, vcpu, fmin(number(line, "run_s") / view->interval_s, 1));

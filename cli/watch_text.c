@@ -87,8 +87,13 @@ static void head(struct screen *s, const struct watch_view *view) {
     const double pressure = number(view->circumstances, "cpu_pressure");
     line(s, BOLD, "metalgap watch  %s  every %.3g s  %s  (q quits)", s->page->time, s->page->interval_s,
          s->page->subject);
-    line(s, view->taken >= 0.01 ? HOT : BOLD, "hypervisor %.2f %% of %u %s, as far as seen", 100 * view->taken,
-         view->cpus, view->of);
+    if (!view->cpus)
+        line(s, BOLD, "no %s was seen", view->of);
+    else if (isfinite(view->taken))
+        line(s, view->taken >= 0.01 ? HOT : BOLD, "hypervisor %.2f %% of %u %s, as far as seen", 100 * view->taken,
+             view->cpus, view->of);
+    else
+        line(s, BOLD, "hypervisor: counted on %u %s, not timed", view->cpus, view->of);
     if (isfinite(busy) && isfinite(pressure))
         line(s, PLAIN, "busy %.0f %%, threads waited for a CPU %.0f %% of the time", 100 * busy, 100 * pressure);
     else if (isfinite(busy))
@@ -237,7 +242,8 @@ void watch_text_line(const struct watch_view *view, const char *time, struct str
     str_add(out, time);
     if (isfinite(busy))
         str_printf(out, "  busy %.1f %%", 100 * busy);
-    str_printf(out, "  hypervisor %.2f %%", 100 * view->taken);
+    if (isfinite(view->taken))
+        str_printf(out, "  hypervisor %.2f %%", 100 * view->taken);
     for (size_t i = 0; i < view->row_count; i++) {
         const struct watch_row *row = &view->rows[i];
         if (!is_shown(row))

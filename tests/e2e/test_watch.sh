@@ -118,6 +118,21 @@ test_a_hosts_view_needs_a_virtual_machine() {
     err_has 'try: '
 }
 
+test_a_host_sees_its_guests_exits() {
+    local guest=$METALGAP_BUILD/tests/kvm_guest
+    [ "$(id -u)" -eq 0 ] || skip "needs root"
+    [ -x "$guest" ] || skip "tests/kvm_guest is not built"
+    "$guest" out 5 >said 2>&1 || skip "KVM runs no guest here: $(head -n 1 said)"
+    metalgap watch --vm all --duration 0.1 >said 2>&1 </dev/null || skip "$(head -n 1 said)"
+    "$guest" out 100000000 >said 2>&1 &
+    run 0 metalgap watch --vm all --json --interval 1 --duration 1
+    kill $!
+    wait
+    lines out "v[0]['of'] == 'vCPUs' and v[0]['cpus'] >= 1"
+    lines out "[c for c in v[0]['causes'] if c['cause'] == 'exit.pio'][0]['count'] > 10"
+    lines out "(v[0]['hypervisor_pct'] is None) == all(c['pct'] is None for c in v[0]['causes'] if c['hypervisor'])"
+}
+
 # The guest does nothing but execute CPUID; its host times every exit.
 test_a_host_sees_its_guests_exits_in_the_lab() {
     command -v qemu-system-x86_64 >/dev/null || skip 'needs QEMU: ci/lab/lab deps --install'
