@@ -5,6 +5,7 @@
 #include "collectors/exit_reasons.h"
 #include "collectors/host_line.h"
 #include "collectors/kvm_debugfs.h"
+#include "collectors/kvm_stats.h"
 #include "collectors/vm_names.h"
 #include "collectors/vm_threads.h"
 #include "core/arch.h"
@@ -35,6 +36,7 @@ struct seat {
     pid_t vm;
     struct kvm_offset offset;
     unsigned vcpu;
+    struct kvm_stats *stats; // KVM's own; NULL: not to be had
 };
 
 struct host_windows {
@@ -75,6 +77,8 @@ void host_windows_end(struct host_windows *w) {
         return;
     for (size_t i = 0; i < w->vm_count; i++)
         vm_threads_free(w->vms[i].threads);
+    for (size_t i = 0; i < kvm_host_slots(w->host); i++)
+        kvm_stats_close(w->seats[i].stats);
     free(w->vms);
     free(w->seats);
     free(w->now);
@@ -175,17 +179,26 @@ static cJSON *line_of(struct host_windows *w, struct seat *seat, const struct ho
         add_threads(w, vm, list);
     cJSON_AddItemToObject(line, "obs", list);
     host_line_rest(&span, line, &w->tally);
+    cJSON *grown = seat->stats ? kvm_stats_next(seat->stats) : NULL;
+    if (grown)
+        cJSON_AddItemToObject(line, "kvm_stats", grown);
     return line;
+}
+
+static void leave_seat(struct seat *seat) {
+    kvm_stats_close(seat->stats);
+    *seat = (struct seat){0};
 }
 
 // A vCPU that was not there before: its sums are those since it was first seen.
 static void take_seat(struct host_windows *w, struct seat *seat) {
-    *seat = (struct seat){0};
+    leave_seat(seat);
     seat->before.tid = w->now->tid;
     seat->before.tgid = w->now->tgid;
     struct vm *vm = find_vm(w, (pid_t)w->now->tgid);
     seat->vm = vm->pid;
     seat->vcpu = w->now->vcpu_id != UINT32_MAX ? w->now->vcpu_id : vm->vcpus;
+    seat->stats = kvm_stats_open(vm->pid, seat->vcpu);
     vm->vcpus++;
 }
 
@@ -206,7 +219,7 @@ cJSON *host_windows_next(struct host_windows *w) {
             kvm_offset_read((pid_t)w->now->tgid, seat->vcpu, &seat->offset);
         if (w->now->done == seat->before.done && thread_is_gone(w->now)) {
             kvm_host_forget(w->host, slot);
-            *seat = (struct seat){0};
+            leave_seat(seat);
             continue;
         }
         cJSON_AddItemToArray(lines, line_of(w, seat, &end));

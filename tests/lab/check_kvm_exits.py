@@ -13,10 +13,11 @@ ACCOUNTED = 0.03  # share of the thread's CPU time that may be missing or too mu
 
 def sums(windows):
     """By pid: counts by (cause, reason), and seconds in the guest and in exits."""
-    vms = collections.defaultdict(lambda: {"count": collections.Counter(), "run": 0.0, "exits": 0.0, "hist": 0})
+    vms = collections.defaultdict(lambda: {"count": collections.Counter(), "run": 0.0, "exits": 0.0, "hist": 0, "kvm": 0})
     for window in windows:
         vm = vms[window["vm"]["pid"]]
         vm["run"] += window.get("run_s", 0)
+        vm["kvm"] += window.get("kvm_stats", {}).get("exits", 0)
         for o in window["obs"]:
             if not o["cause"].startswith("exit."):
                 continue
@@ -43,6 +44,12 @@ def main():
             wrong.append(f"{guest['kind']}: {counted} exits in the journal, {guest['n']} made")
         if vm["hist"] != sum(vm["count"].values()):
             wrong.append(f"{guest['kind']}: the histograms hold {vm['hist']} of {sum(vm['count'].values())}")
+    # KVM's own counter is read from the first window on, which is soon after the beginning.
+    counted = sum(sum(vm["count"].values()) for vm in vms.values())
+    own = sum(vm["kvm"] for vm in vms.values())
+    print(f"KVM's own statistics saw {own} of {counted} exits")
+    if not 0 < own <= counted:
+        wrong.append(f"KVM's own statistics count {own} exits, the journal {counted}")
     # Starting up and the last return are not between an exit and an entry: only long runs can be compared.
     long = [guest for guest in guests if guest["cpu_s"] > 1]
     told = sum(vms[guest["pid"]]["run"] + vms[guest["pid"]]["exits"] for guest in long)
