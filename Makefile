@@ -127,12 +127,18 @@ $B/tests/%: tests/tools/%.c $B/libmetalgap.a
 
 $B/tests/exit_injector: ALL_CFLAGS += -fopenmp
 
+# The same file runs on a host and in its guests, whatever libraries these have.
+$B/tests/storm: tests/tools/storm.c
+	@mkdir -p $(@D)
+	$(SAY) '  CC   $<'
+	$Q$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -static -MMD -MP -MF $@.d -o $@ $<
+
 $B/sim-%: tests/sim/%.c $B/libmetalgap.a
 	@mkdir -p $(@D)
 	$(SAY) '  CC   $<'
 	$Q$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $< $B/libmetalgap.a $(LDLIBS)
 
-.PHONY: deps deps-apps test tests check unit e2e bench accuracy lint asan lab lab-fast fuzz quickstart install clean help
+.PHONY: deps deps-apps test tests check unit e2e bench accuracy lint asan lab lab-fast triangle fuzz quickstart install clean help
 deps: ## install what is missing, through apt (without root: print the command)
 	@ci/deps.sh
 
@@ -178,6 +184,9 @@ lab: all ## boot the lab's virtual machines and test in them
 
 lab-fast: all ## the fast part of the lab
 	@ci/lab/lab test --fast
+
+triangle: all $B/tests/storm ## one suite on a KVM host, in its guest, and the host's record: out/triangle.html
+	@ci/lab/triangle out
 
 quickstart: deps ## install, build, run the quick suite here, print the report
 	@$(MAKE) --no-print-directory all

@@ -31,13 +31,15 @@ def _start_script(guest, kernel):
     return "".join(line + "\n" for line in lines)
 
 
-def boot(host, job, guests):
-    """guests: [(machine, job)]. Returns the host's Result and a list of theirs."""
+def boot(host, job, guests, after=()):
+    """guests: [(machine, job)]; after: what the host does when they are done, [(shell text, limit)]. Returns the host's Result and a list of theirs."""
     kernels = {}  # a kernel that several guests use goes in once
     names = []
     for guest, guest_job in guests:
         kernels[guest.kernel] = f"/lab/kernel-{guest.kernel}"
         names.append(job.command(f"sh /lab/guest/{guest.name}/start", guest.timeout_s + 10))
+    for text, limit_s in after:
+        job.command(text, limit_s)
     host.timeout_s += sum(guest.timeout_s for guest, _ in guests)
 
     with store.scratch() as work:
