@@ -102,6 +102,8 @@ static int keep_window(struct host_journal *host, const struct journal_record *r
     if (w.vcpu >= vm->vcpus)
         vm->vcpus = w.vcpu + 1;
     vm->timed |= member(record->json, "run_s") != NULL;
+    if (w.end_tsc - w.start_tsc > vm->longest)
+        vm->longest = w.end_tsc - w.start_tsc;
     ARRAY_PUSH(vm->windows, vm->window_count, vm->window_capacity, w);
     return 0;
 }

@@ -33,6 +33,7 @@ struct host_vm {
     unsigned vcpus;
     bool timed;                  // false: its windows only count, since kvm_exit did not fire
     struct host_window *windows; // ascending by start
+    uint64_t longest;            // of them, ticks
     size_t window_count, window_capacity;
     struct host_loss *losses;
     size_t loss_count, loss_capacity;

@@ -182,14 +182,30 @@ static void add_window(const struct match *m, const struct host_window *w, doubl
     }
 }
 
+// The first window that may reach beyond this moment of the host's counter.
+static size_t first_window(const struct host_vm *vm, double moment) {
+    size_t low = 0;
+    size_t high = vm->window_count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if ((double)vm->windows[middle].start_tsc + (double)vm->longest > moment)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
 // `series` gets the durations; NULL: not wanted.
 static struct word ask(const struct match *m, const struct point *point, struct series *series) {
     struct word word = {0};
     double begin = host_time(m, point->start_tsc);
     double end = begin + (double)(point->end_tsc - point->start_tsc) / m->ratio;
     double *covered = mem_alloc((m->vm->vcpus + 1) * sizeof *covered);
-    for (size_t i = 0; i < m->vm->window_count; i++) {
+    for (size_t i = first_window(m->vm, begin); i < m->vm->window_count; i++) {
         const struct host_window *w = &m->vm->windows[i];
+        if ((double)w->start_tsc >= end)
+            break;
         double from = fmax((double)w->start_tsc, begin);
         double to = fmin((double)w->end_tsc, end);
         if (to <= from)
