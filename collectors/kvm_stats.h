@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // KVM's own counters of a vCPU, through its binary statistics (Linux 5.14). Only the monitor's process can open them
-// (KVM_GET_STATS_FD); QEMU does from 8.1 on. A copy of its descriptor is taken with pidfd_getfd(2), which needs the right
-// to trace that process.
-// May include: core.
+// (KVM_GET_STATS_FD); QEMU does from 8.1 on. A copy of its descriptor is taken with pidfd_getfd(2), which needs the
+// right to trace that process. May include: core.
 #pragma once
 
 #include "core/json.h"

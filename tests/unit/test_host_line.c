@@ -146,7 +146,7 @@ static void test_places_the_costliest_first(void **state) {
     struct readings r = begin();
     for (unsigned i = 0; i < 20; i++)
         r.now->places[i] =
-            (struct kvm_place){.key = KVM_PLACE(KVM_PLACE_PORT, 1, 0x100 + i), .count = 1, .ns = 1000 * (i + 1)};
+            (struct kvm_place){.key = KVM_PLACE(KVM_PLACE_PORT, 1, 0x100 + i), .count = 1, .ns = 1000ULL * (i + 1)};
     r.now->places[30] = (struct kvm_place){.key = KVM_PLACE(KVM_PLACE_MSR, 0, 0x6e0), .count = 9, .ns = 900000};
     cJSON *line = observe(&r);
     const cJSON *places = cJSON_GetObjectItem(line, "places");
