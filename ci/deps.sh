@@ -35,6 +35,8 @@ lint  cppcheck        static checks
 lint  shellcheck      checks of the scripts
 lint  groff-base      checks of the man pages
 bench hpcc            the same kernels as ours, to compare with
+bench linux-perf      what sampling costs elsewhere
+bench bpftrace        what counting and sampling cost elsewhere
 apps  hpcc            HPL and the other kernels of HPC Challenge
 apps  gromacs         molecular dynamics
 apps  gromacs-data    its force fields
