@@ -38,6 +38,8 @@ struct bench_context {
     const cJSON *environment;  // object of texts that the process sets before set-up; NULL: none
     const char *const *launch; // NULL-terminated launcher words of --launch, or NULL
     const char *wait_file;     // where ranks are to tell how long they waited (bench/mpi_wait.h); NULL: nowhere
+    double least_cpu_s;        // the worker repeats run() up to so much CPU time, if the bench can; 0: once
+    enum fom_better better;    // how its figures are averaged then
     void *state;               // the bench's own, between setup and teardown
 };
 
@@ -79,6 +81,8 @@ struct bench_ops {
 
     // The work, timed by the bench itself (clock_raw_ns). Fills *result. 0, or -1 with `err`: the sample is invalid.
     int (*run)(struct bench_context *context, struct bench_result *result, struct error *err);
+
+    bool repeatable; // run() may be called again and does the same work as before; it must have a figure of merit
 
     // Checks the result after the timed part; sets result->valid and why. May be NULL: then valid as run() said.
     void (*verify)(struct bench_context *context, struct bench_result *result);

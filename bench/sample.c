@@ -159,6 +159,9 @@ static void make_sample(struct run *run, struct planned_case *c, enum sample_mod
     bool over_nodes = run->session->nodes && c->suite_case->ops->launches;
     struct worker *worker = NULL;
     struct error why;
+    context.better = c->fom.better;
+    if (mode == MODE_ATTRIBUTION)
+        context.least_cpu_s = collector_set_pass_cpu_s(run->session->collectors, plan_next_pass(&run->plan, c));
     ask_for_waiting(c, mode, &context, f);
     if (!over_nodes || prepare_nodes(run, c, mode, &context, f, &why) == 0)
         worker = worker_start(c->suite_case->ops, &context, c->suite_case->timeout_s, &session_stop,

@@ -63,6 +63,7 @@ struct collector_ops {
     const char *summary; // one line for `list collectors`
     bool in_timing;      // cheap enough to be on in timing samples; otherwise in attribution samples only
     bool perturbs;       // changes what other sources see (its own exits, say): gets attribution samples of its own
+    double least_cpu_s;  // of a sample in a pass of its own: what a sampler needs to say anything; 0: any will do
     bool only_by_name;   // not part of "all": it has to be asked for
 
     // Starts the source. Fills *status in any case. Returns the collector's state, owned by it until close(), or NULL
@@ -102,6 +103,7 @@ void collector_set_close(struct collector_set *set); // NULL is fine
 #define PASS_ALL SIZE_MAX // all at once, whatever they do to each other: for looking, not for measuring
 size_t collector_set_passes(const struct collector_set *set);
 const char *collector_set_pass_name(const struct collector_set *set, size_t pass); // static text
+double collector_set_pass_cpu_s(const struct collector_set *set, size_t pass);     // its collector's least_cpu_s, or 0
 
 // Begins and ends all collectors that take part in a sample of this mode and pass. Failures become notes in
 // out->notes.

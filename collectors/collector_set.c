@@ -203,6 +203,11 @@ const char *collector_set_pass_name(const struct collector_set *set, size_t pass
 }
 
 // `owner` is NULL in the common pass and in PASS_ALL.
+double collector_set_pass_cpu_s(const struct collector_set *set, size_t pass) {
+    const struct member *owner = pass_owner(set, pass);
+    return owner ? owner->ops->least_cpu_s : 0;
+}
+
 static bool takes_part(const struct member *m, const struct sample_window *window, const struct member *owner) {
     if (!m->state)
         return false;

@@ -287,7 +287,8 @@ const struct collector_ops collector_exit_profiler = {
         "where the hypervisor took its time, by a timer's ticks: behind instructions that leave (cpuid, ports, "
         "hypercalls), or hidden (late ticks)",
     .in_timing = false,
-    .perturbs = true, // its ticks are timer exits
+    .perturbs = true,   // its ticks are timer exits
+    .least_cpu_s = 1.0, // some hundred ticks
     .open = exit_profiler_open,
     .begin = exit_profiler_begin,
     .end = exit_profiler_end,

@@ -168,6 +168,7 @@ const struct bench_ops bench_chase = {
     .unavailable = kernel_pages_unavailable,
     .setup = setup,
     .run = run,
+    .repeatable = true,
     .verify = verify,
     .teardown = teardown,
 };

@@ -168,5 +168,6 @@ const struct bench_ops bench_fwq = {
     .fom = fom,
     .setup = setup,
     .run = run,
+    .repeatable = true,
     .teardown = teardown,
 };

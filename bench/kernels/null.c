@@ -117,5 +117,6 @@ const struct bench_ops bench_null = {
     .unavailable = unavailable,
     .setup = setup,
     .run = run,
+    .repeatable = true,
     .verify = verify,
 };

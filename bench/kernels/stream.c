@@ -266,6 +266,7 @@ const struct bench_ops bench_stream = {
     .unavailable = kernel_pages_unavailable,
     .setup = setup,
     .run = run,
+    .repeatable = true,
     .verify = verify,
     .teardown = teardown,
 };

@@ -101,4 +101,5 @@ const struct bench_ops bench_traps = {
     .fom = fom,
     .unavailable = unavailable,
     .run = run,
+    .repeatable = true,
 };

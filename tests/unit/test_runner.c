@@ -343,6 +343,30 @@ static void the_process_lives_until_it_may_verify(void **state) {
     cJSON_Delete(params);
 }
 
+// The null bench tells 2 of a kind of which higher is better, and uses no CPU time: 16 repetitions are the most.
+static void work_is_repeated_for_its_cpu_time(void **state) {
+    (void)state;
+    struct error err;
+    struct worker_outcome outcome;
+    const struct bench_ops *ops = bench_find("null");
+    cpu_set_t cpus;
+    int stop = 0;
+    sched_getaffinity(0, sizeof cpus, &cpus);
+    cJSON *given = cJSON_Parse("{\"seconds\":0.002,\"fom\":2}");
+    cJSON *params = bench_params(ops, given, SIZE_SMALL, &err);
+    struct bench_context context = {
+        .params = params, .cpus = &cpus, .threads = 1, .least_cpu_s = 1, .better = FOM_HIGHER};
+    struct worker *worker = worker_start(ops, &context, 60, &stop, NULL, &err);
+    assert_non_null(worker);
+    worker_go(worker, 60, &stop, &outcome);
+    assert_true(outcome.done);
+    assert_true(fabs(outcome.result->fom - 2) < 1e-12);
+    assert_true(outcome.result->wall_s >= 16 * 0.002 && outcome.result->roi_s >= 16 * 0.002);
+    worker_end(worker);
+    cJSON_Delete(params);
+    cJSON_Delete(given);
+}
+
 #define FOLDER_TEST(f) cmocka_unit_test_setup_teardown(f, make_folder, remove_folder)
 
 int main(void) {
@@ -356,6 +380,7 @@ int main(void) {
         FOLDER_TEST(only_takes_names_that_exist),
         FOLDER_TEST(prices_are_measured_again),
         cmocka_unit_test(attribution_samples_take_turns),
+        cmocka_unit_test(work_is_repeated_for_its_cpu_time),
         cmocka_unit_test(the_process_lives_until_it_may_verify),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
