@@ -112,14 +112,13 @@ static void prepare_group(struct ledger_side *a, struct ledger_group *group) {
         size_t from = used;
         for (size_t i = 0; i < series->count; i++) {
             const struct point *p = &series->point[i];
-            if (!in_group(group, c, p))
+            // What only samples that do not count tell is not known: it must not make a sum unknown.
+            if (!in_group(group, c, p) || !point_counts(p))
                 continue;
             size_t count;
             const struct loss *loss = losses_of(series, p->seq, &next, &count);
             for (size_t j = 0; j < count; j++)
                 group->has[loss[j].cause][loss[j].scope][loss[j].basis] = true;
-            if (!point_counts(p))
-                continue;
             double lost = lost_beside_cpu_time(loss, count);
             group->cpu_seconds[used] = active_cpu_seconds(c, p, lost, &a->cpus_unknown);
             group->cost.store[used++] = p->cost;

@@ -519,6 +519,22 @@ static void unexplained_of_pairs_is_the_pairs_residual(void **state) {
     end(&b);
 }
 
+// A pass whose only sample failed says nothing; what the others saw stays known.
+static void a_failed_attribution_sample_leaves_the_sum_alone(void **state) {
+    (void)state;
+    struct bench b;
+    begin(&b, false);
+    for (int i = 0; i < 6; i++)
+        sample(&b, 0, i, "timing", 10, ",\"obs\":[{\"cause\":\"host.steal\",\"seconds\":0.02,\"basis\":\"timed\"}]");
+    str_add(&b.fixture[0].text,
+            "{\"t\":\"sample\",\"case\":\"c\",\"seq\":0,\"mode\":\"attribution\",\"wall_s\":1,\"valid\":false,\"why\":"
+            "\"too slow\",\"obs\":[{\"cause\":\"exit.cpuid\",\"seconds\":0.5,\"se\":0.1,\"basis\":\"sampled\"}]}\n");
+    const struct model_case *c = finish(&b);
+    assert_close(c->ledger.direct.mean, 1, 1e-9);
+    assert_true(warned(c, "too slow"));
+    end(&b);
+}
+
 static void upper_bounds_are_marked(void **state) {
     (void)state;
     struct bench b;
@@ -638,6 +654,7 @@ int main(void) {
         cmocka_unit_test(contradicting_unit_costs_are_told),
         cmocka_unit_test(one_unit_costs_error_cancels_between_the_sides),
         cmocka_unit_test(unexplained_of_pairs_is_the_pairs_residual),
+        cmocka_unit_test(a_failed_attribution_sample_leaves_the_sum_alone),
         cmocka_unit_test(upper_bounds_are_marked),
         cmocka_unit_test(unknown_cpus_are_told),
         cmocka_unit_test(interleaved_blocks_are_paired),
