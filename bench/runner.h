@@ -35,9 +35,9 @@ struct run_summary {
     size_t skipped; // cases that cannot run here
     double wall_s;
     double recording_s; // between samples: gathering what nodes have found, and writing the journal
-    bool stopped; // by the user or the budget
-    int signal;   // the signal that stopped it, or 0
-    bool missing; // something asked for by name (--only) was skipped
+    bool stopped;       // by the user or the budget
+    int signal;         // the signal that stopped it, or 0
+    bool missing;       // something asked for by name (--only) was skipped
 };
 
 // Runs it. Progress goes to standard error. 0, or -1 with `err`; the journal is whole in either case.

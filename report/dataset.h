@@ -4,8 +4,8 @@
 #pragma once
 
 #include "core/journal.h"
-#include "report/places.h"
 #include "core/names.h"
+#include "report/places.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -33,7 +33,7 @@ struct model_case {
     double noise_floor_pct;
     struct ledger ledger;
     struct strings places; // who lost the time, where that is known and worth a word
-    char *sentence; // one sentence: what this case shows, with its interval
+    char *sentence;        // one sentence: what this case shows, with its interval
     struct strings warnings;
 };
 
