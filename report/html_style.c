@@ -29,7 +29,7 @@ const char html_style[] =
     "table{border-collapse:collapse;width:100%;font-size:.92rem;font-variant-numeric:tabular-nums}\n"
     "th,td{padding:.35rem .6rem;border-bottom:1px solid var(--line);text-align:left;vertical-align:top;"
     "overflow-wrap:normal}\n"
-    "td.text{overflow-wrap:anywhere;min-width:8rem}td.cause{width:45%;min-width:12rem}.small "
+    "td .soft{font-size:.95em}td.text{overflow-wrap:anywhere;min-width:8rem}td.cause{width:45%;min-width:12rem}.small "
     ".chart{max-width:18rem}h4{font-size:.95rem;margin:1.2rem 0 "
     ".3rem}\n"
     "th{font-weight:600;font-size:.82rem;color:var(--soft)}td.n,th.n{text-align:right;white-space:nowrap}\n"
