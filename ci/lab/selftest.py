@@ -76,7 +76,7 @@ class Checks(unittest.TestCase):
                                 (0.95, {"min": 0.9}), (0.5, {"min": 0, "max": 0.5}), ("x", {"not": "y"}), (checks.MISSING, {"absent": True})):
             self.assertTrue(checks.fits(value, expected), (value, expected))
         for value, expected in ((1, 2), (True, 1), (checks.MISSING, None), (None, {"match": "a"}), (0.5, {"min": 0.9}),
-                                (0.5, {"max": 0.4}),                                 (checks.MISSING, {"not": "y"}), ("x", {"absent": True}), (None, {"min": 0})):
+                                (0.5, {"max": 0.4}), (checks.MISSING, {"not": "y"}), ("x", {"absent": True}), (None, {"min": 0})):
             self.assertFalse(checks.fits(value, expected), (value, expected))
 
     def test_verdicts(self):

@@ -49,7 +49,6 @@ def fits(value, expected):
         "absent": lambda want: (value is MISSING) == want,
         "min": lambda want: isinstance(value, (int, float)) and value >= want,
         "max": lambda want: isinstance(value, (int, float)) and value <= want,
-        "max": lambda want: isinstance(value, (int, float)) and value <= want,
     }
     return all(rules[rule](want) for rule, want in expected.items())
 
