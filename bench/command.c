@@ -238,7 +238,7 @@ int command_run(const struct command *command, struct command_outcome *out, stru
         drain(r, o);
         if (o->fd >= 0)
             close(o->fd);
-        if (o->used)
+        if (o->used && command->line)
             end_line(command, o);
     }
     sigaction(SIGPIPE, &old, NULL);
