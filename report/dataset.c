@@ -165,6 +165,7 @@ static void keep_sample(struct dataset *set, const struct journal_sample *s) {
     };
     keep_losses(series, s, &point);
     places_add(&c->places, s);
+    sites_add(&c->sites, s);
     keep_steps(c, s);
     ARRAY_PUSH(series->point, series->count, series->capacity, point);
     if (!s->valid && !c->invalid_why)
@@ -300,8 +301,10 @@ int dataset_load(struct dataset *set, const char *path, struct error *err) {
     set->truncated = journal_was_truncated(reader);
     set->unknown += journal_unknown_lines(reader);
     journal_end_reading(reader);
-    for (size_t i = 0; i < set->case_count; i++)
+    for (size_t i = 0; i < set->case_count; i++) {
         finish_case(&set->cases[i]);
+        sites_sort(&set->cases[i].sites);
+    }
     return got;
 }
 
@@ -316,6 +319,7 @@ static void free_case(struct dataset_case *c) {
         free(c->passes[i]);
     free(c->passes);
     places_free(&c->places);
+    sites_free(&c->sites);
     free(c->name);
     free(c->bench);
     free(c->fom_name);

@@ -6,6 +6,7 @@
 #include "core/journal.h"
 #include "core/names.h"
 #include "report/places.h"
+#include "report/sites.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -71,6 +72,7 @@ struct dataset_case {
     size_t pass_count;
     size_t pass_capacity;
     struct places places; // who lost the time, of the timing samples
+    struct sites sites;   // where in the program the exits were, of the attribution samples
     struct series mode[MODE_COUNT];
     double *step; // per-step seconds of the timing samples, in order
     size_t step_count;

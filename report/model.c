@@ -412,6 +412,12 @@ static void add_case(struct model *model, const char *name, const struct dataset
             strings_add(&c.places, "%s", sentence);
         free(sentence);
     }
+    for (int cause = 0; cause < CAUSE_COUNT && c.subject.count == 1; cause++) {
+        char *sentence = sites_sentence(&c.subject.run[0].c->sites, (enum cause)cause);
+        if (sentence)
+            strings_add(&c.places, "%s", sentence);
+        free(sentence);
+    }
     c.ledger = ledger_make(&c.subject, &c.baseline, &c.cmp);
     warn_case(&c, model);
     c.sentence = c.cmp.has_baseline ? comparison_sentence(&c, model) : single_sentence(&c, model);

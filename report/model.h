@@ -32,7 +32,7 @@ struct model_case {
     double q;              // smallest false discovery rate at which it counts as found among this report's cases
     double noise_floor_pct;
     struct ledger ledger;
-    struct strings places; // who lost the time, where that is known and worth a word
+    struct strings places; // who lost the time and where in the program, as far as known and worth a word
     char *sentence;        // one sentence: what this case shows, with its interval
     struct strings warnings;
 };

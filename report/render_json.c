@@ -120,6 +120,18 @@ static void add_places(cJSON *object, const struct model_case *c) {
     }
 }
 
+static void add_sites(cJSON *object, const struct model_case *c) {
+    cJSON *list = cJSON_AddArrayToObject(object, "sites");
+    const struct sites *sites = c->subject.count == 1 ? &c->subject.run[0].c->sites : NULL;
+    for (size_t i = 0; sites && i < sites->count; i++) {
+        cJSON *row = cJSON_CreateObject();
+        json_add_string(row, "cause", cause_info(sites->items[i].cause)->id);
+        json_add_string(row, "site", sites->items[i].name);
+        json_add_double(row, "pct", sites_pct(sites, &sites->items[i]));
+        cJSON_AddItemToArray(list, row);
+    }
+}
+
 static void add_ledger(cJSON *object, const struct model_case *c) {
     const struct ledger *ledger = &c->ledger;
     cJSON *lines = cJSON_AddArrayToObject(object, "ledger");
@@ -142,6 +154,7 @@ static void add_ledger(cJSON *object, const struct model_case *c) {
     }
     add_observers(object, ledger);
     add_places(object, c);
+    add_sites(object, c);
 }
 
 static cJSON *case_object(const struct model *model, const struct model_case *c) {
