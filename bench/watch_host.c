@@ -68,8 +68,8 @@ static void *host_open(const struct watch_options *options, struct error *err) {
 static int host_begin(void *state, struct error *err) {
     struct host *h = state;
     (void)err;
+    h->begin_ns = clock_now_ns();                // a window ends when the next one is asked for
     cJSON_Delete(host_windows_next(h->windows)); // what went before
-    h->begin_ns = clock_now_ns();
     return 0;
 }
 
@@ -135,12 +135,10 @@ static cJSON *next_lines(struct host *h) {
 static int host_end(void *state, struct watch_view *view, struct error *err) {
     struct host *h = state;
     (void)err;
-    *view = (struct watch_view){.of = "vCPUs",
-                                .circumstances = cJSON_CreateObject(),
-                                .notes = host_windows_notes(h->windows),
-                                .sources = h->states};
+    *view = (struct watch_view){.of = "vCPUs", .circumstances = cJSON_CreateObject(), .sources = h->states};
     view->interval_s = fmax((double)(clock_now_ns() - h->begin_ns) * 1e-9, 1e-9);
     cJSON *lines = next_lines(h);
+    view->notes = host_windows_notes(h->windows);
     cJSON *ran = cJSON_AddObjectToObject(view->circumstances, "busy");
     const cJSON *line;
     cJSON_ArrayForEach(line, lines) add_line(view, line, ran);
