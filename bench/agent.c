@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -36,7 +36,8 @@ struct member {
 
 struct agent {
     struct link_stream runner;
-    int local; // where guards come in
+    int local;    // where guards come in
+    int launcher; // readable when what started us is dead; -1: not known
     char node[64];
     struct collector_set *collectors;
     struct calibration calibration;
@@ -299,12 +300,13 @@ static void serve(struct agent *a) {
     struct pollfd *fds = NULL;
     while (!stop && a->runner.fd >= 0) {
         size_t count = a->count;
-        fds = mem_resize(fds, (count + 2) * sizeof *fds);
+        fds = mem_resize(fds, (count + 3) * sizeof *fds);
         fds[0] = (struct pollfd){.fd = a->runner.fd, .events = POLLIN};
         fds[1] = (struct pollfd){.fd = a->local, .events = POLLIN};
         for (size_t i = 0; i < count; i++)
             fds[i + 2] = (struct pollfd){.fd = a->members[i].fd, .events = POLLIN};
-        if (poll(fds, count + 2, count && !a->begun ? 50 : -1) < 0)
+        fds[count + 2] = (struct pollfd){.fd = a->launcher, .events = POLLIN};
+        if (poll(fds, count + 3, count && !a->begun ? 50 : -1) < 0)
             continue; // a signal
         for (size_t i = 0; i < count; i++)
             if (fds[i + 2].revents)
@@ -313,6 +315,8 @@ static void serve(struct agent *a) {
             hear_runner(a);
         if (fds[1].revents)
             accept_guard(a);
+        if (fds[count + 2].revents)
+            link_close(&a->runner); // an agent does not outlive what started it
         advance(a);
     }
     free(fds);
@@ -385,7 +389,7 @@ int agent_serve(const struct agent_options *options, struct error *err) {
     struct link_invitation invitation;
     struct agent *a = mem_alloc(sizeof *a);
     pid_t launcher = getppid();
-    prctl(PR_SET_PDEATHSIG, SIGKILL); // an agent must not outlive what started it
+    a->launcher = pidfd_open(launcher, 0);
     catch_signals();
     a->local = a->runner.fd = -1;
     link_node_name(a->node, sizeof a->node);
@@ -411,6 +415,8 @@ int agent_serve(const struct agent_options *options, struct error *err) {
     link_close(&a->runner);
     if (a->local >= 0)
         close(a->local);
+    if (a->launcher >= 0)
+        close(a->launcher);
     collector_set_close(a->collectors);
     free(a->members);
     free(a);

@@ -7,10 +7,12 @@
 #include "core/memory.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -133,12 +135,32 @@ static int end_like(int status) {
     return 128 + WTERMSIG(status);
 }
 
+// Until the program has ended. If the launcher's daemon dies, the program dies with it. (A death signal would come
+// when the thread ends that started us, which daemons with threads do not mean.)
+static void wait_with_launcher(int launcher_fd) {
+    struct pollfd fds[] = {
+        {.fd = pidfd_open(program, 0), .events = POLLIN},
+        {.fd = launcher_fd, .events = POLLIN},
+    };
+    if (fds[0].fd < 0) // a sandbox forbids it: then only the program is waited for
+        return;
+    while (!fds[0].revents) {
+        if (poll(fds, ARRAY_LEN(fds), -1) < 0)
+            fds[0].revents = fds[1].revents = 0; // a signal, which has been passed on
+        if (fds[1].revents)
+            kill(program, SIGKILL);
+        if (fds[1].revents)
+            fds[1].fd = -1;
+    }
+    close(fds[0].fd);
+}
+
 int agent_guard(const char *run_name, uint64_t sample, enum sample_mode mode, const char *pass, char *const *argv) {
     struct link_end end = {0};
     struct rusage use = {0};
     pid_t guard = getpid();
     pid_t launcher = getppid();
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    int launcher_fd = pidfd_open(launcher, 0);
     if (getppid() != launcher)
         return 127;
     int fd = register_rank(run_name, sample, mode, pass);
@@ -151,6 +173,7 @@ int agent_guard(const char *run_name, uint64_t sample, enum sample_mode mode, co
         fprintf(stderr, "metalgap: starting %s: %s\n", argv[0], strerror(errno));
         return 127;
     }
+    wait_with_launcher(launcher_fd);
     while (wait4(program, &end.status, 0, &use) < 0 && errno == EINTR)
         ;
     program = 0;
