@@ -2,6 +2,7 @@
 // Puts a host's times into a guest's data set; the header states how. May include: core, report.
 #include "report/join.h"
 
+#include "core/calibration.h"
 #include "core/memory.h"
 
 #include <math.h>
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ENOUGH_CPUIDS     100   // exits, for a mean
 #define KNOCK_BEFORE_S    5.0   // a sample's knock comes at most so long before it: set-up of collectors
 #define DISAGREE_SE       2.0   // standard errors
 #define DISAGREE_FLOOR    0.001 // of the sample's time: less is not worth a warning
@@ -19,9 +21,11 @@
 struct match {
     const struct host_journal *host;
     const struct host_vm *vm;
-    size_t knocks; // samples with a knock
-    double ratio;  // guest's ticks per host's tick
-    double hz;     // of the guest's counter
+    size_t knocks;     // samples with a knock
+    double ratio;      // guest's ticks per host's tick
+    double hz;         // of the guest's counter
+    double outside_s;  // what an exit takes before kvm_exit and after kvm_entry; 0: not known
+    double outside_se; // its standard error
 };
 
 static void add_note(struct dataset *set, bool warn, const char *format, ...) __attribute__((format(printf, 3, 4)));
@@ -35,8 +39,7 @@ static void add_note(struct dataset *set, bool warn, const char *format, ...) {
     ARRAY_PUSH(set->notes, set->note_count, set->note_capacity, note);
 }
 
-// --- which virtual machine, and when
-// -----------------------------------------------------------------------------------
+// --- which virtual machine, and when --------------------------------------------------------------------------------
 
 // The guest's counter, ticks per second, by any sample: good enough for how long ago a knock was. NaN without one.
 static double clock_hz(const struct dataset *guest) {
@@ -153,8 +156,33 @@ static double host_time(const struct match *m, uint64_t guest_tsc) {
     return ((double)guest_tsc - m->vm->offset) / m->ratio;
 }
 
-// --- one sample
-// --------------------------------------------------------------------------------------------------------
+// --- one sample -----------------------------------------------------------------------------------------------------
+
+// The host's mean of a CPUID exit. NaN if it has seen too few.
+static double hosts_cpuid_s(const struct host_vm *vm) {
+    double seconds = 0;
+    double count = 0;
+    for (size_t i = 0; i < vm->loss_count; i++)
+        if (vm->losses[i].cause == CAUSE_EXIT_CPUID && vm->losses[i].scope == SCOPE_CPU) {
+            seconds += vm->losses[i].seconds;
+            count += (double)vm->losses[i].count;
+        }
+    return count >= ENOUGH_CPUIDS ? seconds / count : NAN;
+}
+
+// The guest has timed the same instruction from its side: the difference is what both tracepoints do not enclose.
+static void measure_outside(const struct dataset *guest, struct match *m) {
+    struct calibration calibration;
+    const cJSON *object = cJSON_GetObjectItemCaseSensitive(guest->header, "calibration");
+    if (!object || calibration_from_json(object, &calibration, NULL))
+        return;
+    const struct trap_cost *cpuid = &calibration.traps[TRAP_CPUID];
+    double inside_s = hosts_cpuid_s(m->vm);
+    if (!cpuid->measured || !(cpuid->mean_s - cpuid->native_s > inside_s))
+        return;
+    m->outside_s = cpuid->mean_s - cpuid->native_s - inside_s;
+    m->outside_se = hypot(cpuid->se_s, cpuid->slope_s > 0 ? (cpuid->slope_s - cpuid->mean_s) / 2 : 0);
+}
 
 struct sum {
     double seconds, count, variance;
@@ -216,11 +244,17 @@ static struct word ask(const struct match *m, const struct point *point, struct 
     for (unsigned v = 0; v < m->vm->vcpus; v++)
         word.covered = fmax(word.covered, end > begin ? covered[v] / (end - begin) : 0);
     free(covered);
+    for (int cause = 0; cause < CAUSE_COUNT; cause++) {
+        struct sum *sum = &word.of[cause][SCOPE_CPU];
+        if (cause_info((enum cause)cause)->family != FAMILY_EXIT)
+            continue;
+        sum->seconds += sum->count * m->outside_s;
+        sum->variance += pow(sum->count * m->outside_se, 2);
+    }
     return word;
 }
 
-// --- one case and mode
-// --------------------------------------------------------------------------------------------------
+// --- one case and mode ----------------------------------------------------------------------------------------------
 
 static bool is_hosts_word(enum cause cause, enum obs_scope scope) {
     enum cause_family family = cause_info(cause)->family;
@@ -383,8 +417,7 @@ static void join_series(struct dataset *guest, struct dataset_case *c, struct se
     free(words);
 }
 
-// --- the whole journal
-// --------------------------------------------------------------------------------------------------
+// --- the whole journal ----------------------------------------------------------------------------------------------
 
 static void tell_match(struct dataset *guest, const struct match *m) {
     const struct host_vm *vm = m->vm;
@@ -409,6 +442,22 @@ static void tell_match(struct dataset *guest, const struct match *m) {
         guest->name, label, vm->name, pid, vm->offset);
     if (vm->offset_changed)
         add_note(guest, true, "the virtual machine's tsc_offset changed while the host was recorded");
+}
+
+static void tell_outside(struct dataset *guest, const struct match *m) {
+    if (!(m->outside_s > 0)) {
+        add_note(
+            guest, false,
+            "what an exit takes before the host's kvm_exit and after its kvm_entry is not known: the exits' times are "
+            "lower bounds");
+        return;
+    }
+    char *longer = mem_printf(
+        "%s To each exit %.3g us (standard error %.2g) are added, by which the guest's own CPUID "
+        "takes longer than the host's handling of it.",
+        guest->joined, 1e6 * m->outside_s, 1e6 * m->outside_se);
+    free(guest->joined);
+    guest->joined = longer;
 }
 
 static void join_case(struct dataset *guest, struct dataset_case *c, const struct match *m) {
@@ -461,7 +510,9 @@ void join_guest(struct dataset *guest, const struct host_journal *hosts, size_t 
                  m.host->label);
         return;
     }
+    measure_outside(guest, &m);
     tell_match(guest, &m);
+    tell_outside(guest, &m);
     for (size_t i = 0; i < guest->case_count; i++)
         join_case(guest, &guest->cases[i], &m);
 }
