@@ -12,8 +12,7 @@
 #define PLACES_TOLD 6 // costliest ports, addresses and registers of a window
 #define NS_PER_S    1e9
 
-// --- one cause of one vCPU
-// ----------------------------------------------------------------------------------------------
+// --- one cause of one vCPU ------------------------------------------------------------------------------------------
 
 static void subtract_row(const struct kvm_row *before, const struct kvm_row *now, struct kvm_row *out) {
     *out = (struct kvm_row){.code = now->code,
@@ -122,8 +121,7 @@ cJSON *host_line_observations(const struct host_span *span, struct host_tally *t
     return list;
 }
 
-// --- the rest of a line
-// -------------------------------------------------------------------------------------------------
+// --- the rest of a line ---------------------------------------------------------------------------------------------
 
 static void add_places(cJSON *line, const struct kvm_vcpu_state *before, const struct kvm_vcpu_state *now) {
     static const char *const types[] = {

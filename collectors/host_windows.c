@@ -85,8 +85,7 @@ void host_windows_end(struct host_windows *w) {
     free(w);
 }
 
-// --- who it is
-// --------------------------------------------------------------------------------------------------------
+// --- who it is ------------------------------------------------------------------------------------------------------
 
 // Valid until another one is found.
 static struct vm *find_vm(struct host_windows *w, pid_t pid) {

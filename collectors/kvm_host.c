@@ -87,8 +87,7 @@ static bool set_offsets(struct kvm_host *h, struct collector_status *status) {
     return false;
 }
 
-// --- opening
-// ----------------------------------------------------------------------------------------------------------
+// --- opening --------------------------------------------------------------------------------------------------------
 
 static int load(struct kvm_host *h, pid_t only, bool with_switches, struct collector_status *status) {
     h->bpf = kvm_host_bpf__open();
@@ -198,8 +197,7 @@ void kvm_host_close(struct kvm_host *h) {
     free(h);
 }
 
-// --- reading
-// ----------------------------------------------------------------------------------------------------------
+// --- reading --------------------------------------------------------------------------------------------------------
 
 size_t kvm_host_slots(const struct kvm_host *h) {
     return h->slots;

@@ -28,7 +28,8 @@ struct setup {
     double guest_cpuid_s; // the guest's own estimate per sample; 0: none
     unsigned vcpus;
     bool counted_only;
-    double late_s; // samples begin so long after a window's edge
+    double calibrated_s; // what the guest measured a CPUID to cost; 0: nothing
+    double late_s;       // samples begin so long after a window's edge
 };
 
 static const struct setup plain = {
@@ -36,6 +37,15 @@ static const struct setup plain = {
 
 static void write_guest(struct fixture *f, const struct setup *s) {
     fixture_begin(f, "guest", "guest", "g1");
+    if (s->calibrated_s > 0) {
+        str_free(&f->text);
+        str_printf(
+            &f->text,
+            "{\"t\":\"header\",\"schema\":\"metalgap.run/1\",\"label\":\"guest\",\"host\":\"g1\",\"calibration\":"
+            "{\"traps\":{\"cpuid\":{\"measured\":true,\"n\":1000,\"median_s\":%g,\"mean_s\":%g,\"p05_s\":%g,"
+            "\"p95_s\":%g,\"se_s\":1e-6,\"native_s\":0,\"exits\":true}},\"tsc_hz\":1e9,\"tsc_hz_se\":1}}\n",
+            s->calibrated_s, s->calibrated_s, s->calibrated_s, s->calibrated_s);
+    }
     str_printf(&f->text, "{\"t\":\"case\",\"case\":\"work\",\"cpus\":1}\n");
     for (int seq = 0; seq < 2; seq++) {
         double begin = 2 + 3 * seq + s->late_s;
@@ -192,6 +202,25 @@ static void test_edges_are_prorated_and_their_error_told(void **state) {
     dataset_free(&set);
 }
 
+// A CPUID takes the guest 150 us, of which the host sees 100: the rest is added to every exit.
+static void test_what_the_tracepoints_do_not_enclose_is_added(void **state) {
+    (void)state;
+    struct setup s = plain;
+    struct dataset set;
+    s.calibrated_s = 150e-6;
+    join(&s, &set);
+    const struct loss *cpuid = find_loss(&set, 0, CAUSE_EXIT_CPUID);
+    assert_close(cpuid->seconds, 0.15, 2e-3);
+    assert_close(cpuid->se, 1e-3, 2e-4);
+    assert_close(find_loss(&set, 0, CAUSE_HOST_STEAL)->seconds, 0.01, 1e-4); // no exit
+    assert_non_null(strstr(set.joined, "To each exit 50 us"));
+    dataset_free(&set);
+    s.calibrated_s = 90e-6; // less than the host saw: nothing to add
+    join(&s, &set);
+    assert_close(find_loss(&set, 0, CAUSE_EXIT_CPUID)->seconds, 0.1, 1e-3);
+    dataset_free(&set);
+}
+
 static void test_without_knocks_kvms_offset_serves(void **state) {
     (void)state;
     struct setup s = plain;
@@ -306,6 +335,7 @@ int main(void) {
         cmocka_unit_test(test_hosts_times_take_the_place_of_estimates),
         cmocka_unit_test(test_a_disagreement_beyond_both_errors_is_a_warning),
         cmocka_unit_test(test_edges_are_prorated_and_their_error_told),
+        cmocka_unit_test(test_what_the_tracepoints_do_not_enclose_is_added),
         cmocka_unit_test(test_without_knocks_kvms_offset_serves),
         cmocka_unit_test(test_what_cannot_be_joined_stays_the_guests),
         cmocka_unit_test(test_more_vcpus_than_the_case_used_make_upper_bounds),
