@@ -63,10 +63,10 @@ static void port(unsigned count) {
         __asm__ volatile("outb %b0, $0x80" ::"a"(0));
 }
 
-// To ports 0x80 to 0x8f (pages of a DMA controller that nobody uses): one after the other, so that what the system call
+// To ports 0x80 to 0x87 (pages of a DMA controller that nobody uses): one after the other, so that what the system call
 // does on pages that it finds cold after an exit is little beside the exits.
 static void put_bytes(int fd) {
-    static const char bytes[16];
+    static const char bytes[8];
     if (pwrite(fd, bytes, sizeof bytes, 0x80) != sizeof bytes)
         not_here("/dev/port does not take what is written");
 }
