@@ -36,8 +36,8 @@ static void open_grid(struct halo *h, int ranks, size_t bytes) {
     MPI_Dims_create(ranks, 3, sizes);
     MPI_Cart_create(MPI_COMM_WORLD, 3, sizes, periodic, 0, &h->grid);
     MPI_Comm_rank(h->grid, &rank);
-    for (int dimension = 0; dimension < 3; dimension++)
-        MPI_Cart_shift(h->grid, dimension, 1, &h->neighbour[2 * dimension], &h->neighbour[2 * dimension + 1]);
+    for (int face = 0; face < FACES; face += 2)
+        MPI_Cart_shift(h->grid, face / 2, 1, &h->neighbour[face], &h->neighbour[face + 1]);
     for (int face = 0; face < FACES; face++) {
         h->in[face] = mpi_buffer(bytes);
         h->out[face] = mpi_buffer(bytes);

@@ -188,9 +188,8 @@ static uint64_t compare_all(int rank, int ranks, struct rank_line *line) {
     float *all = malloc(CHUNK * sizeof *all);
     int memory = least && all;
     PMPI_Allreduce(MPI_IN_PLACE, &memory, 1, MPI_INT, MPI_MIN, MPI_COMM_WORLD);
-    if (!memory)
-        compared = 0;
-    for (uint64_t from = 0; from < compared; from += CHUNK) {
+    compared = memory ? compared : 0;
+    for (uint64_t from = 0; least && all && from < compared; from += CHUNK) {
         uint64_t left = compared - from;
         compare(durations + from, (int)(left < CHUNK ? left : CHUNK), rank, ranks, least, all, line);
     }

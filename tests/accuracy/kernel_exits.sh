@@ -3,7 +3,7 @@
 # Exits that the guest's kernel makes, told against true: a program makes a known number of them among operations that
 # are the same without (tests/tools/kernel_injector.c). True is how much its CPU time (less what the probes
 # take, "observer") grows with each one, told is how much the told seconds grow. Right if both agree within
-# 15 % or two standard errors. Each kind is told by exit_timing (functions or tracepoints), and here also by guest_exits (counted, and priced by
+# 15 %. Each kind is told by exit_timing (functions or tracepoints), and here also by guest_exits (counted, and priced by
 # the calibration).
 # Usage: tests/accuracy/kernel_exits.sh [MACHINE [REPEATS [TIMERS [PAGES]]]]     MACHINE of the lab, or "here"
 # TIMERS is how many are armed in each sample, PAGES how many are touched: emulated machines are slow and small.
@@ -105,7 +105,7 @@ for (collector, kind), found in samples.items():
     parts = found[-1][2]["detail"].values()
     names = ", ".join(p["source"] for p in parts if isinstance(p, dict) and "source" in p)
     print(f"kernel exits: {what}: {names or 'count x unit cost'}", file=sys.stderr)
-    right = true > 0 and abs(share - 1) <= max(0.15, 2 * error)
+    right = true > 0 and abs(share - 1) <= 0.15
     print(what, "us each", *(f"{1e6 * true * v:.3g}" for v in (1, share, error)),
           "ok" if right else f"WRONG: {share:.2f} of it", sep="\t")
 PY
