@@ -12,10 +12,14 @@
 #include "collectors/probe.h"
 #include "core/clock.h"
 #include "core/memory.h"
+#include "report/sort.h"
 
 #include <bpf/bpf.h>
+#include <linux/membarrier.h>
 #include <math.h>
+#include <pthread.h>
 #include <spawn.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,6 +94,33 @@ static void loop_fork_exec(void) {
 static void loop_naps(void) {
     for (int i = 0; i < 2000; i++)
         nanosleep(&(struct timespec){.tv_nsec = 20000}, NULL);
+}
+
+enum peer_state { PEER_STARTS, PEER_SPINS, PEER_ENDS };
+
+static void *spin(void *argument) {
+    atomic_int *state = argument;
+    bind(1);
+    atomic_store(state, PEER_SPINS);
+    while (atomic_load_explicit(state, memory_order_relaxed) == PEER_SPINS)
+        ;
+    return NULL;
+}
+
+// Each one sends an IPI to the spinning thread's CPU, however busy the machine is.
+static void loop_membarriers(void) {
+    atomic_int state = PEER_STARTS;
+    pthread_t peer;
+    bind(0);
+    if (syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) ||
+        pthread_create(&peer, NULL, spin, &state))
+        return;
+    while (atomic_load(&state) == PEER_STARTS)
+        sched_yield();
+    for (int i = 0; i < 4000; i++)
+        syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+    atomic_store(&state, PEER_ENDS);
+    pthread_join(peer, NULL);
 }
 
 static void loop_first_touch(void) {
@@ -240,7 +271,7 @@ static double floor_ns(const char *tracepoint, void (*run)(void)) {
     int link = fd < 0 ? -1 : bpf_raw_tracepoint_open(tracepoint, fd);
     int stats = probe_stats_on();
     if (link >= 0 && stats >= 0) {
-        run();
+        in_child(run);
         bpf_obj_get_info_by_fd(fd, &info, &size);
     }
     close(stats);
@@ -260,6 +291,25 @@ static void mean_add(struct mean *m, double value) {
     m->count += !isnan(value);
 }
 
+enum { ROUNDS = 9 };
+
+// What a program took in the rounds in which it ran, in ns per event, sorted.
+struct rounds {
+    double ns[ROUNDS];
+    size_t count;
+};
+
+static void rounds_add(struct rounds *r, double ns) {
+    if (!isnan(ns))
+        r->ns[r->count++] = ns;
+    sort_doubles(r->ns, r->count);
+}
+
+static double rounds_median(const struct rounds *r) {
+    return r->count ? r->ns[r->count / 2] : NAN;
+}
+
+// Medians, since a round in which other machines of the host had emptied the caches tells several times the others'.
 static void events(void) {
     static const struct {
         const char *tracepoint;
@@ -268,31 +318,34 @@ static void events(void) {
         {"write_msr", loop_naps},
         {"cpu_idle", loop_naps},
         {"local_timer_entry", loop_naps},
-        {"ipi_send_cpu", loop_ping_pong_two_cpus},
+        {"ipi_send_cpu", loop_membarriers},
+        {"call_function_single_entry", loop_membarriers},
         {"page_fault_user", loop_first_touch},
     };
-    enum { ROUNDS = 5 };
     probe_quiet();
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct mean floor = {0};
-        struct mean counter = {0};
+        struct rounds floor = {0};
+        struct rounds counter = {0};
         char key[64];
         snprintf(key, sizeof key, "%s_ns", rows[i].tracepoint);
         for (int round = 0; round < ROUNDS; round++) {
-            mean_add(&floor, floor_ns(rows[i].tracepoint, rows[i].run));
-            mean_add(&counter, observed(key, rows[i].run));
+            rounds_add(&floor, floor_ns(rows[i].tracepoint, rows[i].run));
+            rounds_add(&counter, observed(key, rows[i].run));
         }
         if (counter.count == 0)
-            printf("%-20s none happened (a machine that is never idle, or has one CPU)\n", rows[i].tracepoint);
+            printf("%-26s none happened (a machine with one CPU, or a kernel without this tracepoint)\n",
+                   rows[i].tracepoint);
         else
-            printf("%-20s %4.0f ns per event, of which %4.0f ns an empty program takes, too\n", rows[i].tracepoint,
-                   counter.sum / counter.count, floor.count ? floor.sum / floor.count : NAN);
+            printf(
+                "%-26s %4.0f ns per event (%.0f to %.0f in %zu rounds), of which %4.0f ns an empty program takes, "
+                "too\n",
+                rows[i].tracepoint, rounds_median(&counter), counter.ns[0], counter.ns[counter.count - 1],
+                counter.count, rounds_median(&floor));
         fflush(stdout);
     }
 }
 
-// --- programs that time
-// -----------------------------------------------------------------------------------------------
+// --- programs that time -------------------------------------------------------------------------------------------
 
 // What each program of exit_timing takes, a mean over loops that make it run.
 static void timing(void) {
