@@ -451,6 +451,11 @@ int json_get_array(const cJSON *object, const char *key, enum json_need need, co
 
 // --- writing ------------------------------------------------------------------------------------------------------
 
+const char *json_text(const cJSON *object, const char *key) {
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
+    return cJSON_IsString(item) ? item->valuestring : "";
+}
+
 void json_add_u64(cJSON *object, const char *key, uint64_t value) {
     char digits[24];
     snprintf(digits, sizeof digits, "%llu", (unsigned long long)value);

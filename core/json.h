@@ -48,6 +48,9 @@ int json_get_bool(const cJSON *object, const char *key, enum json_need need, boo
 int json_get_object(const cJSON *object, const char *key, enum json_need need, const cJSON **out, struct error *err);
 int json_get_array(const cJSON *object, const char *key, enum json_need need, const cJSON **out, struct error *err);
 
+// The string at `key` for those who show it: "" where the key is missing or holds something else. Owned by `object`.
+const char *json_text(const cJSON *object, const char *key);
+
 // Adds a whole number without loss above 2^53 (cJSON would print it through a double).
 void json_add_u64(cJSON *object, const char *key, uint64_t value);
 

@@ -5,6 +5,8 @@
 #include "core/memory.h"
 
 #include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -170,6 +172,16 @@ static void keep_sample(struct dataset *set, const struct journal_sample *s) {
     ARRAY_PUSH(series->point, series->count, series->capacity, point);
     if (!s->valid && !c->invalid_why)
         c->invalid_why = mem_strdup(s->why ? s->why : "no reason given");
+}
+
+void dataset_add_note(struct dataset *set, bool warn, const char *format, ...) {
+    va_list args;
+    char text[1024];
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    struct dataset_note note = {.warn = warn, .text = mem_strdup(text)};
+    ARRAY_PUSH(set->notes, set->note_count, set->note_capacity, note);
 }
 
 static void keep_note(struct dataset *set, const cJSON *json) {

@@ -123,6 +123,9 @@ void dataset_free(struct dataset *set);
 // The case of this name, or NULL.
 const struct dataset_case *dataset_find(const struct dataset *set, const char *name);
 
+// Adds a note of ours, as if the run had made it; texts longer than 1023 bytes are cut.
+void dataset_add_note(struct dataset *set, bool warn, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
 // What must agree for two journals' cases of one name to be the same measurement: unit and direction.
 bool dataset_same_measure(const struct dataset_case *a, const struct dataset_case *b);
 

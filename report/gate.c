@@ -5,7 +5,7 @@
 #include "core/json.h"
 #include "core/memory.h"
 #include "report/escape.h"
-#include "report/model.h"
+#include "report/model_make.h"
 
 #include <math.h>
 #include <stdlib.h>

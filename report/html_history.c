@@ -8,7 +8,7 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { WIDE = 560, NARROW = 280, TOP = 50, HEIGHT = 110, LEFT = 52, MAX_DIFFERENCES = 20 };
+enum { NARROW = 280, TOP = 50, HEIGHT = 110, LEFT = 52, MAX_DIFFERENCES = 20 };
 
 // Runs further from all levels than this many robust standard deviations are drawn at the edge.
 static const double REACH = 6;
@@ -167,7 +167,7 @@ void html_history(struct str *out, const struct history *history) {
             continue;
         changed++;
         str_add(out, "<figure>");
-        draw_case(out, history, &history->cases[i], WIDE);
+        draw_case(out, history, &history->cases[i], HTML_CHART_WIDTH);
         str_add(out, "</figure>\n");
     }
     if (changed)

@@ -11,12 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WIDTH = 560, ROW = 30, MAX_DEVICES = 24 };
-
-static const char *text_of(const cJSON *object, const char *key) {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
-    return cJSON_IsString(item) ? item->valuestring : "";
-}
+enum { ROW = 30, MAX_DEVICES = 24 };
 
 // How a path of this kind is drawn.
 static const struct path_kind {
@@ -38,10 +33,10 @@ static const struct path_kind *find_kind(const char *path) {
 
 static void draw_path(struct str *out, const cJSON *path, double y) {
     char text[96];
-    const char *device = text_of(path, "device");
-    const char *via = text_of(path, "via");
-    const struct path_kind *kind = find_kind(text_of(path, "path"));
-    snprintf(text, sizeof text, "%.14s%s%.14s", text_of(path, "resource"), *device ? " " : "", device);
+    const char *device = json_text(path, "device");
+    const char *via = json_text(path, "via");
+    const struct path_kind *kind = find_kind(json_text(path, "path"));
+    snprintf(text, sizeof text, "%.14s%s%.14s", json_text(path, "resource"), *device ? " " : "", device);
     chart_text(out, 12, y + 4, "start", "", text);
     if (strcmp(kind->path, "unknown") == 0) {
         chart_text(out, 300, y + 4, "middle", "tick", kind->words);
@@ -54,7 +49,7 @@ static void draw_path(struct str *out, const cJSON *path, double y) {
     } else {
         chart_line(out, 168, y, 224, y, "wire");
         chart_line(out, 396, y, 452, y, "wire");
-        chart_rect(out, 224, y - 11, 172, 22, "soft-hop", text_of(path, "reason"));
+        chart_rect(out, 224, y - 11, 172, 22, "soft-hop", json_text(path, "reason"));
         snprintf(text, sizeof text, "%s%s%.20s", kind->words, *via ? ": " : "", via);
         chart_text(out, 310, y + 4, "middle", "", text);
     }
@@ -111,7 +106,7 @@ static void paths_table(struct str *out, const cJSON *paths) {
         str_add(out, "<tr>");
         for (size_t i = 0; i < ARRAY_LEN(KEYS); i++) {
             str_add(out, i + 1 == ARRAY_LEN(KEYS) ? "<td class=\"text\">" : "<td>");
-            escape_html(out, text_of(path, KEYS[i]), 300);
+            escape_html(out, json_text(path, KEYS[i]), 300);
         }
         str_add(out, "</tr>\n");
     }
@@ -122,19 +117,19 @@ void html_machine(struct str *out, const struct dataset *set) {
     const cJSON *platform = cJSON_GetObjectItemCaseSensitive(set->header, "platform");
     const cJSON *paths = cJSON_GetObjectItemCaseSensitive(platform, "paths");
     size_t rows = count_paths(paths);
-    bool bare = strcmp(text_of(platform, "kind"), "bare-metal") == 0;
+    bool bare = strcmp(json_text(platform, "kind"), "bare-metal") == 0;
     char words[160];
     str_add(out, "<h3>");
     escape_html(out, set->label, 120);
     str_add(out, "</h3>\n");
     topology_words(set, words, sizeof words);
     str_add(out, "<p class=\"soft\">");
-    escape_html(out, text_of(platform, "kind"), 60);
+    escape_html(out, json_text(platform, "kind"), 60);
     static const char *const FACTS[] = {"hypervisor", "vmm", "cloud", "instance_type", "container"};
     for (size_t i = 0; i < ARRAY_LEN(FACTS); i++)
-        if (*text_of(platform, FACTS[i]) && strcmp(text_of(platform, FACTS[i]), "none") != 0) {
+        if (*json_text(platform, FACTS[i]) && strcmp(json_text(platform, FACTS[i]), "none") != 0) {
             str_printf(out, "; %s ", FACTS[i]);
-            escape_html(out, text_of(platform, FACTS[i]), 60);
+            escape_html(out, json_text(platform, FACTS[i]), 60);
         }
     str_printf(out, "%s%s</p>\n", *words ? "; " : "", words);
     if (rows == 0) {
@@ -144,7 +139,7 @@ void html_machine(struct str *out, const struct dataset *set) {
     double bottom = 44 + ROW * (double)rows;
     snprintf(words, sizeof words, "Which way each resource of %.80s goes", set->name);
     str_add(out, "<figure>");
-    chart_open(out, WIDTH, bottom + 10, words);
+    chart_open(out, HTML_CHART_WIDTH, bottom + 10, words);
     chart_rect(out, 1, 1, 167, bottom + 6, "box", NULL);
     chart_rect(out, 452, 1, 107, bottom + 6, "box", NULL);
     chart_text(out, 12, 18, "start", "strong", bare ? "system" : "guest");
@@ -168,7 +163,7 @@ void html_machine(struct str *out, const struct dataset *set) {
 }
 
 static bool active(const cJSON *collector) {
-    return strcmp(text_of(collector, "state"), "active") == 0;
+    return strcmp(json_text(collector, "state"), "active") == 0;
 }
 
 static void unmeasured_rows(struct str *out, const struct dataset *set, size_t *rows) {
@@ -185,7 +180,7 @@ static void unmeasured_rows(struct str *out, const struct dataset *set, size_t *
         escape_html(out, set->name, 120);
         for (size_t i = 0; i < ARRAY_LEN(KEYS); i++) {
             str_add(out, "<td class=\"text\">");
-            escape_html(out, text_of(collector, KEYS[i]), 300);
+            escape_html(out, json_text(collector, KEYS[i]), 300);
         }
         str_add(out, "</tr>\n");
     }

@@ -4,157 +4,15 @@
 
 #include "core/calibration.h"
 #include "core/memory.h"
+#include "report/join_match.h"
 
 #include <math.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define ENOUGH_CPUIDS     100   // exits, for a mean
-#define KNOCK_BEFORE_S    5.0   // a sample's knock comes at most so long before it: set-up of collectors
-#define DISAGREE_SE       2.0   // standard errors
-#define DISAGREE_FLOOR    0.001 // of the sample's time: less is not worth a warning
-#define EARLY_KNOCK_SLACK 1e-3  // seconds
-
-// A virtual machine that the guest may be.
-struct match {
-    const struct host_journal *host;
-    const struct host_vm *vm;
-    size_t knocks;     // samples with a knock
-    double ratio;      // guest's ticks per host's tick
-    double hz;         // of the guest's counter
-    double outside_s;  // what an exit takes before kvm_exit and after kvm_entry; 0: not known
-    double outside_se; // its standard error
-};
-
-static void add_note(struct dataset *set, bool warn, const char *format, ...) __attribute__((format(printf, 3, 4)));
-static void add_note(struct dataset *set, bool warn, const char *format, ...) {
-    va_list args;
-    char text[1024];
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    struct dataset_note note = {.warn = warn, .text = mem_strdup(text)};
-    ARRAY_PUSH(set->notes, set->note_count, set->note_capacity, note);
-}
-
-// --- which virtual machine, and when --------------------------------------------------------------------------------
-
-// The guest's counter, ticks per second, by any sample: good enough for how long ago a knock was. NaN without one.
-static double clock_hz(const struct dataset *guest) {
-    for (size_t i = 0; i < guest->case_count; i++)
-        for (int mode = 0; mode < MODE_COUNT; mode++)
-            for (size_t p = 0; p < guest->cases[i].mode[mode].count; p++) {
-                const struct point *point = &guest->cases[i].mode[mode].point[p];
-                if (point->end_tsc > point->start_tsc && point->wall_s > 0)
-                    return (double)(point->end_tsc - point->start_tsc) / point->wall_s;
-            }
-    return NAN;
-}
-
-// The last knock at or before a moment of the guest's counter, if it is not too old. NULL if there is none.
-static const struct host_knock *knock_before(const struct match *m, uint64_t guest_tsc) {
-    const struct host_knock *best = NULL;
-    double latest = (double)guest_tsc + EARLY_KNOCK_SLACK * m->hz;
-    for (size_t i = 0; i < m->vm->knock_count; i++) {
-        const struct host_knock *k = &m->vm->knocks[i];
-        double age = (double)guest_tsc - (double)k->guest_tsc;
-        if ((double)k->guest_tsc <= latest && age <= KNOCK_BEFORE_S * m->hz &&
-            (!best || k->guest_tsc > best->guest_tsc))
-            best = k;
-    }
-    return best;
-}
-
-static size_t count_points(const struct dataset *guest) {
-    size_t count = 0;
-    for (size_t i = 0; i < guest->case_count; i++)
-        for (int mode = 0; mode < MODE_COUNT; mode++)
-            for (size_t p = 0; p < guest->cases[i].mode[mode].count; p++)
-                count += guest->cases[i].mode[mode].point[p].end_tsc != 0;
-    return count;
-}
-
-static size_t count_knocks(const struct dataset *guest, const struct match *m) {
-    size_t count = 0;
-    for (size_t i = 0; i < guest->case_count; i++)
-        for (int mode = 0; mode < MODE_COUNT; mode++)
-            for (size_t p = 0; p < guest->cases[i].mode[mode].count; p++) {
-                const struct point *point = &guest->cases[i].mode[mode].point[p];
-                count += point->end_tsc != 0 && knock_before(m, point->start_tsc) != NULL;
-            }
-    return count;
-}
-
-// The rate between both counters: from knocks far apart, else as KVM tells it, else one.
-static double rate(const struct host_vm *vm) {
-    if (vm->knock_count >= 2) {
-        const struct host_knock *a = &vm->knocks[0];
-        const struct host_knock *b = &vm->knocks[vm->knock_count - 1];
-        double guest = (double)b->guest_tsc - (double)a->guest_tsc;
-        double host = (double)b->host_tsc - (double)a->host_tsc;
-        double error = (double)a->error_tsc + (double)b->error_tsc;
-        if (guest > 0 && host > 0 && error < 1e-3 * host)
-            return guest / host;
-    }
-    return vm->ratio;
-}
-
-static struct match try_vm(const struct dataset *guest, const struct host_journal *host, const struct host_vm *vm) {
-    struct match m = {.host = host, .vm = vm, .hz = clock_hz(guest), .ratio = rate(vm)};
-    m.knocks = count_knocks(guest, &m);
-    return m;
-}
-
-static bool named_alike(const struct dataset *guest, const struct host_vm *vm) {
-    return *vm->name && (strcmp(vm->name, guest->host) == 0 || strcmp(vm->name, guest->label) == 0);
-}
-
-// True if one was found. Knocks decide; else a name; else there must be one alone.
-static bool find_match(const struct dataset *guest, const struct host_journal *hosts, size_t host_count,
-                       struct match *out) {
-    size_t with_offset = 0;
-    size_t named = 0;
-    *out = (struct match){0};
-    struct match by_offset = {0};
-    struct match by_name = {0};
-    for (size_t h = 0; h < host_count; h++)
-        for (size_t v = 0; v < hosts[h].vm_count; v++) {
-            struct match m = try_vm(guest, &hosts[h], &hosts[h].vms[v]);
-            if (m.knocks > out->knocks)
-                *out = m;
-            if (!m.vm->has_offset)
-                continue;
-            with_offset++;
-            by_offset = m;
-            if (named_alike(guest, m.vm)) {
-                named++;
-                by_name = m;
-            }
-        }
-    if (out->knocks)
-        return true;
-    if (named == 1)
-        *out = by_name;
-    else if (with_offset == 1)
-        *out = by_offset;
-    return out->vm != NULL;
-}
-
-// A moment of the guest's counter by the host's.
-static double host_time(const struct match *m, uint64_t guest_tsc) {
-    const struct host_knock *k = knock_before(m, guest_tsc);
-    if (!k && m->knocks) { // in a run with knocks: the nearest one serves
-        for (size_t i = 0; i < m->vm->knock_count; i++)
-            if (!k || fabs((double)m->vm->knocks[i].guest_tsc - (double)guest_tsc) <
-                          fabs((double)k->guest_tsc - (double)guest_tsc))
-                k = &m->vm->knocks[i];
-    }
-    if (k)
-        return (double)k->host_tsc + ((double)guest_tsc - (double)k->guest_tsc) / m->ratio;
-    return ((double)guest_tsc - m->vm->offset) / m->ratio;
-}
+#define ENOUGH_CPUIDS  100   // exits, for a mean
+#define DISAGREE_SE    2.0   // standard errors
+#define DISAGREE_FLOOR 0.001 // of the sample's time: less is not worth a warning
 
 // --- one sample -----------------------------------------------------------------------------------------------------
 
@@ -171,7 +29,7 @@ static double hosts_cpuid_s(const struct host_vm *vm) {
 }
 
 // The guest has timed the same instruction from its side: the difference is what both tracepoints do not enclose.
-static void measure_outside(const struct dataset *guest, struct match *m) {
+static void measure_outside(const struct dataset *guest, struct join_match *m) {
     struct calibration calibration;
     const cJSON *object = cJSON_GetObjectItemCaseSensitive(guest->header, "calibration");
     if (!object || calibration_from_json(object, &calibration, NULL))
@@ -194,7 +52,7 @@ struct word {
     double covered; // share of the sample
 };
 
-static void add_window(const struct match *m, const struct host_window *w, double share, struct word *word,
+static void add_window(const struct join_match *m, const struct host_window *w, double share, struct word *word,
                        struct series *series) {
     for (size_t i = 0; i < w->count; i++) {
         const struct host_loss *loss = &m->vm->losses[w->first + i];
@@ -225,9 +83,9 @@ static size_t first_window(const struct host_vm *vm, double moment) {
 }
 
 // `series` gets the durations; NULL: not wanted.
-static struct word ask(const struct match *m, const struct point *point, struct series *series) {
+static struct word ask(const struct join_match *m, const struct point *point, struct series *series) {
     struct word word = {0};
-    double begin = host_time(m, point->start_tsc);
+    double begin = join_host_time(m, point->start_tsc);
     double end = begin + (double)(point->end_tsc - point->start_tsc) / m->ratio;
     double *covered = mem_alloc((m->vm->vcpus + 1) * sizeof *covered);
     for (size_t i = first_window(m->vm, begin); i < m->vm->window_count; i++) {
@@ -262,7 +120,7 @@ static bool is_hosts_word(enum cause cause, enum obs_scope scope) {
 }
 
 // True if windows cover every sample that counts.
-static bool all_covered(const struct match *m, const struct series *series, size_t *covered, size_t *counting) {
+static bool all_covered(const struct join_match *m, const struct series *series, size_t *covered, size_t *counting) {
     *covered = *counting = 0;
     for (size_t i = 0; i < series->count; i++) {
         const struct point *point = &series->point[i];
@@ -313,11 +171,12 @@ static void compare_words(struct dataset *guest, const struct dataset_case *c, c
         double error = sqrt(own.variance + host[cause].variance);
         if (fabs(gap) <= DISAGREE_SE * error || fabs(gap) <= DISAGREE_FLOOR * time_s || (at_most && gap > 0))
             continue;
-        add_note(guest, true,
-                 "%s: %s: the guest's own estimate, %.3g s (%.0f times), and what the host timed, %.3g s (%.0f times), "
-                 "differ by more than both errors together (%.2g s); the host's is used",
-                 c->name, cause_info((enum cause)cause)->id, own.seconds, own.count, host[cause].seconds,
-                 host[cause].count, DISAGREE_SE * error);
+        dataset_add_note(
+            guest, true,
+            "%s: %s: the guest's own estimate, %.3g s (%.0f times), and what the host timed, %.3g s (%.0f times), "
+            "differ by more than both errors together (%.2g s); the host's is used",
+            c->name, cause_info((enum cause)cause)->id, own.seconds, own.count, host[cause].seconds, host[cause].count,
+            DISAGREE_SE * error);
     }
 }
 
@@ -378,7 +237,8 @@ static void what_to_tell(const struct series *series, const struct sum total[CAU
         }
 }
 
-static void join_series(struct dataset *guest, struct dataset_case *c, struct series *series, const struct match *m) {
+static void join_series(struct dataset *guest, struct dataset_case *c, struct series *series,
+                        const struct join_match *m) {
     struct sum total[CAUSE_COUNT][SCOPE_COUNT] = {{{0}}};
     struct sum cpu[CAUSE_COUNT] = {{0}};
     bool told[CAUSE_COUNT][SCOPE_COUNT];
@@ -419,7 +279,7 @@ static void join_series(struct dataset *guest, struct dataset_case *c, struct se
 
 // --- the whole journal ----------------------------------------------------------------------------------------------
 
-static void tell_match(struct dataset *guest, const struct match *m) {
+static void tell_match(struct dataset *guest, const struct join_match *m) {
     const struct host_vm *vm = m->vm;
     const char *label = m->host->label;
     unsigned long long pid = vm->pid;
@@ -441,12 +301,12 @@ static void tell_match(struct dataset *guest, const struct match *m) {
         "tsc_offset of %.0f ticks, since no knocks of it were recorded).",
         guest->name, label, vm->name, pid, vm->offset);
     if (vm->offset_changed)
-        add_note(guest, true, "the virtual machine's tsc_offset changed while the host was recorded");
+        dataset_add_note(guest, true, "the virtual machine's tsc_offset changed while the host was recorded");
 }
 
-static void tell_outside(struct dataset *guest, const struct match *m) {
+static void tell_outside(struct dataset *guest, const struct join_match *m) {
     if (!(m->outside_s > 0)) {
-        add_note(
+        dataset_add_note(
             guest, false,
             "what an exit takes before the host's kvm_exit and after its kvm_entry is not known: the exits' times are "
             "lower bounds");
@@ -460,7 +320,7 @@ static void tell_outside(struct dataset *guest, const struct match *m) {
     guest->joined = longer;
 }
 
-static void join_case(struct dataset *guest, struct dataset_case *c, const struct match *m) {
+static void join_case(struct dataset *guest, struct dataset_case *c, const struct join_match *m) {
     size_t covered[MODE_COUNT];
     size_t counting[MODE_COUNT];
     for (int mode = 0; mode < MODE_COUNT; mode++) {
@@ -468,46 +328,49 @@ static void join_case(struct dataset *guest, struct dataset_case *c, const struc
         if (all_covered(m, series, &covered[mode], &counting[mode]))
             join_series(guest, c, series, m);
         else if (counting[mode])
-            add_note(guest, true,
-                     "%s: the host's windows cover %zu of %zu %s samples: the guest's own estimates are kept there",
-                     c->name, covered[mode], counting[mode], sample_mode_names[mode]);
+            dataset_add_note(
+                guest, true,
+                "%s: the host's windows cover %zu of %zu %s samples: the guest's own estimates are kept there", c->name,
+                covered[mode], counting[mode], sample_mode_names[mode]);
     }
     if (c->cpus > 0 && c->cpus < m->vm->vcpus)
-        add_note(guest, false,
-                 "%s ran on %g of %u vCPUs, and the host's times are of all of them: they are upper bounds", c->name,
-                 c->cpus, m->vm->vcpus);
+        dataset_add_note(guest, false,
+                         "%s ran on %g of %u vCPUs, and the host's times are of all of them: they are upper bounds",
+                         c->name, c->cpus, m->vm->vcpus);
 }
 
 static void tell_host(struct dataset *guest, const struct host_journal *host) {
     if (host->truncated)
-        add_note(guest, true, "%s: the last line is cut off and was dropped", host->path);
+        dataset_add_note(guest, true, "%s: the last line is cut off and was dropped", host->path);
     for (size_t i = 0; i < host->warning_count; i++)
-        add_note(guest, true, "host %s: %s", host->label, host->warnings[i]);
+        dataset_add_note(guest, true, "host %s: %s", host->label, host->warnings[i]);
 }
 
 void join_guest(struct dataset *guest, const struct host_journal *hosts, size_t host_count) {
-    struct match m;
+    struct join_match m;
     const cJSON *nodes = cJSON_GetObjectItemCaseSensitive(guest->header, "nodes");
-    if (count_points(guest) == 0) {
-        add_note(guest, true, "not joined with a host: its samples have no TSC stamps");
+    if (join_count_points(guest) == 0) {
+        dataset_add_note(guest, true, "not joined with a host: its samples have no TSC stamps");
         return;
     }
     if (cJSON_GetArraySize(nodes) > 1) {
-        add_note(guest, true, "not joined with a host: it ran on several nodes, whose counters differ");
+        dataset_add_note(guest, true, "not joined with a host: it ran on several nodes, whose counters differ");
         return;
     }
-    if (!find_match(guest, hosts, host_count, &m)) {
-        add_note(guest, true,
-                 "not joined with a host: none of its virtual machines saw this guest's knocks, and none can be told "
-                 "by its name and tsc_offset");
+    if (!join_find_match(guest, hosts, host_count, &m)) {
+        dataset_add_note(
+            guest, true,
+            "not joined with a host: none of its virtual machines saw this guest's knocks, and none can be told "
+            "by its name and tsc_offset");
         return;
     }
     tell_host(guest, m.host);
     if (!m.vm->timed) {
-        add_note(guest, true,
-                 "not joined with the host %s: it only counted, since kvm_exit never fired there; the guest's own "
-                 "estimates are kept",
-                 m.host->label);
+        dataset_add_note(
+            guest, true,
+            "not joined with the host %s: it only counted, since kvm_exit never fired there; the guest's own "
+            "estimates are kept",
+            m.host->label);
         return;
     }
     measure_outside(guest, &m);

@@ -10,8 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// --- the ledger
-// --------------------------------------------------------------------------------------------------------
+// --- the ledger ------------------------------------------------------------------------------------------------------
 
 // What measuring costs in attribution samples is not in the headline, which timing samples make.
 static bool outside_balance(enum cause cause, const struct ledger_source *source) {

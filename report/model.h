@@ -5,14 +5,10 @@
 
 #include "report/differences.h"
 #include "report/ledger.h"
+#include "report/model_amounts.h"
+#include "report/strings.h"
 
 struct history;
-
-struct strings {
-    char **items;
-    size_t count;
-    size_t capacity;
-};
 
 struct model_case {
     const char *name;
@@ -56,26 +52,3 @@ struct model {
     const struct history *history;  // NULL unless it was asked for; the subject is its newest run then
     const char *command;            // the command line that made the report, may be NULL
 };
-
-// Builds the model. The data sets stay the caller's and must outlive it. Never fails: what cannot be said is said.
-void model_make(struct model *model, const struct dataset *subjects, size_t subject_count,
-                const struct dataset *baselines, size_t baseline_count, double limit_pct);
-void model_free(struct model *model);
-
-// "0.84" with as many digits as its uncertainty (half an interval; NaN: unknown) deserves. `out` is terminated.
-void model_number(double value, double uncertainty, char *out, size_t size);
-
-// "0.5 to 1.1"; empty where there is no interval.
-void model_range(struct stats_interval ci, char *out, size_t size);
-
-// "0.8 % (0.5 to 1.1 %)", or "0.8 % (no interval)"; "not known" for NaN.
-void model_percent(double pct, struct stats_interval ci, char *out, size_t size);
-
-// What stands behind a cause's id in a ledger: "" (CPU time), " (waiting)" or " (latency)".
-const char *model_scope_word(enum obs_scope scope);
-
-// Whether a sample stands out (more than 3.5 robust standard deviations slower), and by which cause it is marked:
-// "steal", "other programs on its CPUs", or "no cause known". NULL: it does not stand out.
-// `centre` and `spread` from model_spread().
-const char *model_outlier(const struct point *point, double centre, double spread);
-void model_spread(const struct side *side, double *centre, double *spread);

@@ -11,75 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WIDTH = 80 };
-
-void text_styled(const struct text_page *page, const char *style, const char *text) {
-    if (page->colour)
-        fprintf(page->out, "%s%s\033[0m", style, text);
-    else
-        fputs(text, page->out);
-}
-
-void text_paragraph(const struct text_page *page, const char *first, const char *rest, const char *text) {
-    struct str clean = {0};
-    escape_plain(&clean, text, 4000);
-    const char *p = str_text(&clean);
-    const char *indent = first;
-    do {
-        size_t room = WIDTH - 1 - strlen(indent);
-        size_t columns = 0;
-        size_t end = 0;   // bytes that fit
-        size_t space = 0; // bytes up to the last space that fits
-        while (p[end] && (columns < room || ((unsigned char)p[end] & 0xc0) == 0x80)) {
-            if (p[end] == ' ' && p[end + 1] != '%')
-                space = end;
-            columns += ((unsigned char)p[end] & 0xc0) != 0x80;
-            end++;
-        }
-        if (p[end] && (p[end] != ' ' || p[end + 1] == '%') && space > 0)
-            end = space;
-        fprintf(page->out, "%s%.*s\n", indent, (int)end, p);
-        p += end;
-        while (*p == ' ')
-            p++;
-        indent = rest;
-    } while (*p);
-    str_free(&clean);
-}
-
-void text_cell(const struct text_page *page, const char *text, int width) {
-    struct str clean = {0};
-    size_t columns = (size_t)abs(width);
-    size_t used = escape_plain(&clean, text, columns);
-    int pad = used < columns ? (int)(columns - used) : 0;
-    if (width < 0)
-        fprintf(page->out, "%*s%s", pad, "", str_text(&clean));
-    else
-        fprintf(page->out, "%s%*s", str_text(&clean), pad, "");
-    str_free(&clean);
-}
-
-// The first cell of a row. A name that is longer stands on a line of its own: the names of a sweep differ at their
-// ends.
-static void name_cell(const struct text_page *page, const char *name, int width) {
-    struct str clean = {0};
-    if (escape_plain(&clean, name, WIDTH - 1) <= (size_t)width)
-        text_cell(page, name, width);
-    else
-        fprintf(page->out, "%s\n%*s", str_text(&clean), width, "");
-    str_free(&clean);
-}
-
-void text_number_cell(const struct text_page *page, double value, double uncertainty, int width) {
-    char text[60];
-    model_number(value, uncertainty, text, sizeof text);
-    text_cell(page, isfinite(value) ? text : "-", width);
-}
-
-double text_half_width(struct stats_interval ci) {
-    return 0.5 * (ci.high - ci.low);
-}
-
 static const char *verdict_style(enum stats_verdict verdict) {
     static const char *const STYLES[] = {
         [STATS_CANNOT_TELL] = "\033[33m", [STATS_SLOWER] = "\033[31m", [STATS_NOT_SLOWER] = "\033[32m"};
@@ -96,7 +27,7 @@ static void comparison_row(const struct text_page *page, const struct model_case
         snprintf(overhead, sizeof overhead, "%s (%s)", value, range);
     else if (c->cmp.has_baseline)
         snprintf(overhead, sizeof overhead, "%s (?)", value);
-    name_cell(page, c->name, 18);
+    text_name_cell(page, c->name, 18);
     text_number_cell(page, c->cmp.baseline.median, text_half_width(c->cmp.baseline.median_ci), -9);
     text_number_cell(page, c->cmp.subject.median, text_half_width(c->cmp.subject.median_ci), -9);
     fputc(' ', page->out);
@@ -123,7 +54,7 @@ static void single_row(const struct text_page *page, const struct model_case *c)
     model_range(c->cmp.subject.median_ci, ci, sizeof ci);
     char n[24];
     snprintf(n, sizeof n, "%zu", c->cmp.subject.count);
-    name_cell(page, c->name, 20);
+    text_name_cell(page, c->name, 20);
     text_number_cell(page, c->cmp.subject.median, half, -10);
     fputc(' ', page->out);
     text_cell(page, c->unit, 8);
@@ -150,24 +81,19 @@ static void ledgers(const struct text_page *page, const struct model *model) {
         text_styled(page, TEXT_DIM, "\nTail: what rare slow samples add to the mean, not to the robust overhead.\n");
 }
 
-static const char *text_of(const cJSON *object, const char *key) {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
-    return cJSON_IsString(item) ? item->valuestring : "";
-}
-
 static void unmeasured(const struct text_page *page, const struct dataset *set, bool *titled) {
     const cJSON *collector;
     cJSON_ArrayForEach(collector, cJSON_GetObjectItemCaseSensitive(set->header, "collectors")) {
-        if (strcmp(text_of(collector, "state"), "active") == 0)
+        if (strcmp(json_text(collector, "state"), "active") == 0)
             continue;
         if (!*titled) {
             fputc('\n', page->out);
             text_styled(page, TEXT_BOLD, "Not or not fully measured\n");
         }
         *titled = true;
-        char *text = mem_printf("%s on %s: %s (%s)%s%s", text_of(collector, "name"), set->name,
-                                text_of(collector, "reason"), text_of(collector, "state"),
-                                *text_of(collector, "hint") ? ". " : "", text_of(collector, "hint"));
+        char *text = mem_printf("%s on %s: %s (%s)%s%s", json_text(collector, "name"), set->name,
+                                json_text(collector, "reason"), json_text(collector, "state"),
+                                *json_text(collector, "hint") ? ". " : "", json_text(collector, "hint"));
         text_paragraph(page, "  ", "    ", text);
         free(text);
     }
@@ -216,8 +142,8 @@ static void sides(const struct text_page *page, const struct dataset *sets, size
     for (size_t i = 0; i < count; i++) {
         const cJSON *platform = cJSON_GetObjectItemCaseSensitive(sets[i].header, "platform");
         char *text = mem_printf("%s (%s%s%s) %s", sets[i].name, *sets[i].role ? sets[i].role : "role not told",
-                                *text_of(platform, "hypervisor") ? ", hypervisor " : "",
-                                text_of(platform, "hypervisor"), sets[i].path);
+                                *json_text(platform, "hypervisor") ? ", hypervisor " : "",
+                                json_text(platform, "hypervisor"), sets[i].path);
         text_paragraph(page, word, "            ", text);
         free(text);
     }

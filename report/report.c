@@ -5,7 +5,7 @@
 #include "core/memory.h"
 #include "report/history.h"
 #include "report/join.h"
-#include "report/model.h"
+#include "report/model_make.h"
 #include "report/render.h"
 
 #include <errno.h>

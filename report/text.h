@@ -23,6 +23,10 @@ void text_paragraph(const struct text_page *page, const char *first, const char 
 
 // A cell of exactly `width` columns, negative: flush right.
 void text_cell(const struct text_page *page, const char *text, int width);
+
+// The first cell of a row. A name that is longer stands on a line of its own: the names of a sweep differ at their
+// ends.
+void text_name_cell(const struct text_page *page, const char *name, int width);
 void text_number_cell(const struct text_page *page, double value, double uncertainty, int width);
 
 double text_half_width(struct stats_interval ci);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The ledger's arithmetic, each formula against a result computed by hand.
-#include "report/model.h"
+#include "report/model_make.h"
 #include "tests/unit/report_fixture.h"
 
 #include <math.h>

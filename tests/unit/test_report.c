@@ -16,8 +16,7 @@
 
 #include <cmocka.h>
 
-// --- journals
-// ------------------------------------------------------------------------------------------------------------
+// --- journals --------------------------------------------------------------------------------------------------------
 
 // One case per name; costs are 10 us with bursty noise, shifted.
 static void add_samples(struct fixture *f, const char *name, size_t count, double shift, double scale, uint64_t seed) {
@@ -97,8 +96,7 @@ static const cJSON *at(const cJSON *object, const char *key) {
     return item;
 }
 
-// --- what it says
-// --------------------------------------------------------------------------------------------------------
+// --- what it says ----------------------------------------------------------------------------------------------------
 
 static void a_real_effect_is_slower(void **state) {
     (void)state;
@@ -258,8 +256,7 @@ static void the_page_needs_nothing_from_outside(void **state) {
     remove_pair(&p);
 }
 
-// --- hostile journals
-// ----------------------------------------------------------------------------------------------------
+// --- hostile journals ------------------------------------------------------------------------------------------------
 
 static void assert_valid_utf8(const char *text) {
     struct str clean = {0};

@@ -20,8 +20,7 @@ static struct stats_shift compare_two(const double *x, size_t m, const double *y
                          &(struct stats_side){&(struct stats_run){y, n, 1}, 1}, 1);
 }
 
-// --- distributions
-// -----------------------------------------------------------------------------------------------------
+// --- distributions ---------------------------------------------------------------------------------------------------
 
 static void test_normal_quantiles(void **state) {
     (void)state;
@@ -70,8 +69,7 @@ static void test_normal_cut_continues_the_exact_one(void **state) {
     assert_true(next > last && next < last + 0.01);
 }
 
-// --- shifts
-// --------------------------------------------------------------------------------------------------------------
+// --- shifts ----------------------------------------------------------------------------------------------------------
 
 static int ascending(const void *a, const void *b) {
     double x = *(const double *)a;
@@ -325,8 +323,7 @@ static void test_modes(void **state) {
     assert_false(series_check(x, N).bimodal);
 }
 
-// --- machines and runs
-// ---------------------------------------------------------------------------------------------------
+// --- machines and runs -----------------------------------------------------------------------------------------------
 
 // Machines that differ by 2 % among each other, with very quiet samples: the samples' interval would be tiny and wrong.
 static void test_machines_are_the_top_level(void **state) {
@@ -381,8 +378,7 @@ static void test_machine_intervals_cover(void **state) {
     }
 }
 
-// --- planning
-// ------------------------------------------------------------------------------------------------------------
+// --- planning --------------------------------------------------------------------------------------------------------
 
 static void test_noise_floor_is_what_equal_sets_show(void **state) {
     (void)state;

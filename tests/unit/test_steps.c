@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Few samples with many steps: what their steps tell, and when they may not be asked.
-#include "report/model.h"
+#include "report/model_make.h"
 #include "report/steps.h"
 #include "tests/sim/noise.h"
 #include "tests/unit/report_fixture.h"
