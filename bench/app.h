@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Applications: a JSON description (metalgap.app/1, docs/suites.md) of how an external program is prepared, run and
-// read. app.c reads a description, app_watch.c what the program writes, app_deck.c makes its folder.
+// read. app.c, app_values.c and app_rules.c read a description, app_watch.c what the program writes, app_deck.c makes
+// its folder.
 // May include: bench/command.h, bench/launch.h, core.
 #pragma once
 

@@ -29,18 +29,12 @@ static int from_file(const cJSON *object, const char *key, struct error *err) {
 }
 
 int suite_check_keys(const cJSON *object, const char *const *known, struct error *err) {
-    const cJSON *child;
-    cJSON_ArrayForEach(child, object) {
-        size_t i = 0;
-        while (known[i] && strcmp(known[i], child->string) != 0)
-            i++;
-        if (known[i])
-            continue;
-        suite_refuse(child, err, "reading a suite");
-        error_why(err, "there is no key \"%s\" here", child->string);
-        return error_remedy(err, "see docs/suites.md for the keys");
-    }
-    return 0;
+    const cJSON *unknown = json_unknown_key(object, known);
+    if (!unknown)
+        return 0;
+    suite_refuse(unknown, err, "reading a suite");
+    error_why(err, "there is no key \"%s\" here", unknown->string);
+    return error_remedy(err, "see docs/suites.md for the keys");
 }
 
 int suite_read_count(const cJSON *object, const char *key, uint64_t max, unsigned *out, struct error *err) {

@@ -456,6 +456,21 @@ const char *json_text(const cJSON *object, const char *key) {
     return cJSON_IsString(item) ? item->valuestring : "";
 }
 
+static bool is_among(const char *key, const char *const *known) {
+    while (*known && strcmp(*known, key) != 0)
+        known++;
+    return *known;
+}
+
+const cJSON *json_unknown_key(const cJSON *object, const char *const *known) {
+    const cJSON *child;
+    cJSON_ArrayForEach(child, object) {
+        if (!is_among(child->string, known))
+            return child;
+    }
+    return NULL;
+}
+
 void json_add_u64(cJSON *object, const char *key, uint64_t value) {
     char digits[24];
     snprintf(digits, sizeof digits, "%llu", (unsigned long long)value);

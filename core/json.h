@@ -51,6 +51,9 @@ int json_get_array(const cJSON *object, const char *key, enum json_need need, co
 // The string at `key` for those who show it: "" where the key is missing or holds something else. Owned by `object`.
 const char *json_text(const cJSON *object, const char *key);
 
+// The first member of an object whose key is not among the known ones (NULL-terminated), or NULL.
+const cJSON *json_unknown_key(const cJSON *object, const char *const *known);
+
 // Adds a whole number without loss above 2^53 (cJSON would print it through a double).
 void json_add_u64(cJSON *object, const char *key, uint64_t value);
 

@@ -172,6 +172,17 @@ static void typed_reads(void **state) {
     cJSON_Delete(o);
 }
 
+static void unknown_keys(void **state) {
+    static const char *const known[] = {"a", "b", NULL};
+    (void)state;
+    cJSON *object = cJSON_Parse("{\"b\": 1, \"bb\": 2, \"c\": 3}");
+    assert_string_equal(json_unknown_key(object, known)->string, "bb");
+    cJSON_DeleteItemFromObjectCaseSensitive(object, "bb");
+    cJSON_DeleteItemFromObjectCaseSensitive(object, "c");
+    assert_null(json_unknown_key(object, known));
+    cJSON_Delete(object);
+}
+
 static void what_is_written_is_read_back(void **state) {
     (void)state;
     struct error err;
@@ -330,6 +341,7 @@ int main(void) {
         cmocka_unit_test(deep_nesting_is_an_error_not_a_crash),
         cmocka_unit_test(duplicates_are_found_in_large_objects),
         cmocka_unit_test(typed_reads),
+        cmocka_unit_test(unknown_keys),
         cmocka_unit_test(what_is_written_is_read_back),
         cmocka_unit_test(files),
         cmocka_unit_test(the_quick_parser_makes_the_same_tree),
