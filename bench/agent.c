@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The agent of one node. See agent.h. One thread that sleeps in poll() while ranks work.
 #include "bench/agent.h"
-#include "bench/calibrate.h"
-#include "bench/link.h"
+#include "bench/agent_inside.h"
 #include "bench/place.h"
-#include "collectors/collector.h"
 
-#include "core/arch.h"
 #include "core/clock.h"
 #include "core/memory.h"
 
@@ -18,39 +15,11 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define CONNECT_TIMEOUT_S 20.0
 #define CALIBRATION_S     1.5         // as on a single machine
 #define GATHERING_NS      5000000000U // the ranks of a node start together; wait so long for the last one
-
-// A rank of the sample in progress on this node.
-struct member {
-    int fd; // to its guard; -1: gone
-    pid_t pid;
-    struct link_rank told;
-    bool ended; // `end` is known
-    struct link_end end;
-};
-
-struct agent {
-    struct link_stream runner;
-    int local;    // where guards come in
-    int launcher; // readable when what started us is dead; -1: not known
-    char node[64];
-    struct collector_set *collectors;
-    struct calibration calibration;
-    struct member *members;
-    size_t count;
-    size_t capacity;
-    bool begun;        // collectors are on
-    uint64_t first_ns; // when the first rank of the sample came
-    uint64_t start_tsc;
-    cpu_set_t cpus;
-    struct sample_window window;
-    size_t strangers; // ranks in other sessions than the first one's
-};
 
 // The one thing a signal handler can reach.
 static volatile int stop;
@@ -59,33 +28,7 @@ static void on_signal(int number) {
     stop = number;
 }
 
-// --- one sample
-// -------------------------------------------------------------------------------------------------------
-
-// Where the ranks may run on this node: each has been bound by the launcher already.
-static void find_cpus(struct agent *a) {
-    CPU_ZERO(&a->cpus);
-    for (size_t i = 0; i < a->count; i++) {
-        cpu_set_t own;
-        if (sched_getaffinity(a->members[i].pid, sizeof own, &own) == 0)
-            CPU_OR(&a->cpus, &a->cpus, &own);
-    }
-}
-
-// Collectors tell the job's tasks by their session, which is that of the launcher's daemon on this node.
-static void count_strangers(struct agent *a) {
-    pid_t session = getsid(a->members[0].pid);
-    a->strangers = 0;
-    for (size_t i = 1; i < a->count; i++)
-        a->strangers += getsid(a->members[i].pid) != session;
-}
-
-static void let_go(const struct member *m) {
-    if (m->fd >= 0 && send(m->fd, "G", 1, MSG_NOSIGNAL) < 0)
-        errno = 0; // it has just died, which poll() tells
-}
-
-static cJSON *new_message(const char *type, const struct agent *a) {
+cJSON *agent_message(const char *type, const struct agent *a) {
     cJSON *message = cJSON_CreateObject();
     cJSON_AddStringToObject(message, "t", type);
     if (a->count)
@@ -93,104 +36,10 @@ static cJSON *new_message(const char *type, const struct agent *a) {
     return message;
 }
 
-static void send_and_delete(struct agent *a, cJSON *message) {
+void agent_send(struct agent *a, cJSON *message) {
     if (a->runner.fd >= 0 && link_send(a->runner.fd, message))
         link_close(&a->runner);
     cJSON_Delete(message);
-}
-
-// A node that lacks the collector of a pass does in it what it does in timing samples.
-static void choose_pass(struct agent *a, const struct link_rank *told) {
-    a->window.mode = MODE_TIMING;
-    for (size_t i = 0; told->mode == MODE_ATTRIBUTION && i < collector_set_passes(a->collectors); i++) {
-        if (strcmp(collector_set_pass_name(a->collectors, i), told->pass) != 0)
-            continue;
-        a->window.mode = MODE_ATTRIBUTION;
-        a->window.pass = i;
-    }
-}
-
-static void begin(struct agent *a) {
-    find_cpus(a);
-    count_strangers(a);
-    cJSON *message = new_message("begin", a);
-    json_add_u64(message, "ranks", a->count);
-    json_add_u64(message, "size", (uint64_t)a->members[0].told.size);
-    send_and_delete(a, message);
-    a->window = (struct sample_window){.job = a->members[0].pid, .cpus = &a->cpus};
-    choose_pass(a, &a->members[0].told);
-    a->window.start_ns = clock_now_ns();
-    collector_set_begin(a->collectors, &a->window);
-    a->start_tsc = arch_ticks();
-    a->begun = true;
-    for (size_t i = 0; i < a->count; i++)
-        let_go(&a->members[i]);
-}
-
-// How a rank ended, where that was not by exit status 0.
-static char *describe(const struct member *m) {
-    if (!m->ended)
-        return mem_strdup("it was killed together with its guard");
-    if (WIFSIGNALED(m->end.status))
-        return mem_printf("it was ended by signal %d (%s)", WTERMSIG(m->end.status),
-                          strsignal(WTERMSIG(m->end.status)));
-    return WEXITSTATUS(m->end.status) ? mem_printf("it ended with exit status %d", WEXITSTATUS(m->end.status)) : NULL;
-}
-
-static cJSON *rank_json(const struct agent *a, const struct member *m) {
-    cJSON *object = cJSON_CreateObject();
-    char *failure = describe(m);
-    uint64_t start_ns = m->ended ? m->end.start_ns : a->window.start_ns;
-    uint64_t end_ns = m->ended ? m->end.end_ns : a->window.end_ns;
-    if (m->told.rank >= 0)
-        json_add_u64(object, "rank", (uint64_t)m->told.rank);
-    json_add_u64(object, "start_ns", start_ns);
-    json_add_double(object, "wall_s", (double)(end_ns - start_ns) * 1e-9);
-    if (m->ended)
-        json_add_double(object, "cpu_s", m->end.cpu_s);
-    if (failure)
-        json_add_string(object, "failure", failure);
-    if (failure && m->ended)
-        json_add_double(object, "ended_at", m->end.ended_at);
-    free(failure);
-    return object;
-}
-
-static void note_strangers(const struct agent *a, cJSON *notes) {
-    if (!a->strangers)
-        return;
-    char *text =
-        mem_printf("%zu of %zu ranks are in other sessions than the first: what is told by session leaves them out",
-                   a->strangers, a->count);
-    cJSON_AddItemToArray(notes, cJSON_CreateString(text));
-    free(text);
-}
-
-static void finish(struct agent *a) {
-    struct observations obs = {0};
-    struct collector_output found = {&obs, cJSON_CreateObject(), cJSON_CreateArray()};
-    uint64_t end_tsc = arch_ticks();
-    a->window.end_ns = clock_now_ns();
-    a->window.roi_s = (double)(a->window.end_ns - a->window.start_ns) * 1e-9;
-    for (size_t i = 0; i < a->count; i++)
-        a->window.cpu_s += a->members[i].ended ? a->members[i].end.cpu_s : 0;
-    collector_set_end(a->collectors, &a->window, &found);
-    note_strangers(a, found.notes);
-    cJSON *message = new_message("sample", a);
-    json_add_u64(message, "start_ns", a->window.start_ns);
-    json_add_double(message, "roi_s", a->window.roi_s);
-    json_add_u64(message, "start_tsc", a->start_tsc);
-    json_add_u64(message, "end_tsc", end_tsc);
-    cJSON *ranks = cJSON_AddArrayToObject(message, "ranks");
-    for (size_t i = 0; i < a->count; i++)
-        cJSON_AddItemToArray(ranks, rank_json(a, &a->members[i]));
-    cJSON *list = cJSON_AddArrayToObject(message, "obs");
-    for (size_t i = 0; i < obs.count; i++)
-        cJSON_AddItemToArray(list, observation_to_json(&obs.items[i]));
-    cJSON_AddItemToObject(message, "circumstances", found.circumstances);
-    cJSON_AddItemToObject(message, "notes", found.notes);
-    send_and_delete(a, message);
-    observations_free(&obs);
 }
 
 static void forget(struct agent *a) {
@@ -203,7 +52,7 @@ static void forget(struct agent *a) {
 
 static void end_sample(struct agent *a) {
     if (a->begun)
-        finish(a);
+        agent_finish_sample(a);
     forget(a);
 }
 
@@ -243,20 +92,20 @@ static void accept_guard(struct agent *a) {
         a->first_ns = clock_now_ns();
     ARRAY_PUSH(a->members, a->count, a->capacity, m);
     if (a->begun)
-        let_go(&m);
+        agent_let_go(&m);
 }
 
 static void hear_guard(struct agent *a, struct member *m) {
     m->ended = recv(m->fd, &m->end, sizeof m->end, MSG_DONTWAIT) == (ssize_t)sizeof m->end;
     close(m->fd);
     m->fd = -1;
-    char *failure = describe(m);
+    char *failure = agent_describe(m);
     if (!failure)
         return;
-    cJSON *message = new_message("failed", a); // not every launcher ends the other ranks then
+    cJSON *message = agent_message("failed", a); // not every launcher ends the other ranks then
     json_add_double(message, "rank", m->told.rank);
     json_add_string(message, "failure", failure);
-    send_and_delete(a, message);
+    agent_send(a, message);
     free(failure);
 }
 
@@ -291,7 +140,7 @@ static void advance(struct agent *a) {
     if (!a->count)
         return;
     if (!a->begun && (all_here(a) || clock_now_ns() - a->first_ns > GATHERING_NS))
-        begin(a);
+        agent_begin_sample(a);
     if (all_ended(a))
         end_sample(a);
 }
@@ -328,19 +177,19 @@ static void serve(struct agent *a) {
 // ------------------------------------------------------------------------------------------------------------
 
 static void say_key(struct agent *a, const char *key) {
-    cJSON *message = new_message("key", a);
+    cJSON *message = agent_message("key", a);
     json_add_string(message, "key", key);
     json_add_string(message, "node", a->node);
-    send_and_delete(a, message);
+    agent_send(a, message);
 }
 
 static void say_error(struct agent *a, const struct error *err) {
     char line[1600];
-    cJSON *message = new_message("error", a);
+    cJSON *message = agent_message("error", a);
     error_line(err, line, sizeof line);
     json_add_string(message, "text", line);
     json_add_u64(message, "code", (uint64_t)err->code);
-    send_and_delete(a, message);
+    agent_send(a, message);
 }
 
 static void add_number(cJSON *message, const char *key, const char *first, const char *second) {
@@ -349,14 +198,14 @@ static void add_number(cJSON *message, const char *key, const char *first, const
 }
 
 static void say_hello(struct agent *a, const cJSON *header) {
-    cJSON *message = new_message("hello", a);
+    cJSON *message = agent_message("hello", a);
     add_number(message, "index", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID");
     add_number(message, "agents", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS");
     cJSON *all = cJSON_Duplicate(header, true);
     cJSON_AddItemToObject(all, "collectors", collector_set_to_json(a->collectors));
     cJSON_AddItemToObject(all, "calibration", calibration_to_json(&a->calibration));
     cJSON_AddItemToObject(message, "header", all);
-    send_and_delete(a, message);
+    agent_send(a, message);
 }
 
 static int open_local(struct agent *a, const char *run_name, struct error *err) {
