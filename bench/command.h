@@ -8,7 +8,7 @@
 
 #include <regex.h>
 
-extern const struct bench_ops bench_command;     // command.c
+extern const struct bench_ops bench_command;     // command_bench.c
 extern const struct bench_ops bench_mpi;         // mpi.c
 extern const struct bench_ops bench_application; // application.c
 
