@@ -40,15 +40,5 @@ static void measure(int rank, int ranks, const struct mpi_options *options, stru
 }
 
 int main(int argc, char **argv) {
-    MPI_Init(&argc, &argv);
-    struct mpi_options options = mpi_options(argc, argv);
-    struct mpi_outcome outcome = {.program = "alltoall"};
-    int rank;
-    int ranks;
-    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-    MPI_Comm_size(MPI_COMM_WORLD, &ranks);
-    measure(rank, ranks, &options, &outcome);
-    mpi_report(&outcome);
-    MPI_Finalize();
-    return 0;
+    return mpi_collective(argc, argv, "alltoall", measure);
 }

@@ -27,15 +27,12 @@ static bool it_holds_back(int rank) {
     return all_held;
 }
 
+static void measure(int rank, int ranks, const struct mpi_options *options, struct mpi_outcome *out) {
+    (void)ranks;
+    mpi_time_operation(barrier, NULL, options, out);
+    mpi_judge(it_holds_back(rank), "a rank left the barrier before the last had come", out);
+}
+
 int main(int argc, char **argv) {
-    MPI_Init(&argc, &argv);
-    struct mpi_options options = mpi_options(argc, argv);
-    struct mpi_outcome outcome = {.program = "barrier"};
-    int rank;
-    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-    mpi_time_operation(barrier, NULL, &options, &outcome);
-    mpi_judge(it_holds_back(rank), "a rank left the barrier before the last had come", &outcome);
-    mpi_report(&outcome);
-    MPI_Finalize();
-    return 0;
+    return mpi_collective(argc, argv, "barrier", measure);
 }

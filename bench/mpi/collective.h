@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The timed part of our programs in which all ranks do the same operation again and again: warm up, find out how many
-// operations make a step, time MPI_STEPS steps. May include: bench/mpi/common.h.
+// Our programs in which all ranks do the same operation again and again: their main(), and the timed part: warm up,
+// find out how many operations make a step, time MPI_STEPS steps. May include: bench/mpi/common.h.
 #pragma once
 
 #include "bench/mpi/common.h"
@@ -51,4 +51,22 @@ static inline void mpi_judge(bool right, const char *why, struct mpi_outcome *ou
     MPI_Reduce(&here, &everywhere, 1, MPI_INT, MPI_MIN, 0, MPI_COMM_WORLD);
     out->valid = everywhere;
     out->why = everywhere ? "" : why;
+}
+
+// What such a program measures; collective.
+typedef void mpi_measure(int rank, int ranks, const struct mpi_options *options, struct mpi_outcome *out);
+
+// Its main().
+static inline int mpi_collective(int argc, char **argv, const char *program, mpi_measure *measure) {
+    MPI_Init(&argc, &argv);
+    struct mpi_options options = mpi_options(argc, argv);
+    struct mpi_outcome outcome = {.program = program};
+    int rank;
+    int ranks;
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    MPI_Comm_size(MPI_COMM_WORLD, &ranks);
+    measure(rank, ranks, &options, &outcome);
+    mpi_report(&outcome);
+    MPI_Finalize();
+    return 0;
 }

@@ -61,18 +61,15 @@ static void close_grid(struct halo *h) {
     MPI_Comm_free(&h->grid);
 }
 
-int main(int argc, char **argv) {
-    MPI_Init(&argc, &argv);
-    struct mpi_options options = mpi_options(argc, argv);
-    struct mpi_outcome outcome = {.program = "halo"};
+static void measure(int rank, int ranks, const struct mpi_options *options, struct mpi_outcome *out) {
     struct halo halo;
-    int ranks;
-    MPI_Comm_size(MPI_COMM_WORLD, &ranks);
-    open_grid(&halo, ranks, options.bytes);
-    mpi_time_operation(exchange, &halo, &options, &outcome);
-    mpi_judge(faces_are_right(&halo), "a rank received a wrong face", &outcome);
+    (void)rank; // the grid may number them anew
+    open_grid(&halo, ranks, options->bytes);
+    mpi_time_operation(exchange, &halo, options, out);
+    mpi_judge(faces_are_right(&halo), "a rank received a wrong face", out);
     close_grid(&halo);
-    mpi_report(&outcome);
-    MPI_Finalize();
-    return 0;
+}
+
+int main(int argc, char **argv) {
+    return mpi_collective(argc, argv, "halo", measure);
 }
