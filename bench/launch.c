@@ -93,109 +93,94 @@ const char *const *launch_environment(void) {
 // --- one process a node
 // ------------------------------------------------------------------------------------------------
 
-// An option of a launcher that says how many ranks there are, where, or what is done with their output: of no use to
-// agents. Without its dashes; mpirun takes one or two.
+// Why an option of a launcher is left out of other words.
+enum {
+    RANKS = 1, // how many ranks there are, where, or what is done with their output: of no use to agents
+    STEP = 2   // salloc does not have it
+};
+
+// An option of a launcher, without its dashes; mpirun takes one or two.
 struct placement {
     const char *name;
     bool has_value; // in the next word, unless behind '=' or, for a single letter, right behind it
+    unsigned says;
 };
 
 static const struct placement of_mpirun[] = {
-    {"np", true},
-    {"n", true},
-    {"c", true},
-    {"N", true},
-    {"npernode", true},
-    {"npersocket", true},
-    {"ppr", true},
-    {"map-by", true},
-    {"rank-by", true},
-    {"bind-to", true},
-    {"cpu-set", true},
-    {"cpu-list", true},
-    {"slot-list", true},
-    {"cpus-per-proc", true},
-    {"cpus-per-rank", true},
-    {"pernode", false},
-    {"bynode", false},
-    {"byslot", false},
-    {"bind-to-core", false},
-    {"bind-to-socket", false},
-    {"report-bindings", false},
-    {"display-map", false},
-    {"display-allocation", false},
-    {"tag-output", false},
-    {"output-filename", true},
-    {"timeout", true},
-    {NULL, false},
+    {"np", true, RANKS},
+    {"n", true, RANKS},
+    {"c", true, RANKS},
+    {"N", true, RANKS},
+    {"npernode", true, RANKS},
+    {"npersocket", true, RANKS},
+    {"ppr", true, RANKS},
+    {"map-by", true, RANKS},
+    {"rank-by", true, RANKS},
+    {"bind-to", true, RANKS},
+    {"cpu-set", true, RANKS},
+    {"cpu-list", true, RANKS},
+    {"slot-list", true, RANKS},
+    {"cpus-per-proc", true, RANKS},
+    {"cpus-per-rank", true, RANKS},
+    {"pernode", false, RANKS},
+    {"bynode", false, RANKS},
+    {"byslot", false, RANKS},
+    {"bind-to-core", false, RANKS},
+    {"bind-to-socket", false, RANKS},
+    {"report-bindings", false, RANKS},
+    {"display-map", false, RANKS},
+    {"display-allocation", false, RANKS},
+    {"tag-output", false, RANKS},
+    {"output-filename", true, RANKS},
+    {"timeout", true, RANKS},
+    {NULL, false, 0},
 };
 
 static const struct placement of_srun[] = {
-    {"n", true},
-    {"ntasks", true},
-    {"ntasks-per-node", true},
-    {"N", true},
-    {"nodes", true},
-    {"ntasks-per-core", true},
-    {"ntasks-per-socket", true},
-    {"c", true},
-    {"cpus-per-task", true},
-    {"m", true},
-    {"distribution", true},
-    {"cpu-bind", true},
-    {"mem-bind", true},
-    {"mpi", true},
-    {"B", true},
-    {"extra-node-info", true},
-    {"hint", true},
-    {"l", false},
-    {"label", false},
-    {"K", false},
-    {"kill-on-bad-exit", false},
-    {"multi-prog", false},
-    {"exact", false},
-    {"exclusive", false},
-    {"o", true},
-    {"output", true},
-    {"e", true},
-    {"error", true},
-    {"i", true},
-    {"input", true},
-    {"t", true},
-    {"time", true},
-    {"overlap", false},
-    {NULL, false},
-};
-
-// Options of srun that salloc does not have.
-static const struct placement of_steps[] = {
-    {"mpi", true},
-    {"cpu-bind", true},
-    {"mem-bind", true},
-    {"label", false},
-    {"l", false},
-    {"K", false},
-    {"kill-on-bad-exit", false},
-    {"multi-prog", false},
-    {"exact", false},
-    {"overlap", false},
-    {"o", true},
-    {"output", true},
-    {"e", true},
-    {"error", true},
-    {"i", true},
-    {"input", true},
-    {"u", false},
-    {"unbuffered", false},
-    {"W", true},
-    {"wait", true},
-    {"export", true},
-    {"r", true},
-    {"relative", true},
-    {"propagate", false},
-    {"task-prolog", true},
-    {"task-epilog", true},
-    {NULL, false},
+    {"n", true, RANKS},
+    {"ntasks", true, RANKS},
+    {"ntasks-per-node", true, RANKS},
+    {"N", true, RANKS},
+    {"nodes", true, RANKS},
+    {"ntasks-per-core", true, RANKS},
+    {"ntasks-per-socket", true, RANKS},
+    {"c", true, RANKS},
+    {"cpus-per-task", true, RANKS},
+    {"m", true, RANKS},
+    {"distribution", true, RANKS},
+    {"cpu-bind", true, RANKS | STEP},
+    {"mem-bind", true, RANKS | STEP},
+    {"mpi", true, RANKS | STEP},
+    {"B", true, RANKS},
+    {"extra-node-info", true, RANKS},
+    {"hint", true, RANKS},
+    {"l", false, RANKS | STEP},
+    {"label", false, RANKS | STEP},
+    {"K", false, RANKS | STEP},
+    {"kill-on-bad-exit", false, RANKS | STEP},
+    {"multi-prog", false, RANKS | STEP},
+    {"exact", false, RANKS | STEP},
+    {"exclusive", false, RANKS},
+    {"o", true, RANKS | STEP},
+    {"output", true, RANKS | STEP},
+    {"e", true, RANKS | STEP},
+    {"error", true, RANKS | STEP},
+    {"i", true, RANKS | STEP},
+    {"input", true, RANKS | STEP},
+    {"t", true, RANKS},
+    {"time", true, RANKS},
+    {"overlap", false, RANKS | STEP},
+    {"u", false, STEP},
+    {"unbuffered", false, STEP},
+    {"W", true, STEP},
+    {"wait", true, STEP},
+    {"export", true, STEP},
+    {"r", true, STEP},
+    {"relative", true, STEP},
+    {"propagate", false, STEP},
+    {"task-prolog", true, STEP},
+    {"task-epilog", true, STEP},
+    {NULL, false, 0},
 };
 
 static int ask_mpirun(struct words *words, const char *variable, struct error *err);
@@ -256,38 +241,46 @@ const char *launch_known(const char *const *launch) {
     return found ? found->name : NULL;
 }
 
-// How many words an option of the table takes at this place; 0: it is none.
-static int placement_words(const struct placement *placements, bool values_attached, const char *word) {
+// How many words an option that says one of these takes at this place; 0: it is none.
+static int placement_words(const struct launcher *launcher, unsigned says, const char *word) {
     const char *name = word + strspn(word, "-");
     size_t length = strcspn(name, "=");
     bool letter = name == word + 1;
     if (name == word || !*name)
         return 0;
-    for (const struct placement *p = placements; p->name; p++) {
+    for (const struct placement *p = launcher->placements; p->name; p++) {
         size_t own = strlen(p->name);
+        if (!(p->says & says))
+            continue;
         if (length == own && strncmp(name, p->name, own) == 0 && (own > 1 || letter))
             return p->has_value && !name[length] ? 2 : 1;
-        if (values_attached && letter && own == 1 && p->has_value && *name == *p->name)
+        if (launcher->values_attached && letter && own == 1 && p->has_value && *name == *p->name)
             return 1;
     }
     return 0;
 }
 
-int launch_add_agents(struct words *words, const char *const *launch, const char *variable, struct error *err) {
-    const struct launcher *launcher = NULL;
+static void add_others(struct words *words, const char *const *launch, const struct launcher *launcher, unsigned says) {
     for (; *launch; launch++) {
-        int dropped = launcher ? placement_words(launcher->placements, launcher->values_attached, *launch) : 0;
+        int dropped = placement_words(launcher, says, *launch);
         if (dropped == 2 && launch[1])
             launch++;
-        if (dropped)
-            continue;
-        words_add(words, mem_strdup(*launch));
-        if (launcher)
-            continue;
-        launcher = launcher_of(*launch);
-        if (launcher && launcher->ask(words, variable, err))
-            return -1;
+        if (!dropped)
+            words_add(words, mem_strdup(*launch));
     }
+}
+
+int launch_add_agents(struct words *words, const char *const *launch, const char *variable, struct error *err) {
+    const struct launcher *launcher = NULL;
+    for (; *launch && !launcher; launch++) {
+        words_add(words, mem_strdup(*launch));
+        launcher = launcher_of(*launch);
+    }
+    if (!launcher)
+        return 0;
+    if (launcher->ask(words, variable, err))
+        return -1;
+    add_others(words, launch, launcher, RANKS);
     return 0;
 }
 
@@ -295,16 +288,10 @@ void launch_into_allocation(const char *const *launch, char *const *argv) {
     struct words words = {0};
     if (!launch || !launch_known(launch) || strcmp(launch_known(launch), "srun") != 0 || getenv("SLURM_JOB_ID"))
         return;
-    words_add(&words, mem_strdup("salloc"));
     while (!launcher_of(*launch))
         launch++;
-    for (launch++; *launch; launch++) {
-        int dropped = placement_words(of_steps, true, *launch);
-        if (dropped == 2 && launch[1])
-            launch++;
-        if (!dropped)
-            words_add(&words, mem_strdup(*launch));
-    }
+    words_add(&words, mem_strdup("salloc"));
+    add_others(&words, launch + 1, launcher_of(*launch), STEP);
     words_add_program(&words);
     for (; *argv; argv++)
         words_add(&words, mem_strdup(*argv));
