@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // metalgap run: a suite, or any command, with collectors alongside; the result is a journal.
 #include "bench/launch.h"
-#include "bench/runner.h"
 #include "cli/command.h"
+#include "cli/run_arguments.h"
 #include "cli/run_header.h"
 #include "cli/run_host.h"
 #include "core/memory.h"
-#include "core/parse.h"
 #include "core/paths.h"
 #include "report/report.h"
 #include "report/stats.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <math.h>
@@ -22,259 +20,6 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-
-#define MAX_REPS     1000000
-#define QUIET_WAIT_S 10.0
-
-static const char usage[] =
-    "Usage: metalgap run SUITE [OPTION...]\n"
-    "       metalgap run [OPTION...] -- COMMAND [ARG...]\n"
-    "       metalgap run --ab NAME=\"ARGV\" --ab NAME=\"ARGV\" -o DIR [OPTION...]\n"
-    "       metalgap run --role host [--duration TIME] [--vm PID|NAME] [-o FILE]\n"
-    "\n"
-    "Runs benchmarks, has collectors watch what the hypervisor does meanwhile, and\n"
-    "keeps everything in a journal for `metalgap report`.\n"
-    "\n"
-    "  -o FILE             the journal (default: NAME-TIME.jsonl here; - is stdout)\n"
-    "  --label NAME        the machine's name in reports (default: its type or host)\n"
-    "  --role ROLE         metal, guest or host (default: as detected)\n"
-    "  --reps N            timing samples per case (default: as the suite says)\n"
-    "  --until PCT         sample until each case's interval is at most +-PCT wide\n"
-    "  --budget DURATION   start no more samples after this: 90s, 10m, 2h\n"
-    "  --only CASE,...     only these cases of the suite\n"
-    "  --collectors LIST   all (default), none, or names (`metalgap list collectors`)\n"
-    "  --cpus LIST         use only these CPUs, such as 0-3,8\n"
-    "  --size SIZE         small, default or full\n"
-    "  --launch \"ARGV\"     launcher instead of mpirun, such as \"srun -n 4\"\n"
-    "  --quiet-wait TIME   wait at most so long for a quiet machine (default: 10s)\n"
-    "  --ab NAME=\"ARGV\"    two commands in turn, paired; journals DIR/NAME.jsonl\n"
-    "  --duration TIME     a host's recording: how long (default: until Ctrl-C)\n"
-    "  --vm PID|NAME       a host's recording: only this virtual machine\n"
-    "  --resume            add to the journal what is missing\n"
-    "  --dry-run           print what would run, and how long it takes\n"
-    "  --json              a summary of the run as JSON on standard output\n"
-    "  --help              this text\n"
-    "\n"
-    "Examples:\n"
-    "  metalgap run quick -o here.jsonl               the one-minute suite\n"
-    "  metalgap run quick --only stream.triad --until 0.5% --budget 10m\n"
-    "  metalgap run -o sleep.jsonl --reps 10 -- ./solver input.dat\n"
-    "  metalgap run quick -o here.jsonl --resume      after an interruption\n"
-    "  metalgap run --ab old=\"./a.out 1\" --ab new=\"./b.out 1\" -o ab --until 0.5%\n"
-    "  metalgap run --role host --duration 10m -o host.jsonl   on a KVM host\n"
-    "  metalgap report here.jsonl --baseline metal.jsonl --host host.jsonl\n";
-
-// One of the two commands of --ab.
-struct side {
-    char *name;
-    char **argv;
-};
-
-struct options {
-    struct run_options run;
-    const char *label;
-    const char *role;
-    enum bench_size size;
-    cpu_set_t cpus;
-    char **launch;
-    struct side sides[2]; // of --ab
-    int side_count;
-    double duration_s; // of a host's recording
-    const char *vm;
-    bool dry_run;
-    bool json;
-};
-
-enum {
-    OPT_AB = 256,
-    OPT_LABEL,
-    OPT_ROLE,
-    OPT_REPS,
-    OPT_UNTIL,
-    OPT_BUDGET,
-    OPT_ONLY,
-    OPT_COLLECTORS,
-    OPT_CPUS,
-    OPT_SIZE,
-    OPT_LAUNCH,
-    OPT_QUIET_WAIT,
-    OPT_DURATION,
-    OPT_VM,
-    OPT_RESUME,
-    OPT_DRY_RUN,
-    OPT_JSON
-};
-
-static const struct option long_options[] = {
-    {"ab", required_argument, NULL, OPT_AB},
-    {"label", required_argument, NULL, OPT_LABEL},
-    {"role", required_argument, NULL, OPT_ROLE},
-    {"reps", required_argument, NULL, OPT_REPS},
-    {"until", required_argument, NULL, OPT_UNTIL},
-    {"budget", required_argument, NULL, OPT_BUDGET},
-    {"only", required_argument, NULL, OPT_ONLY},
-    {"collectors", required_argument, NULL, OPT_COLLECTORS},
-    {"cpus", required_argument, NULL, OPT_CPUS},
-    {"size", required_argument, NULL, OPT_SIZE},
-    {"launch", required_argument, NULL, OPT_LAUNCH},
-    {"quiet-wait", required_argument, NULL, OPT_QUIET_WAIT},
-    {"duration", required_argument, NULL, OPT_DURATION},
-    {"vm", required_argument, NULL, OPT_VM},
-    {"resume", no_argument, NULL, OPT_RESUME},
-    {"dry-run", no_argument, NULL, OPT_DRY_RUN},
-    {"json", no_argument, NULL, OPT_JSON},
-    {"output", required_argument, NULL, 'o'},
-    {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0},
-};
-
-static int wrong_usage(struct error *err, const char *option, const char *text, const char *expected) {
-    error_set(err, EXIT_CODE_USAGE, "%s %s", option, text);
-    return error_why(err, "expected %s", expected);
-}
-
-// --- option values ------------------------------------------------------------------------------------------------
-
-// Splits at blanks; single and double quotes keep blanks together. No shell is involved. NULL if a quote is open.
-static char **split_words(const char *text) {
-    char **words = NULL;
-    size_t count = 0;
-    size_t capacity = 0;
-    while (*text) {
-        while (isspace((unsigned char)*text))
-            text++;
-        if (!*text)
-            break;
-        char *word = mem_alloc(strlen(text) + 1);
-        size_t length = 0;
-        char quote = '\0';
-        for (; *text && (quote || !isspace((unsigned char)*text)); text++) {
-            if (quote ? *text == quote : *text == '\'' || *text == '"')
-                quote = quote ? '\0' : *text;
-            else
-                word[length++] = *text;
-        }
-        ARRAY_PUSH(words, count, capacity, word);
-        if (quote) {
-            for (size_t i = 0; i < count; i++)
-                free(words[i]);
-            free(words);
-            return NULL;
-        }
-    }
-    ARRAY_PUSH(words, count, capacity, NULL);
-    return words;
-}
-
-static int set_launch(struct options *o, const char *text, struct error *err) {
-    o->launch = split_words(text);
-    if (!o->launch || !o->launch[0])
-        return wrong_usage(err, "--launch", text, "a command such as \"mpirun -np 4\", with its quotes closed");
-    o->run.launch = (const char *const *)o->launch;
-    return 0;
-}
-
-static int set_side(struct options *o, const char *text, struct error *err) {
-    const char *equals = strchr(text, '=');
-    size_t length = equals ? (size_t)(equals - text) : 0;
-    if (o->side_count == 2) {
-        error_set(err, EXIT_CODE_USAGE, "--ab %s", text);
-        return error_why(err, "there are two already");
-    }
-    struct side *side = &o->sides[o->side_count];
-    if (length == 0 || memchr(text, '/', length))
-        return wrong_usage(err, "--ab", text, "NAME=\"COMMAND ARG...\" with a name that can be a file's");
-    side->argv = split_words(equals + 1);
-    if (!side->argv || !side->argv[0])
-        return wrong_usage(err, "--ab", text, "a command behind the =, with its quotes closed");
-    side->name = mem_printf("%.*s", (int)length, text);
-    o->side_count++;
-    if (o->side_count == 2 && strcmp(o->sides[0].name, side->name) == 0)
-        return wrong_usage(err, "--ab", text, "another name than the first one's");
-    return 0;
-}
-
-static int set_size(struct options *o, const char *text, struct error *err) {
-    for (int i = 0; i < SIZE_COUNT; i++) {
-        if (strcmp(text, bench_size_names[i]) == 0) {
-            o->size = (enum bench_size)i;
-            return 0;
-        }
-    }
-    return wrong_usage(err, "--size", text, "small, default or full");
-}
-
-static int set_role(struct options *o, const char *text, struct error *err) {
-    if (strcmp(text, "metal") != 0 && strcmp(text, "guest") != 0 && strcmp(text, "host") != 0)
-        return wrong_usage(err, "--role", text, "metal, guest or host");
-    o->role = o->run.role = text;
-    return 0;
-}
-
-static int set_reps(struct options *o, const char *text, struct error *err) {
-    uint64_t reps = 0;
-    if (parse_count("--reps", text, 1, MAX_REPS, &reps, err))
-        return -1;
-    o->run.reps = (unsigned)reps;
-    return 0;
-}
-
-static int set_cpus(struct options *o, const char *text, struct error *err) {
-    o->run.cpus = &o->cpus;
-    return parse_cpus("--cpus", text, &o->cpus, err);
-}
-
-static int set_option(struct options *o, int option, const char *value, struct error *err) {
-    switch (option) {
-    case 'o':
-        o->run.journal = value;
-        return 0;
-    case OPT_AB:
-        return set_side(o, value, err);
-    case OPT_LABEL:
-        o->label = o->run.label = value;
-        return 0;
-    case OPT_ROLE:
-        return set_role(o, value, err);
-    case OPT_REPS:
-        return set_reps(o, value, err);
-    case OPT_UNTIL:
-        return parse_percent("--until", value, &o->run.until_pct, err);
-    case OPT_BUDGET:
-        return parse_duration_s("--budget", value, &o->run.budget_s, err);
-    case OPT_ONLY:
-        o->run.only = value;
-        return 0;
-    case OPT_COLLECTORS:
-        o->run.collectors = value;
-        return 0;
-    case OPT_CPUS:
-        return set_cpus(o, value, err);
-    case OPT_SIZE:
-        return set_size(o, value, err);
-    case OPT_LAUNCH:
-        return set_launch(o, value, err);
-    case OPT_QUIET_WAIT:
-        return parse_duration_s("--quiet-wait", value, &o->run.quiet_wait_s, err);
-    case OPT_DURATION:
-        return parse_duration_s("--duration", value, &o->duration_s, err);
-    case OPT_VM:
-        o->vm = value;
-        return 0;
-    case OPT_RESUME:
-        o->run.resume = true;
-        return 0;
-    case OPT_DRY_RUN:
-        o->dry_run = true;
-        return 0;
-    case OPT_JSON:
-        o->json = true;
-        return 0;
-    default:
-        error_set(err, EXIT_CODE_USAGE, "reading the options of `metalgap run`");
-        return error_remedy(err, "metalgap run --help");
-    }
-}
 
 // --- the run ------------------------------------------------------------------------------------------------------
 
@@ -341,7 +86,7 @@ static void end_by(int number) {
     raise(number);
 }
 
-static int execute(struct options *o, int argc, char **argv, struct error *err) {
+static int execute(struct run_arguments *o, int argc, char **argv, struct error *err) {
     struct run_summary summary;
     char *journal = o->run.journal ? mem_strdup(o->run.journal) : default_journal(o->run.suite);
     cJSON *header = run_header(o->label, o->role, argc, argv);
@@ -365,7 +110,7 @@ static int execute(struct options *o, int argc, char **argv, struct error *err) 
 }
 
 // `suites` are the words before "--" that are not options, `command` is what stands behind it, or NULL.
-static int load_suite(const struct options *o, char *const *suites, int count, char *const *command,
+static int load_suite(const struct run_arguments *o, char *const *suites, int count, char *const *command,
                       const char *suite_dir, struct suite *suite, struct error *err) {
     if (command && count == 0 && command[0])
         return suite_from_command(NULL, command, suite, err);
@@ -380,7 +125,7 @@ static int load_suite(const struct options *o, char *const *suites, int count, c
     return error_remedy(err, "metalgap run quick, or metalgap run -- COMMAND; metalgap run --help");
 }
 
-static int run_with(struct options *o, int argc, char **argv, int words, struct error *err) {
+static int run_with(struct run_arguments *o, int argc, char **argv, int words, struct error *err) {
     struct paths paths;
     struct suite suite = {0};
     int result = paths_find(&paths, err);
@@ -410,7 +155,8 @@ static int make_folder(const char *path, struct error *err) {
     return error_why(err, "%s", strerror(errno));
 }
 
-static void print_pair(const struct options *o, const struct run_options run[2], const struct run_summary summary[2]) {
+static void print_pair(const struct run_arguments *o, const struct run_options run[2],
+                       const struct run_summary summary[2]) {
     if (o->json) {
         for (int i = 0; i < 2; i++)
             print_summary_json(run[i].journal, &summary[i]);
@@ -421,7 +167,8 @@ static void print_pair(const struct options *o, const struct run_options run[2],
     fprintf(stderr, "\nFor a page: metalgap report %s --baseline %s -o report.html\n", run[1].journal, run[0].journal);
 }
 
-static int execute_pair(struct options *o, const struct suite suites[2], int argc, char **argv, struct error *err) {
+static int execute_pair(struct run_arguments *o, const struct suite suites[2], int argc, char **argv,
+                        struct error *err) {
     struct run_options run[2];
     struct run_summary summary[2];
     char *journals[2];
@@ -449,7 +196,7 @@ static int execute_pair(struct options *o, const struct suite suites[2], int arg
 }
 
 // Both cases have one name, so that the report compares them.
-static int run_sides(struct options *o, int argc, char **argv, struct error *err) {
+static int run_sides(struct run_arguments *o, int argc, char **argv, struct error *err) {
     struct suite suites[2] = {{0}, {0}};
     if (o->side_count != 2 || !o->run.journal || argc != optind || o->run.only || o->dry_run) {
         error_set(err, EXIT_CODE_USAGE, "running two commands in turn");
@@ -468,11 +215,11 @@ static int run_sides(struct options *o, int argc, char **argv, struct error *err
 
 // --- a host -------------------------------------------------------------------------------------------------------
 
-static bool is_host_only(const struct options *o, int argc, int words) {
+static bool is_host_only(const struct run_arguments *o, int argc, int words) {
     return o->role && strcmp(o->role, "host") == 0 && optind == argc && words == argc && !o->side_count;
 }
 
-static int record_host(const struct options *o, int argc, char **argv, struct error *err) {
+static int record_host(const struct run_arguments *o, int argc, char **argv, struct error *err) {
     struct host_run run = {.journal = o->run.journal,
                            .label = o->label,
                            .vm = o->vm,
@@ -484,7 +231,7 @@ static int record_host(const struct options *o, int argc, char **argv, struct er
 }
 
 // These two make sense for a host's recording alone.
-static int refuse_host_options(const struct options *o, struct error *err) {
+static int refuse_host_options(const struct run_arguments *o, struct error *err) {
     if (!o->vm && isinf(o->duration_s))
         return 0;
     error_set(err, EXIT_CODE_USAGE, "reading the options of `metalgap run`");
@@ -492,7 +239,7 @@ static int refuse_host_options(const struct options *o, struct error *err) {
     return error_remedy(err, "metalgap run --role host --duration 10m -o host.jsonl");
 }
 
-static int choose(struct options *o, int argc, char **argv, int words, struct error *err) {
+static int choose(struct run_arguments *o, int argc, char **argv, int words, struct error *err) {
     if (is_host_only(o, argc, words))
         return record_host(o, argc, argv, err);
     if (refuse_host_options(o, err))
@@ -500,43 +247,19 @@ static int choose(struct options *o, int argc, char **argv, int words, struct er
     return o->side_count ? run_sides(o, argc, argv, err) : run_with(o, argc, argv, words, err);
 }
 
-static void free_words(char **words) {
-    for (size_t i = 0; words && words[i]; i++)
-        free(words[i]);
-    free(words);
-}
-
-static void free_options(struct options *o) {
-    free_words(o->launch);
-    for (int i = 0; i < 2; i++) {
-        free(o->sides[i].name);
-        free_words(o->sides[i].argv);
-    }
-}
-
 int cmd_run(int argc, char **argv) {
-    struct options o = {
-        .size = SIZE_DEFAULT,
-        .duration_s = INFINITY,
-        .run = {.collectors = "all", .until_pct = NAN, .budget_s = INFINITY, .quiet_wait_s = QUIET_WAIT_S}};
+    struct run_arguments o;
     struct error err = {0};
-    int option;
-    int failed = 0;
     // What stands behind "--" is the command's own: options there are not ours.
     int words = 0;
     while (words < argc && strcmp(argv[words], "--") != 0)
         words++;
-    optind = 1;
-    while (!failed && (option = getopt_long(words, argv, "o:h", long_options, NULL)) != -1) {
-        if (option == 'h') {
-            fputs(usage, stdout);
-            free_options(&o);
-            return EXIT_CODE_DONE;
-        }
-        failed = set_option(&o, option, optarg, &err);
-    }
-    int result = failed ? -1 : choose(&o, argc, argv, words, &err);
-    free_options(&o);
+    int result = run_arguments_read(&o, words, argv, &err);
+    if (!result && o.help)
+        fputs(run_usage, stdout);
+    else if (!result)
+        result = choose(&o, argc, argv, words, &err);
+    run_arguments_free(&o);
     if (result >= 0)
         return result;
     error_print(&err);
