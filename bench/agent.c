@@ -43,9 +43,12 @@ void agent_send(struct agent *a, cJSON *message) {
 }
 
 static void forget(struct agent *a) {
-    for (size_t i = 0; i < a->count; i++)
+    for (size_t i = 0; i < a->count; i++) {
         if (a->members[i].fd >= 0)
             close(a->members[i].fd);
+        if (a->members[i].waiting >= 0)
+            close(a->members[i].waiting);
+    }
     a->count = 0;
     a->begun = false;
 }
@@ -75,7 +78,7 @@ static pid_t peer_of(int fd) {
 
 // A guard sends its words right after it has connected.
 static void accept_guard(struct agent *a) {
-    struct member m = {.fd = accept4(a->local, NULL, NULL, SOCK_CLOEXEC)};
+    struct member m = {.fd = accept4(a->local, NULL, NULL, SOCK_CLOEXEC), .waiting = -1};
     struct pollfd wait = {.fd = m.fd, .events = POLLIN};
     if (m.fd < 0)
         return;
@@ -96,7 +99,7 @@ static void accept_guard(struct agent *a) {
 }
 
 static void hear_guard(struct agent *a, struct member *m) {
-    m->ended = recv(m->fd, &m->end, sizeof m->end, MSG_DONTWAIT) == (ssize_t)sizeof m->end;
+    m->ended = link_take_end(m->fd, &m->end, &m->waiting);
     close(m->fd);
     m->fd = -1;
     char *failure = agent_describe(m);

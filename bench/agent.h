@@ -18,6 +18,16 @@ struct agent_options {
 // which the runner has been told, too.
 int agent_serve(const struct agent_options *options, struct error *err);
 
-// A rank's guard: has the agent begin its collectors, runs the program, tells the agent how it ended, and ends like it.
-// Without an agent it just runs the program. Returns an exit code (127: the program could not be started).
-int agent_guard(const char *run_name, uint64_t sample, enum sample_mode mode, const char *pass, char *const *argv);
+// Which sample a rank is of.
+struct agent_sample {
+    const char *run; // name of the run
+    uint64_t number;
+    enum sample_mode mode;
+    const char *pass;     // "-": none
+    const char *exec_dir; // where our own MPI programs are on this node
+};
+
+// A rank's guard: has the agent begin its collectors, runs the program, in attribution samples with what tells how long
+// ranks wait for each other, tells the agent how it ended, and ends like it. Without an agent it just runs the program.
+// Returns an exit code (127: the program could not be started).
+int agent_guard(const struct agent_sample *sample, char *const *argv);

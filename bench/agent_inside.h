@@ -14,6 +14,7 @@ struct member {
     struct link_rank told;
     bool ended; // `end` is known
     struct link_end end;
+    int waiting; // a file: how long the job's ranks waited for each other, if this is rank 0; -1: none
 };
 
 struct agent {

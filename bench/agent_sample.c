@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the agent of a node does around the ranks of a sample. See agent_inside.h.
 #include "bench/agent_inside.h"
+#include "bench/mpi_wait.h"
 
 #include "core/arch.h"
 #include "core/clock.h"
@@ -102,6 +103,23 @@ static void note_strangers(const struct agent *a, cJSON *notes) {
     free(text);
 }
 
+// Rank 0 has written it for the whole job.
+static void add_waiting(const struct agent *a, cJSON *message, cJSON *notes) {
+    struct error err = {0};
+    char line[512];
+    for (size_t i = 0; i < a->count; i++) {
+        cJSON *waiting = a->members[i].waiting < 0 ? NULL : mpi_wait_from(a->members[i].waiting, &err);
+        if (waiting)
+            cJSON_AddItemToObject(message, "waiting", waiting);
+        if (waiting || err.what[0])
+            break;
+    }
+    if (!err.what[0])
+        return;
+    error_line(&err, line, sizeof line);
+    cJSON_AddItemToArray(notes, cJSON_CreateString(line));
+}
+
 void agent_finish_sample(struct agent *a) {
     struct observations obs = {0};
     struct collector_output found = {&obs, cJSON_CreateObject(), cJSON_CreateArray()};
@@ -123,6 +141,7 @@ void agent_finish_sample(struct agent *a) {
     cJSON *list = cJSON_AddArrayToObject(message, "obs");
     for (size_t i = 0; i < obs.count; i++)
         cJSON_AddItemToArray(list, observation_to_json(&obs.items[i]));
+    add_waiting(a, message, found.notes);
     cJSON_AddItemToObject(message, "circumstances", found.circumstances);
     cJSON_AddItemToObject(message, "notes", found.notes);
     agent_send(a, message);

@@ -2,6 +2,7 @@
 // Starts one rank and watches it. See agent.h.
 #include "bench/agent.h"
 #include "bench/link.h"
+#include "bench/mpi_wait.h"
 
 #include "core/clock.h"
 #include "core/memory.h"
@@ -88,26 +89,29 @@ static void catch_signals(void) {
         sigaction(signals[i], &action, NULL);
 }
 
-__attribute__((noreturn)) static void become(char *const *argv, pid_t guard) {
+// `waiting` is where the ranks tell how long they waited, -1: nowhere.
+__attribute__((noreturn)) static void become(char *const *argv, pid_t guard, const char *exec_dir, int waiting) {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGCONT};
     prctl(PR_SET_PDEATHSIG, SIGKILL); // nothing outlives its guard
     if (getppid() != guard)
         _exit(127);
     for (size_t i = 0; i < ARRAY_LEN(signals); i++)
         signal(signals[i], SIG_DFL);
+    if (waiting >= 0)
+        mpi_wait_preload(exec_dir, guard, waiting);
     execvp(argv[0], argv);
     fprintf(stderr, "metalgap: starting %s: %s\n", argv[0], strerror(errno));
     _exit(127);
 }
 
 // Asks the agent to begin. What it answers does not matter: if it is gone, the rank runs all the same.
-static int register_rank(const char *run_name, uint64_t sample, enum sample_mode mode, const char *pass) {
+static int register_rank(const struct agent_sample *sample) {
     struct link_rank told = who_am_i();
     char go;
-    told.sample = sample;
-    told.mode = (int)mode;
-    snprintf(told.pass, sizeof told.pass, "%s", pass);
-    int fd = link_local_connect(run_name);
+    told.sample = sample->number;
+    told.mode = (int)sample->mode;
+    snprintf(told.pass, sizeof told.pass, "%s", sample->pass);
+    int fd = link_local_connect(sample->run);
     if (fd >= 0 && send(fd, &told, sizeof told, MSG_NOSIGNAL) == (ssize_t)sizeof told && recv(fd, &go, 1, 0) < 0)
         errno = 0;
     return fd;
@@ -155,7 +159,7 @@ static void wait_with_launcher(int launcher_fd) {
     close(fds[0].fd);
 }
 
-int agent_guard(const char *run_name, uint64_t sample, enum sample_mode mode, const char *pass, char *const *argv) {
+int agent_guard(const struct agent_sample *sample, char *const *argv) {
     struct link_end end = {0};
     struct rusage use = {0};
     pid_t guard = getpid();
@@ -163,12 +167,13 @@ int agent_guard(const char *run_name, uint64_t sample, enum sample_mode mode, co
     int launcher_fd = pidfd_open(launcher, 0);
     if (getppid() != launcher)
         return 127;
-    int fd = register_rank(run_name, sample, mode, pass);
+    int fd = register_rank(sample);
+    int waiting = fd >= 0 && sample->mode == MODE_ATTRIBUTION ? mpi_wait_open() : -1;
     catch_signals();
     end.start_ns = clock_now_ns();
     program = fork();
     if (program == 0)
-        become(argv, guard);
+        become(argv, guard, sample->exec_dir, waiting);
     if (program < 0) {
         fprintf(stderr, "metalgap: starting %s: %s\n", argv[0], strerror(errno));
         return 127;
@@ -180,7 +185,7 @@ int agent_guard(const char *run_name, uint64_t sample, enum sample_mode mode, co
     end.end_ns = clock_now_ns();
     end.ended_at = since_1970();
     end.cpu_s = seconds(use.ru_utime) + seconds(use.ru_stime);
-    if (fd >= 0 && send(fd, &end, sizeof end, MSG_NOSIGNAL) < 0)
+    if (fd >= 0 && link_send_end(fd, &end, waiting))
         errno = 0; // the agent is gone; the runner knows
     return end_like(end.status);
 }

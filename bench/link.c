@@ -313,3 +313,36 @@ int link_local_connect(const char *run_name) {
         close(fd);
     return -1;
 }
+
+// Room for one descriptor, aligned as its header wants it.
+union one_file {
+    struct cmsghdr header;
+    char room[CMSG_SPACE(sizeof(int))];
+};
+
+int link_send_end(int fd, const struct link_end *end, int file) {
+    struct link_end copy = *end;
+    struct iovec words = {&copy, sizeof copy};
+    union one_file passed = {.room = {0}};
+    struct msghdr message = {.msg_iov = &words, .msg_iovlen = 1};
+    if (file >= 0) {
+        passed.header = (struct cmsghdr){CMSG_LEN(sizeof file), SOL_SOCKET, SCM_RIGHTS};
+        memcpy(CMSG_DATA(&passed.header), &file, sizeof file);
+        message.msg_control = &passed;
+        message.msg_controllen = sizeof passed;
+    }
+    return sendmsg(fd, &message, MSG_NOSIGNAL) == (ssize_t)sizeof copy ? 0 : -1;
+}
+
+bool link_take_end(int fd, struct link_end *out, int *file) {
+    struct iovec words = {out, sizeof *out};
+    union one_file passed = {.room = {0}};
+    struct msghdr message = {
+        .msg_iov = &words, .msg_iovlen = 1, .msg_control = &passed, .msg_controllen = sizeof passed};
+    *file = -1;
+    ssize_t length = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    const struct cmsghdr *header = length > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+    if (header && header->cmsg_type == SCM_RIGHTS && header->cmsg_len == CMSG_LEN(sizeof *file))
+        memcpy(file, CMSG_DATA(header), sizeof *file);
+    return length == (ssize_t)sizeof *out;
+}

@@ -77,3 +77,8 @@ void link_node_name(char *out, size_t size);
 // The agent's end and a guard's end of the local socket of a run, in this node's network namespace. -1: errno.
 int link_local_listen(const char *run_name);
 int link_local_connect(const char *run_name);
+
+// How a rank ended, with a descriptor (-1: none) of what it has left. Taking it: false if the guard is gone without a
+// word; *file is the caller's then on, or -1.
+int link_send_end(int fd, const struct link_end *end, int file);
+bool link_take_end(int fd, struct link_end *out, int *file);

@@ -55,5 +55,8 @@ struct worker_peer *nodes_peer(struct nodes *nodes);
 // sorted by rank; the array stays ours. Returns how many ranks there are; 0 if none was started through the launcher.
 size_t nodes_gather(struct nodes *nodes, bool failed, const volatile int *stop, const struct nodes_rank **out);
 
+// How long the ranks of the last sample waited for each other, as bench/mpi_wait.h takes it; NULL: not known.
+const cJSON *nodes_waiting(const struct nodes *nodes);
+
 // Of a failed sample, what failed first: a rank, or an agent. NULL if neither did.
 const char *nodes_reason(const struct nodes *nodes);

@@ -144,6 +144,13 @@ size_t nodes_gather(struct nodes *n, bool failed, const volatile int *stop, cons
     return n->rank_count;
 }
 
+const cJSON *nodes_waiting(const struct nodes *n) {
+    const cJSON *found = NULL;
+    for (size_t i = 0; i < n->count && !found; i++)
+        found = cJSON_GetObjectItemCaseSensitive(n->nodes[i]->sample, "waiting");
+    return found;
+}
+
 const char *nodes_reason(const struct nodes *n) {
     return n->reason[0] ? n->reason : NULL;
 }

@@ -130,11 +130,11 @@ static void ask_for_waiting(const struct planned_case *c, enum sample_mode mode,
         context->wait_file = f->wait.file;
 }
 
-static void read_waiting(struct found *f) {
+static void read_waiting(struct found *f, const cJSON *gathered) {
     struct error err;
     struct observation sum;
     char text[512];
-    if (mpi_wait_read(&f->wait, &err) < 0) {
+    if ((gathered ? mpi_wait_take(gathered, &f->wait, &err) : mpi_wait_read(&f->wait, &err)) < 0) {
         error_line(&err, text, sizeof text);
         cJSON_AddItemToArray(f->here.notes, cJSON_CreateString(text));
     }
@@ -162,7 +162,8 @@ static void make_sample(struct run *run, struct planned_case *c, enum sample_mod
     context.better = c->fom.better;
     if (mode == MODE_ATTRIBUTION)
         context.least_cpu_s = collector_set_pass_cpu_s(run->session->collectors, plan_next_pass(&run->plan, c));
-    ask_for_waiting(c, mode, &context, f);
+    if (!over_nodes) // guards do it on the nodes
+        ask_for_waiting(c, mode, &context, f);
     if (!over_nodes || prepare_nodes(run, c, mode, &context, f, &why) == 0)
         worker = worker_start(c->suite_case->ops, &context, c->suite_case->timeout_s, &session_stop,
                               over_nodes ? nodes_peer(run->session->nodes) : NULL, &why);
@@ -175,7 +176,7 @@ static void make_sample(struct run *run, struct planned_case *c, enum sample_mod
         observe(run, c, mode, worker, &f->outcome, &f->here);
     }
     f->worker = worker;
-    read_waiting(f);
+    read_waiting(f, over_nodes ? nodes_waiting(run->session->nodes) : NULL);
 }
 
 int run_sample(struct run *run, struct planned_case *c, enum sample_mode mode, struct error *err) {

@@ -5,6 +5,7 @@
 #include "cli/command.h"
 #include "cli/run_header.h"
 #include "core/parse.h"
+#include "core/paths.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -55,15 +56,23 @@ static int serve(int argc, char **argv, struct error *err) {
 }
 
 static int guard(int argc, char **argv, struct error *err) {
-    uint64_t sample = 0;
+    struct agent_sample sample = {0};
+    struct paths paths;
     int mode = 0;
     if (argc < 7 || strcmp(argv[5], "--") != 0)
         return wrong_usage(err);
     while (mode < MODE_COUNT && strcmp(argv[3], sample_mode_names[mode]) != 0)
         mode++;
-    if (mode == MODE_COUNT || parse_count("SAMPLE", argv[2], 0, UINT32_MAX, &sample, err))
+    if (mode == MODE_COUNT || parse_count("SAMPLE", argv[2], 0, UINT32_MAX, &sample.number, err))
         return wrong_usage(err);
-    return agent_guard(argv[1], sample, (enum sample_mode)mode, argv[4], argv + 6);
+    paths_find(&paths, NULL); // what is not there is told by what needs it
+    sample.run = argv[1];
+    sample.mode = (enum sample_mode)mode;
+    sample.pass = argv[4];
+    sample.exec_dir = paths.mpi;
+    int result = agent_guard(&sample, argv + 6);
+    paths_free(&paths);
+    return result;
 }
 
 int cmd_agent(int argc, char **argv) {

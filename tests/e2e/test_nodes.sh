@@ -28,12 +28,15 @@ hosts_up() {
         ip -n "$host" link set eth0 up
         echo "$host slots=1"
     done >hosts
-    # As sshd does: a session of its own. The host's name is its namespace's.
+    # As sshd does: a session of its own. The host's name is its namespace's, and the folder of temporary files is its own.
+    mkdir tmp
+    export TMPDIR=$PWD/tmp
     cat >enter <<'END'
 #!/bin/sh
 host=$1
 shift
-exec ip netns exec "$host" setsid --wait unshare --uts sh -c 'hostname "$1" && shift && exec sh -c "$*"' sh "$host" "$@"
+exec ip netns exec "$host" setsid --wait unshare --uts --mount sh -c \
+    'hostname "$1" && mount -t tmpfs tmpfs "$TMPDIR" && shift && exec sh -c "$*"' sh "$host" "$@"
 END
     chmod +x enter
     LAUNCH="mpirun --hostfile $PWD/hosts --mca plm_rsh_agent $PWD/enter --mca btl tcp,self --mca btl_tcp_if_include eth0 \
