@@ -54,16 +54,41 @@ static bool beside_cpu_time(enum cause cause) {
            cause == CAUSE_GUEST_SOFTIRQ;
 }
 
+// Where a better source tells the same cause's seconds as well, the worse one's are not taken beside them.
+static bool is_outdone(const struct loss *list, size_t count, const struct loss *loss) {
+    for (size_t i = 0; i < ARRAY_LEN(SECONDS_ORDER) && SECONDS_ORDER[i] != loss->basis; i++)
+        for (size_t j = 0; j < count; j++)
+            if (list[j].cause == loss->cause && list[j].scope == loss->scope && list[j].basis == SECONDS_ORDER[i])
+                return true;
+    return false;
+}
+
 // Lost time that the job's CPU time does not hold.
 static double lost_beside_cpu_time(const struct loss *loss, size_t count) {
     double lost = 0;
     for (size_t i = 0; i < count; i++) {
         bool waits = loss[i].scope == SCOPE_BLOCKED;
         bool taken = loss[i].scope == SCOPE_CPU && beside_cpu_time((enum cause)loss[i].cause);
-        if (loss[i].basis != BASIS_COUNTED && (waits || taken))
+        if (loss[i].basis != BASIS_COUNTED && (waits || taken) && !is_outdone(loss, count, &loss[i]))
             lost += loss[i].seconds;
     }
     return lost;
+}
+
+// What the probes took of the job's CPUs, seconds.
+static double observed(const struct loss *loss, size_t count) {
+    double seconds = 0;
+    for (size_t i = 0; i < count; i++)
+        if (loss[i].cause == CAUSE_OBSERVER && loss[i].scope == SCOPE_CPU && loss[i].basis != BASIS_COUNTED)
+            seconds += loss[i].seconds;
+    return seconds;
+}
+
+// The time of an attribution sample in which its share of a cause is taken: without the probes, which timing samples,
+// whose cost the share is multiplied with, do not have. Probes that are said to have had all of it say nothing.
+static double without_probes(double active, const struct loss *loss, size_t count) {
+    double probes = observed(loss, count);
+    return probes < active ? active - probes : active;
 }
 
 static double active_cpu_seconds(const struct dataset_case *c, const struct point *p, double lost, bool *unknown) {
@@ -120,7 +145,8 @@ static void prepare_group(struct ledger_side *a, struct ledger_group *group) {
             for (size_t j = 0; j < count; j++)
                 group->has[loss[j].cause][loss[j].scope][loss[j].basis] = true;
             double lost = lost_beside_cpu_time(loss, count);
-            group->cpu_seconds[used] = active_cpu_seconds(c, p, lost, &a->cpus_unknown);
+            double active = active_cpu_seconds(c, p, lost, &a->cpus_unknown);
+            group->cpu_seconds[used] = group->mode == MODE_TIMING ? active : without_probes(active, loss, count);
             group->cost.store[used++] = p->cost;
         }
         group->cost.run[r] = (struct stats_run){group->cost.store + from, used - from, a->side->run[r].machine};

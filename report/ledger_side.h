@@ -10,7 +10,7 @@ struct ledger_group {
     enum sample_mode mode;
     const char *pass;        // attribution: its name, "" where the journal tells none; timing: ""
     struct side_values cost; // of the observations that count
-    double *cpu_seconds;     // k * roi of each of them
+    double *cpu_seconds;     // k * roi of each of them; attribution: less what the probes took
     bool has[CAUSE_COUNT][SCOPE_COUNT][BASIS_COUNT];
 };
 
