@@ -15,23 +15,11 @@
 #include <bpf/bpf_tracing.h>
 
 #include "probes/exit_profiler.h"
+#include "probes/maps.bpf.h"
 #include "probes/task.bpf.h"
 
-struct {
-    __uint(type, BPF_MAP_TYPE_ARRAY);
-    __uint(map_flags, BPF_F_MMAPABLE);
-    __uint(max_entries, 1); // the collector sets the number of CPUs
-    __type(key, __u32);
-    __type(value, struct profiler_cpu);
-} cpus SEC(".maps");
-
-struct {
-    __uint(type, BPF_MAP_TYPE_ARRAY);
-    __uint(map_flags, BPF_F_MMAPABLE);
-    __uint(max_entries, 1);
-    __type(key, __u32);
-    __type(value, struct profiler_job);
-} job SEC(".maps");
+ROWS_BY_CPU(struct profiler_cpu)
+MAPPED_ARRAY(job, struct profiler_job);
 
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
@@ -59,20 +47,6 @@ struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
     __uint(max_entries, PROFILER_RING);
 } new_processes SEC(".maps");
-
-// floor(log2()), the last bucket for all above.
-static __always_inline __u32 bucket(__u64 ns) {
-    __u32 b = 0;
-    __u32 v = ns >> 32 ? 0xffffffff : ns;
-#pragma unroll
-    for (int shift = 16; shift > 0; shift >>= 1) {
-        if (v >> shift) {
-            v >>= shift;
-            b += shift;
-        }
-    }
-    return b & (PROFILER_LATE - 1);
-}
 
 // The kernel moves the timer on by whole periods from when it was due, so ticks are due on a grid. Where the grid lies
 // is learned from the earliest ticks, since a tick can be late but not early; if all of GRID_CHECK ticks are late, the
@@ -134,7 +108,7 @@ struct tick {
 
 static __always_inline void record(struct profiler_cpu *cpu, const struct profiler_key *key, const struct tick *tick) {
     struct profiler_site *site = site_of(key);
-    __u32 by_lateness = bucket(tick->late);
+    __u32 by_lateness = log2_bucket(tick->late, PROFILER_LATE);
     __u32 batch = tick->batch & (PROFILER_BATCHES - 1);
     cpu->ticks[batch]++;
     cpu->instants[batch] += tick->instants;
@@ -209,8 +183,7 @@ SEC("perf_event")
 int on_tick(struct bpf_perf_event_data *ctx) {
     __u64 now = bpf_ktime_get_ns();
     __u32 zero = 0;
-    __u32 number = bpf_get_smp_processor_id();
-    struct profiler_cpu *cpu = bpf_map_lookup_elem(&cpus, &number);
+    struct profiler_cpu *cpu = my_cpu();
     struct profiler_job *j = bpf_map_lookup_elem(&job, &zero);
     __u64 missed;
     if (!cpu || !j)

@@ -11,27 +11,10 @@
 
 #include "probes/exit_timing.h"
 #include "probes/job.bpf.h"
+#include "probes/maps.bpf.h"
 
-struct {
-    __uint(type, BPF_MAP_TYPE_ARRAY);
-    __uint(map_flags, BPF_F_MMAPABLE);
-    __uint(max_entries, 1); // the collector sets the number of CPUs
-    __type(key, __u32);
-    __type(value, struct timing_cpu);
-} cpus SEC(".maps");
-
-struct {
-    __uint(type, BPF_MAP_TYPE_ARRAY);
-    __uint(map_flags, BPF_F_MMAPABLE);
-    __uint(max_entries, 1);
-    __type(key, __u32);
-    __type(value, struct timing_control);
-} control SEC(".maps");
-
-static __always_inline struct timing_cpu *my_cpu(void) {
-    __u32 cpu = bpf_get_smp_processor_id();
-    return bpf_map_lookup_elem(&cpus, &cpu);
-}
+ROWS_BY_CPU(struct timing_cpu)
+MAPPED_ARRAY(control, struct timing_control);
 
 static __always_inline struct probe_job *the_job(void) {
     __u32 zero = 0;
@@ -39,26 +22,12 @@ static __always_inline struct probe_job *the_job(void) {
     return c ? &c->job : 0;
 }
 
-// floor(log2()), the last bucket for all above.
-static __always_inline __u32 bucket(__u64 ns) {
-    __u32 b = 0;
-    __u32 v = ns >> 32 ? 0xffffffff : ns;
-#pragma unroll
-    for (int shift = 16; shift > 0; shift >>= 1) {
-        if (v >> shift) {
-            v >>= shift;
-            b += shift;
-        }
-    }
-    return b & (TIMING_HIST - 1);
-}
-
 static __always_inline void record(struct timing_row *row, __u32 event, __u64 ns) {
     __u32 zero = 0;
     struct timing_control *c = bpf_map_lookup_elem(&control, &zero);
     row->count++;
     row->ns += ns;
-    row->hist[bucket(ns)]++;
+    row->hist[log2_bucket(ns, TIMING_HIST)]++;
     if (c && c->limit_ns[event] && ns > c->limit_ns[event]) {
         row->over++;
         row->over_ns += ns;

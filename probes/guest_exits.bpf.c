@@ -4,9 +4,8 @@
 //
 // Raw tracepoints and not BTF-typed ones: both run through the same kernel path and cost the same, but these need no
 // BTF of the running kernel, and all arguments used here are plain numbers. Nothing but a row of counters per CPU is
-// touched. A plain array indexed by CPU and not a per-CPU one: the verifier inlines its look-up on all kernels from
-// 5.10, and user space maps it and reads without system calls. A counter is a load, an add and a store: an interrupt
-// exactly between them that counts the same event is lost, once in some 10^8.
+// touched. A counter is a load, an add and a store: an interrupt exactly between them that counts the same event is
+// lost, once in some 10^8.
 //
 // Events are counted apart for the job and for everybody else on its CPUs: an exit that another program makes costs the
 // job nothing but its turn. Which of both runs is decided once per context switch, by the session of the next task;
@@ -18,27 +17,10 @@
 
 #include "probes/guest_exits.h"
 #include "probes/job.bpf.h"
+#include "probes/maps.bpf.h"
 
-struct {
-    __uint(type, BPF_MAP_TYPE_ARRAY);
-    __uint(map_flags, BPF_F_MMAPABLE);
-    __uint(max_entries, 1); // the collector sets the number of CPUs
-    __type(key, __u32);
-    __type(value, struct guest_exits_cpu);
-} cpus SEC(".maps");
-
-struct {
-    __uint(type, BPF_MAP_TYPE_ARRAY);
-    __uint(map_flags, BPF_F_MMAPABLE);
-    __uint(max_entries, 1);
-    __type(key, __u32);
-    __type(value, struct probe_job);
-} job SEC(".maps");
-
-static __always_inline struct guest_exits_cpu *my_cpu(void) {
-    __u32 cpu = bpf_get_smp_processor_id();
-    return bpf_map_lookup_elem(&cpus, &cpu);
-}
+ROWS_BY_CPU(struct guest_exits_cpu)
+MAPPED_ARRAY(job, struct probe_job);
 
 static __always_inline int count(enum guest_event event) {
     struct guest_exits_cpu *cpu = my_cpu();
