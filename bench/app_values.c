@@ -144,9 +144,11 @@ static void add_number(struct app *app, const char *name, uint64_t value) {
 static int read_ranks(struct app *app, const struct bench_context *context, struct error *err) {
     unsigned cores = launch_cores(context->cpus);
     app->oversubscribe = strcmp(bench_param_text(context, "oversubscribe"), "yes") == 0;
-    app->ranks = context->threads < cores ? context->threads : cores;
-    if (strcmp(bench_param_text(context, "ranks"), "auto") != 0 &&
-        bench_param_u64(context, "ranks", &app->ranks, err) < 0)
+    uint64_t launched = context->launch ? launch_ranks(context->launch) : 0;
+    bool given = strcmp(bench_param_text(context, "ranks"), "auto") != 0;
+    app->ranks = launched ? launched : context->threads < cores ? context->threads : cores;
+    app->ranks_guessed = context->launch && !launched && !given;
+    if (given && bench_param_u64(context, "ranks", &app->ranks, err) < 0)
         return -1;
     if (app->ranks >= 1 && app->ranks <= 1000000)
         return 0;

@@ -71,6 +71,14 @@ static bool has_word(const cJSON *argv, const char *wanted) {
     return false;
 }
 
+// Whether a text below a value has this in it.
+static bool mentions(const cJSON *node, const char *wanted) {
+    bool found = cJSON_IsString(node) && strstr(node->valuestring, wanted);
+    for (const cJSON *child = node->child; child && !found; child = child->next)
+        found = mentions(child, wanted);
+    return found;
+}
+
 static int check_programs(const struct app *app, struct error *err) {
     const cJSON *item;
     cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(app->doc, "prerequisites")) {
@@ -84,6 +92,10 @@ static int check_programs(const struct app *app, struct error *err) {
 }
 
 static int check_launch(const struct app *app, const struct bench_context *context, struct error *err) {
+    if (context->launch && app->ranks_guessed && mentions(app->root, "${ranks}")) {
+        error_set(err, EXIT_CODE_LACKS, "how many ranks --launch starts is not known");
+        return error_remedy(err, "say it in its words (mpirun -np N, srun -n N), or set the parameter \"ranks\"");
+    }
     if (context->launch || !has_word(cJSON_GetObjectItemCaseSensitive(app->doc, "run"), "${launcher}"))
         return 0;
     if (!command_exists("mpirun")) {
@@ -98,10 +110,13 @@ static int check_launch(const struct app *app, const struct bench_context *conte
 
 static int lacking(const struct bench_context *context, struct error *err) {
     struct app app;
+    const char *description = NULL;
     int result = app_load(context, &app, err);
     if (!result && app.lacks) {
+        json_get_string(app.doc, "description", JSON_OPTIONAL, &description, NULL);
         error_set(err, EXIT_CODE_LACKS, "the application needs the environment variable %s", app.lacks);
-        result = error_remedy(err, "set it, or the parameter that stands for it");
+        result = error_remedy(err, "set it, or the parameter that stands for it%s%s%s", description ? " (" : "",
+                              description ? description : "", description ? ")" : "");
     }
     if (!result)
         result = check_programs(&app, err) || check_launch(&app, context, err) ? -1 : 0;
@@ -131,12 +146,25 @@ static void look(void *closure, const char *line) {
     fprintf(state->log, "%s\n", line);
 }
 
+static void add_launcher(struct words *argv, const struct app *app, const struct bench_context *context) {
+    cJSON *environment =
+        context->launch ? cJSON_Duplicate(cJSON_GetObjectItemCaseSensitive(app->doc, "environment"), true) : NULL;
+    launch_add(argv, context, app->ranks, app->oversubscribe);
+    for (cJSON *item = environment ? environment->child : NULL; item; item = item->next) {
+        char *filled = app_fill(item->valuestring, app->values);
+        cJSON_SetValuestring(item, filled);
+        free(filled);
+    }
+    launch_add_environment(argv, environment);
+    cJSON_Delete(environment);
+}
+
 static struct words make_argv(const struct app *app, const struct bench_context *context) {
     struct words argv = {0};
     const cJSON *word;
     cJSON_ArrayForEach(word, cJSON_GetObjectItemCaseSensitive(app->doc, "run")) {
         if (strcmp(word->valuestring, "${launcher}") == 0)
-            launch_add(&argv, context, app->ranks, app->oversubscribe);
+            add_launcher(&argv, app, context);
         else
             words_add(&argv, app_fill(word->valuestring, app->values));
     }

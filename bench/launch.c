@@ -72,12 +72,24 @@ static void add_mpirun(struct words *words, const struct bench_context *context,
     }
 }
 
+void launch_add_environment(struct words *words, const cJSON *environment) {
+    const cJSON *item;
+    if (!environment || !environment->child)
+        return;
+    words_add(words, mem_strdup("env"));
+    cJSON_ArrayForEach(item, environment) {
+        words_add(words, mem_printf("%s=%s", item->string, cJSON_GetStringValue(item)));
+    }
+}
+
 void launch_add(struct words *words, const struct bench_context *context, uint64_t ranks, bool oversubscribe) {
     char *wait[MPI_WAIT_WORDS];
     for (const char *const *word = context->launch; word && *word; word++)
         words_add(words, mem_strdup(*word));
     if (!context->launch)
         add_mpirun(words, context, ranks, oversubscribe);
+    else
+        launch_add_environment(words, context->environment);
     if (!context->wait_file)
         return;
     mpi_wait_words(context->exec_dir, context->wait_file, wait);
@@ -189,13 +201,14 @@ static int ask_srun(struct words *words, const char *variable, struct error *err
 static const struct launcher {
     const char *name;
     const struct placement *placements;
-    bool values_attached;                                                     // "-n4" is "-n 4"
+    bool values_attached; // "-n4" is "-n 4", and letters have one dash only
     int (*ask)(struct words *words, const char *variable, struct error *err); // adds what asks for one a node
+    const char *ranks[4]; // options that say how many ranks there are
 } launchers[] = {
-    {"mpirun", of_mpirun, false, ask_mpirun},
-    {"mpiexec", of_mpirun, false, ask_mpirun},
-    {"orterun", of_mpirun, false, ask_mpirun},
-    {"srun", of_srun, true, ask_srun},
+    {"mpirun", of_mpirun, false, ask_mpirun, {"np", "n", "c", NULL}},
+    {"mpiexec", of_mpirun, false, ask_mpirun, {"np", "n", "c", NULL}},
+    {"orterun", of_mpirun, false, ask_mpirun, {"np", "n", "c", NULL}},
+    {"srun", of_srun, true, ask_srun, {"n", "ntasks", NULL}},
 };
 
 static int ask_mpirun(struct words *words, const char *variable, struct error *err) {
@@ -241,6 +254,54 @@ const char *launch_known(const char *const *launch) {
     return found ? found->name : NULL;
 }
 
+// The value of an option if it stands at this place, in the word itself or in the next; NULL: it does not.
+static const char *value_at(const char *const *place, const char *option, bool attached) {
+    const char *name = *place + strspn(*place, "-");
+    size_t length = strcspn(name, "=");
+    size_t own = strlen(option);
+    bool letter = name == *place + 1;
+    if (name == *place)
+        return NULL;
+    if (length == own && strncmp(name, option, own) == 0 && (own > 1 || letter || !attached))
+        return name[length] ? name + length + 1 : place[1];
+    return attached && letter && own == 1 && *name == *option ? name + 1 : NULL;
+}
+
+// The number that the last of these options says; 0: none of them stands there, or it is no plain number.
+static uint64_t number_in(const char *const *words, const char *const *options, bool attached) {
+    uint64_t number = 0;
+    for (; *words; words++) {
+        for (const char *const *option = options; *option; option++) {
+            const char *value = value_at(words, *option, attached);
+            char *end = NULL;
+            number = value ? strtoull(value, &end, 10) : number;
+            if (end && (end == value || *end))
+                number = 0;
+        }
+    }
+    return number;
+}
+
+// srun without a number of tasks: as many as the nodes and the tasks on each say, else as the allocation was made for.
+static uint64_t slurm_ranks(const char *const *words) {
+    static const char *const nodes[] = {"N", "nodes", NULL};
+    static const char *const tasks[] = {"ntasks-per-node", NULL};
+    const char *allocated = getenv("SLURM_NTASKS");
+    uint64_t count = number_in(words, nodes, true);
+    uint64_t each = number_in(words, tasks, true);
+    if (count)
+        return count * (each ? each : 1);
+    return allocated ? strtoull(allocated, NULL, 10) : 0;
+}
+
+uint64_t launch_ranks(const char *const *launch) {
+    const struct launcher *launcher = NULL;
+    for (; *launch && !launcher; launch++)
+        launcher = launcher_of(*launch);
+    uint64_t ranks = launcher ? number_in(launch, launcher->ranks, launcher->values_attached) : 0;
+    return launcher && !ranks && launcher->ask == ask_srun ? slurm_ranks(launch) : ranks;
+}
+
 // How many words an option that says one of these takes at this place; 0: it is none.
 static int placement_words(const struct launcher *launcher, unsigned says, const char *word) {
     const char *name = word + strspn(word, "-");
@@ -252,7 +313,7 @@ static int placement_words(const struct launcher *launcher, unsigned says, const
         size_t own = strlen(p->name);
         if (!(p->says & says))
             continue;
-        if (length == own && strncmp(name, p->name, own) == 0 && (own > 1 || letter))
+        if (length == own && strncmp(name, p->name, own) == 0 && (own > 1 || letter || !launcher->values_attached))
             return p->has_value && !name[length] ? 2 : 1;
         if (launcher->values_attached && letter && own == 1 && p->has_value && *name == *p->name)
             return 1;

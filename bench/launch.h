@@ -20,10 +20,17 @@ void words_free(struct words *words);
 // Cores that the CPUs of a set belong to: mpirun gives one rank to each, not one to each hardware thread.
 unsigned launch_cores(const cpu_set_t *cpus);
 
-// Adds the words before the program's: --launch, or mpirun with `ranks` bound to the cores of the case; and where the
-// context asks for it, what preloads the library that tells the ranks' waiting. More ranks than cores are not bound
-// (`oversubscribe`).
+// Adds the words before the program's: --launch with the environment of the case, or mpirun with `ranks` bound to the
+// cores of the case; and where the context asks for it, what preloads the library that tells the ranks' waiting. More
+// ranks than cores are not bound (`oversubscribe`).
 void launch_add(struct words *words, const struct bench_context *context, uint64_t ranks, bool oversubscribe);
+
+// Adds "env NAME=value ...": launchers that reach other nodes through ssh leave the environment behind. Nothing for an
+// empty object of texts, or NULL.
+void launch_add_environment(struct words *words, const cJSON *environment);
+
+// How many ranks the words of --launch start, where they say it; 0: not known.
+uint64_t launch_ranks(const char *const *launch);
 
 // "NAME=value" that mpirun wants in the environment when it is run by root; NULL-terminated, NULL for other users.
 const char *const *launch_environment(void);

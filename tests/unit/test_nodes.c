@@ -59,6 +59,7 @@ static void one_agent_is_started_a_node(void **state) {
          " --hostfile hosts --mca btl tcp,self"},
         {"/opt/bin/mpiexec -n 4 -npernode 2 --report-bindings -x A", "/opt/bin/mpiexec ", mpi, " -x A"},
         {"env A=1 mpirun --np 4 -H a,b numactl -l", "env A=1 mpirun ", mpi, " -H a,b numactl -l"},
+        {"mpirun --n 4 --hostfile hosts", "mpirun ", mpi, " --hostfile hosts"},
         {"srun -N 16 --ntasks-per-node 36", "srun ", slurm, ""},
         {"srun -N16 -n576 --ntasks-per-node=36 --mpi=pmix -p fast --cpu-bind=cores -l", "srun ", slurm, " -p fast"},
     };
@@ -74,6 +75,37 @@ static void one_agent_is_started_a_node(void **state) {
     char *got = agents_of("srun -n 4");
     assert_non_null(strstr(got, "allocation"));
     free(got);
+}
+
+static uint64_t ranks_of(const char *text) {
+    const char *launch[32];
+    size_t count = 0;
+    char *copy = mem_strdup(text);
+    char *rest = copy;
+    for (char *word; (word = strsep(&rest, " "));)
+        launch[count++] = word;
+    launch[count] = NULL;
+    uint64_t ranks = launch_ranks(launch);
+    free(copy);
+    return ranks;
+}
+
+static void the_words_say_how_many_ranks_there_are(void **state) {
+    (void)state;
+    unsetenv("SLURM_NTASKS");
+    assert_int_equal(ranks_of("mpirun -np 576 --hostfile hosts"), 576);
+    assert_int_equal(ranks_of("env A=-np mpiexec --hostfile hosts --n 4 --map-by core"), 4);
+    assert_int_equal(ranks_of("mpirun --hostfile hosts"), 0);
+    assert_int_equal(ranks_of("mpirun -np all"), 0);
+    assert_int_equal(ranks_of("srun -N 16 --ntasks-per-node 36"), 576);
+    assert_int_equal(ranks_of("srun -N2 --ntasks-per-node=2 -n3"), 3);
+    assert_int_equal(ranks_of("srun --nodes=5"), 5);
+    assert_int_equal(ranks_of("srun -N 2-4"), 0);
+    assert_int_equal(ranks_of("srun"), 0);
+    setenv("SLURM_NTASKS", "7", 1);
+    assert_int_equal(ranks_of("srun --mpi=pmix"), 7);
+    unsetenv("SLURM_NTASKS");
+    assert_int_equal(ranks_of("ssh n1 solver -n 4"), 0);
 }
 
 static void other_launchers_are_not_known(void **state) {
@@ -205,9 +237,13 @@ static void nothing_outlives_the_keeper(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_agent_is_started_a_node),   cmocka_unit_test(other_launchers_are_not_known),
-        cmocka_unit_test(an_invitation_is_read_back),    cmocka_unit_test(lines_arrive_whole),
-        cmocka_unit_test(a_peer_that_leaves_is_noticed), cmocka_unit_test(a_kept_program_says_what_it_prints),
+        cmocka_unit_test(one_agent_is_started_a_node),
+        cmocka_unit_test(the_words_say_how_many_ranks_there_are),
+        cmocka_unit_test(other_launchers_are_not_known),
+        cmocka_unit_test(an_invitation_is_read_back),
+        cmocka_unit_test(lines_arrive_whole),
+        cmocka_unit_test(a_peer_that_leaves_is_noticed),
+        cmocka_unit_test(a_kept_program_says_what_it_prints),
         cmocka_unit_test(nothing_outlives_the_keeper),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
