@@ -34,7 +34,13 @@ static void add_value(struct str *out, const cJSON *value) {
     free(text);
 }
 
+static void compare_all(struct str *out, const cJSON *first, const cJSON *other);
+
 static void compare_value(struct str *out, const char *key, const cJSON *first, const cJSON *other, bool close) {
+    if (cJSON_IsObject(first) && cJSON_IsObject(other)) {
+        compare_all(out, first, other);
+        return;
+    }
     if ((!first && !other) || (first && other && same_value(first, other, close)))
         return;
     str_printf(out, "%s%s is ", out->length ? ", " : "", key);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A run's circumstances. See circumstances.h. A new one is a row of the table.
 #include "collectors/circumstances.h"
+#include "collectors/cgroup_limits.h"
+#include "collectors/libraries.h"
 
 #include "core/memory.h"
 
@@ -36,9 +38,9 @@ static const struct {
     {"aslr", "/proc/sys/kernel/randomize_va_space"},
     {"perf_event_paranoid", "/proc/sys/kernel/perf_event_paranoid"},
     {"bpf_stats", "/proc/sys/kernel/bpf_stats_enabled"},
-    {"cgroup_cpu_max", "/sys/fs/cgroup/cpu.max"},
-    {"cgroup_memory_max", "/sys/fs/cgroup/memory.max"},
+    {"bios_vendor", "/sys/class/dmi/id/bios_vendor"},
     {"bios_version", "/sys/class/dmi/id/bios_version"},
+    {"bios_date", "/sys/class/dmi/id/bios_date"},
 };
 
 // Lines of /proc/cpuinfo, of the first CPU.
@@ -67,12 +69,24 @@ static bool read_text(const char *path, char *out, size_t size) {
     return got > 0;
 }
 
+// One key for each instruction set and feature, so that two machines differ in those that one lacks.
+static void add_flags(cJSON *object, char *flags) {
+    cJSON *list = cJSON_AddObjectToObject(object, "cpu_flags");
+    for (char *flag; (flag = strsep(&flags, " \t"));)
+        if (*flag)
+            cJSON_AddTrueToObject(list, flag);
+}
+
 static void add_cpuinfo(cJSON *object) {
-    char text[4096];
+    char text[8192];
     if (!read_text("/proc/cpuinfo", text, sizeof text))
         return;
     char *rest = NULL;
     for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+        char *colon = strchr(line, ':');
+        bool flags = strncmp(line, "flags\t", 6) == 0 || strncmp(line, "Features\t", 9) == 0;
+        if (flags && colon && !cJSON_HasObjectItem(object, "cpu_flags"))
+            add_flags(object, colon + 1);
         for (size_t i = 0; i < ARRAY_LEN(cpuinfo); i++) {
             const char *value = strchr(line, ':');
             size_t length = strlen(cpuinfo[i].name);
@@ -110,5 +124,7 @@ cJSON *circumstances_to_json(void) {
     }
     add_cpuinfo(object);
     add_mitigations(object);
+    cgroup_limits_add(object, "/proc", "/sys");
+    cJSON_AddItemToObject(object, "libraries", libraries_to_json());
     return object;
 }
