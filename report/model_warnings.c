@@ -59,6 +59,33 @@ static void warn_invalid(struct model_case *c, const struct side *side) {
     }
 }
 
+// " (2, 3)": which samples of a run had neighbours. Empty for several runs, for all samples, and for a long list.
+static void name_neighbours(const struct side *side, size_t foreign, size_t total, struct str *out) {
+    enum { MANY = 8 };
+    if (side->count != 1 || foreign == total || foreign > MANY)
+        return;
+    const struct series *series = &side->run[0].c->mode[MODE_TIMING];
+    for (size_t i = 0; i < series->count; i++) {
+        const struct point *p = &series->point[i];
+        if (point_counts(p) && neighbours_mark(p))
+            str_printf(out, "%s%llu", out->length ? ", " : " (", (unsigned long long)p->seq);
+    }
+    str_add(out, ")");
+}
+
+static void warn_neighbours(struct model_case *c, const struct side *side, size_t foreign, size_t total) {
+    struct str numbers = {0};
+    if (foreign * 4 <= total)
+        return;
+    name_neighbours(side, foreign, total, &numbers);
+    strings_add(
+        &c->warnings,
+        "%s: other programs used more than %.0f %% of the CPUs during %zu of %zu samples%s; repeat it on a quiet "
+        "machine",
+        side->run[0].set->name, 100 * FOREIGN_SHARE, foreign, total, str_text(&numbers));
+    str_free(&numbers);
+}
+
 static void warn_outliers(struct model_case *c, const struct side *side) {
     double centre = 0;
     double spread = 0;
@@ -96,11 +123,7 @@ static void warn_outliers(struct model_case *c, const struct side *side) {
                     total, str_text(&known), *str_text(&known) ? "" : ", no cause known");
         str_free(&known);
     }
-    if (foreign * 4 > total)
-        strings_add(&c->warnings,
-                    "%s: other programs used more than %.0f %% of the CPUs during %zu of %zu samples; repeat it on a "
-                    "quiet machine",
-                    label, 100 * FOREIGN_SHARE, foreign, total);
+    warn_neighbours(c, side, foreign, total);
 }
 
 static void warn_modes(struct model_case *c, const char *label, const struct series_check *check, bool paired) {
