@@ -28,15 +28,16 @@ hosts_up() {
         ip -n "$host" link set eth0 up
         echo "$host slots=1"
     done >hosts
-    # As sshd does: a session of its own. The host's name is its namespace's, and the folder of temporary files is its own.
+    # As sshd does: a session of its own, and nothing of the environment. The host's name is its namespace's, and so is the
+    # folder for temporary files.
     mkdir tmp
     export TMPDIR=$PWD/tmp
     cat >enter <<'END'
 #!/bin/sh
 host=$1
 shift
-exec ip netns exec "$host" setsid --wait unshare --uts --mount sh -c \
-    'hostname "$1" && mount -t tmpfs tmpfs "$TMPDIR" && shift && exec sh -c "$*"' sh "$host" "$@"
+exec ip netns exec "$host" env -i HOME="$HOME" PATH="$PATH" setsid --wait unshare --uts --mount sh -c \
+    'hostname "$1" && mount -t tmpfs tmpfs "$2" && shift 2 && exec sh -c "$*"' sh "$host" "$TMPDIR" "$@"
 END
     chmod +x enter
     LAUNCH="mpirun --hostfile $PWD/hosts --mca plm_rsh_agent $PWD/enter --mca btl tcp,self --mca btl_tcp_if_include eth0 \
@@ -120,6 +121,43 @@ END
     run 0 metalgap run s.json --size small -o j.jsonl --quiet-wait 0 --collectors none --launch "$LAUNCH -np 4" --reps 2 \
         --resume --only standin
     lines j.jsonl '[s["seq"] for s in v if s["t"] == "sample" and s["case"] == "standin" and s["mode"] == "timing"] == [0] * 4 + [1] * 4'
+}
+
+# What the ranks wait for each other is written by rank 0, on whose host nothing is this machine's but the programs.
+test_waiting_is_told_from_hosts_that_share_no_folder_with_us() {
+    hosts_up
+    run 0 metalgap run mpi --only barrier --size small --reps 1 -o j.jsonl --quiet-wait 0 --collectors exit_profiler \
+        --launch "$LAUNCH -np 4"
+    grep '"mode":"attribution"' j.jsonl >attribution.jsonl || skip "there are no attribution samples here"
+    lines attribution.jsonl 'all(s["valid"] for s in v)'
+    lines attribution.jsonl 'all([o["detail"]["rank"] for o in s["obs"] if o["cause"] == "mpi.wait"] == [s["rank"]] for s in v)'
+    lines attribution.jsonl 'all(o["detail"]["node"] == s["node"] for s in v for o in s["obs"] if o["cause"] == "mpi.wait")'
+    nothing_left
+}
+
+# HPL and the rest of hpcc, and OpenFOAM where it is: ranks on four hosts, one journal. Their environment comes along, and
+# their input is made for as many ranks as --launch says.
+test_applications_run_over_four_hosts() {
+    local examples=/usr/share/doc/openfoam-examples/examples/incompressible/simpleFoam/pitzDaily more="" cases=1
+    command -v hpcc >/dev/null || skip "hpcc is not here: apt-get install hpcc"
+    hosts_up
+    if command -v simpleFoam >/dev/null && [ -d "$examples" ]; then
+        more=', {"case": "openfoam", "bench": "application", "params": {"app": "openfoam"}}' cases=2
+    fi
+    cat >s.json <<END
+{"schema": "metalgap.suite/1", "name": "hosts", "reps": 1, "cases": [
+  {"case": "hpl", "bench": "application", "params": {"app": "hpcc", "set": {"n": 200, "nb": 32}}}$more]}
+END
+    export XDG_CACHE_HOME=$PWD/cache
+    run 0 metalgap run s.json --size small -o j.jsonl --quiet-wait 0 --collectors steal,cpu --launch "$LAUNCH -np 4"
+    grep '"t":"sample"' j.jsonl >samples.jsonl
+    lines samples.jsonl 'len(v) == 4 * '$cases' and all(s["valid"] for s in v)'
+    lines samples.jsonl '[s["node"] for s in v] == "'"$HOSTS"'".split() * '$cases
+    lines samples.jsonl 'all(s["circumstances"]["rank_cpu_s"] > 0 and "foreign_cpu" in s["circumstances"] for s in v)'
+    lines samples.jsonl 'all(s["fom"] > 0 for s in v if s["rank"] == 0)'
+    lines samples.jsonl 'any(s["case"] == "hpl" and "ranks: 4" in s["circumstances"].get("info", "") for s in v)'
+    [ -n "$more" ] || echo "    OpenFOAM is not here, so without it: make deps-apps"
+    nothing_left
 }
 
 # Starts a run of sleeping ranks in the background; what is killed is the caller's.

@@ -105,6 +105,20 @@ END
     lines j.jsonl '[s["rank"] for s in v if "fom" in s and s["t"] == "sample"] == [0]'
     lines j.jsonl 'all(s["obs"] and "foreign_cpu" in s["circumstances"] for s in v if s["t"] == "sample")'
 
+    # a real application
+    if command -v hpcc >/dev/null; then
+        cat >app.json <<'END'
+{"schema": "metalgap.suite/1", "name": "slurm", "reps": 1, "cases": [
+  {"case": "hpl", "bench": "application", "params": {"app": "hpcc", "set": {"n": 200, "nb": 32}}}]}
+END
+        XDG_CACHE_HOME=$PWD/cache run 0 metalgap run app.json --size small -o a.jsonl --quiet-wait 0 --collectors cpu \
+            --launch "srun -N 2 --ntasks-per-node 1 --mpi=pmix"
+        lines a.jsonl '[(s["rank"], s["node"], s["valid"]) for s in v if s["t"] == "sample"] == [(0, "sn1", True), (1, "sn2", True)]'
+        lines a.jsonl 'any("ranks: 2" in s["circumstances"].get("info", "") for s in v if s["t"] == "sample")'
+    else
+        echo "    hpcc is not here, so without it: apt-get install hpcc"
+    fi
+
     # in an allocation, with ranks that don't know MPI; one of them, then an agent is killed
     name=3.$((BASHPID % 100000 + 100000))
     salloc --quiet -N 2 --ntasks-per-node 1 "$METALGAP" run -o k.jsonl --quiet-wait 0 --collectors none --reps 3 \
