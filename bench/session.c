@@ -69,8 +69,15 @@ int session_calibrate_again(struct session *session, struct run *runs, size_t co
     return 0;
 }
 
+static bool anything_to_run(const struct plan *plan) {
+    for (size_t i = 0; i < plan->count; i++)
+        if (!plan->cases[i].skipped)
+            return true;
+    return false;
+}
+
 static int wait_for_quiet(struct run *run, struct error *err) {
-    if (run->options->quiet_wait_s <= 0)
+    if (run->options->quiet_wait_s <= 0 || !anything_to_run(&run->plan))
         return 0;
     progress_say(run->session->progress, "waiting for a quiet machine");
     double busy = quiet_wait(&run->plan.all_cpus, QUIET_LIMIT, run->options->quiet_wait_s, &session_stop);

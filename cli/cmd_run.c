@@ -100,6 +100,8 @@ static int execute(struct run_arguments *o, int argc, char **argv, struct error 
     } else if (!result && strcmp(journal, "-") != 0) {
         if (summary.samples)
             print_report(journal, NULL);
+        else if (summary.skipped == o->run.suite->count)
+            fputs("\nNothing was run: what each case needs stands above.\n", stderr);
         fprintf(stderr, "\nThe journal is %s. For a page: metalgap report %s -o report.html\n", journal, journal);
     }
     free(journal);
