@@ -50,7 +50,7 @@ int run_sample(struct run *run, struct planned_case *c, enum sample_mode mode, s
 int run_end(struct run *run, int result, struct error *err); // `result` so far; closes the journal's text
 void run_close(struct run *run);
 
-// Lines of the journal (record.c). 0 or -1.
+// Lines of the journal (record.c, record_notes.c). 0 or -1.
 int record_header(struct run *run, struct error *err);
 cJSON *record_header_member(const struct run *run, const char *key, const cJSON *own); // of the first node, or `own`
 int record_nodes(struct run *run, struct error *err); // record_nodes.c: further nodes, and what differs
