@@ -60,40 +60,69 @@ static size_t count_paths(const cJSON *paths) {
     return size > MAX_DEVICES ? MAX_DEVICES : (size_t)size;
 }
 
-static void topology_words(const struct dataset *set, char *out, size_t size) {
+static int topology_count(const struct dataset *set, const char *key) {
     const cJSON *topology = cJSON_GetObjectItemCaseSensitive(set->header, "topology");
-    static const char *const KEYS[] = {"packages", "numa", "cores", "cpus"};
-    static const char *const WORDS[] = {"package", "NUMA node", "core", "CPU"};
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(topology, key);
+    return cJSON_IsNumber(item) && item->valuedouble >= 1 && item->valuedouble < 1e6 ? (int)item->valuedouble : 0;
+}
+
+static void topology_words(const struct dataset *set, char *out, size_t size) {
+    static const struct {
+        const char *key;
+        const char *one;
+        const char *several;
+    } PARTS[] = {{"packages", "package", "packages"},
+                 {"numa", "NUMA node", "NUMA nodes"},
+                 {"cores", "core", "cores"},
+                 {"cpus", "CPU", "CPUs"},
+                 {"smt", "thread a core", "threads a core"}};
     out[0] = '\0';
-    for (size_t i = 0; i < ARRAY_LEN(KEYS); i++) {
-        const cJSON *item = cJSON_GetObjectItemCaseSensitive(topology, KEYS[i]);
+    for (size_t i = 0; i < ARRAY_LEN(PARTS); i++) {
+        int count = topology_count(set, PARTS[i].key);
         size_t used = strlen(out);
-        if (cJSON_IsNumber(item))
-            snprintf(out + used, size - used, "%s%.0f %s%s", used ? ", " : "", item->valuedouble, WORDS[i],
-                     item->valuedouble > 1 ? "s" : "");
+        if (count > 0)
+            snprintf(out + used, size - used, "%s%d %s", used ? ", " : "", count,
+                     count > 1 ? PARTS[i].several : PARTS[i].one);
     }
 }
 
-enum { MOST_SQUARES = 64 };
+enum { MOST_SQUARES = 64, CPU_COLUMNS_END = 158 };
 
-// The CPUs as squares under the guest's name; how many there are, in words, where they are too many to draw.
+// How many of a whole each part has; 0 where the parts are not alike.
+static int each(int whole, int parts) {
+    return parts > 0 && whole % parts == 0 ? whole / parts : 0;
+}
+
+// The CPUs as squares under the guest's name: threads of a core touch, packages stand apart. Which number a CPU has in
+// them the journal does not tell. How many there are, in words, where they are too many to draw.
 static void draw_cpus(struct str *out, const struct dataset *set, double y) {
-    const cJSON *topology = cJSON_GetObjectItemCaseSensitive(set->header, "topology");
-    const cJSON *cpus = cJSON_GetObjectItemCaseSensitive(topology, "cpus");
-    if (!cJSON_IsNumber(cpus) || cpus->valuedouble < 1)
-        return;
-    char text[64];
-    int count = cpus->valuedouble > MOST_SQUARES ? 0 : (int)cpus->valuedouble;
-    int columns = count > 16 ? 32 : 16;
-    double step = count > 16 ? 4.5 : 9;
-    for (int i = 0; i < count; i++) {
-        snprintf(text, sizeof text, "CPU %d", i);
-        int row = i / columns;
-        chart_rect(out, 12 + step * (i % columns), y + step * row, step - 1.5, step - 1.5, "bar-subj", text);
-    }
-    snprintf(text, sizeof text, "%.0f CPUs", cpus->valuedouble);
-    if (count == 0)
+    char text[80];
+    int cpus = topology_count(set, "cpus");
+    int threads = each(cpus, topology_count(set, "cores"));
+    int in_package = each(cpus, topology_count(set, "packages"));
+    if (cpus > MOST_SQUARES) {
+        snprintf(text, sizeof text, "%d CPUs", cpus);
         chart_text(out, 12, y + 8, "start", "tick", text);
+        return;
+    }
+    double size = cpus > 16 ? 3 : 7;
+    double x = 12;
+    for (int i = 0; i < cpus; i++) {
+        bool new_core = threads > 0 && i % threads == 0;
+        bool new_package = in_package > 0 && i % in_package == 0;
+        x += i == 0 ? 0 : new_package ? size : new_core ? 0.3 * size : 0.1 * size;
+        if (x + size > CPU_COLUMNS_END) {
+            x = 12;
+            y += 1.4 * size;
+        }
+        if (threads > 0 && in_package > 0)
+            snprintf(text, sizeof text, "package %d, core %d of it, thread %d", i / in_package,
+                     i % in_package / threads, i % threads);
+        else
+            snprintf(text, sizeof text, "a CPU");
+        chart_rect(out, x, y, size, size, "bar-subj", text);
+        x += size;
+    }
 }
 
 static void paths_table(struct str *out, const cJSON *paths) {
@@ -158,7 +187,7 @@ void html_machine(struct str *out, const struct dataset *set) {
     chart_close(out);
     str_add(out,
             "<figcaption>Boxes are software that each request crosses; dashed lines go past it. Squares are "
-            "CPUs.</figcaption></figure>\n");
+            "CPUs: those of a core touch, packages stand apart.</figcaption></figure>\n");
     paths_table(out, paths);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The report as OpenMetrics text, for Prometheus' textfile collector. May include: core, report.
 #include "report/escape.h"
+#include "report/openmetrics.h"
 #include "report/render.h"
 
 #include <math.h>
@@ -48,7 +49,7 @@ static const struct metric metrics[] = {
     {"metalgap_samples", NULL, "Observations that count", samples_of},
 };
 
-static void put_label(FILE *out, const char *key, const char *value) {
+void openmetrics_label(FILE *out, const char *key, const char *value) {
     struct str text = {0};
     escape_openmetrics(&text, value);
     fprintf(out, "%s=\"%s\"", key, str_text(&text));
@@ -56,12 +57,12 @@ static void put_label(FILE *out, const char *key, const char *value) {
 }
 
 static void put_labels(FILE *out, const struct model *model, const struct model_case *c) {
-    put_label(out, "case", c->name);
+    openmetrics_label(out, "case", c->name);
     fputc(',', out);
-    put_label(out, "subject", model->subject_label);
+    openmetrics_label(out, "subject", model->subject_label);
     if (model->baseline_label) {
         fputc(',', out);
-        put_label(out, "baseline", model->baseline_label);
+        openmetrics_label(out, "baseline", model->baseline_label);
     }
 }
 
@@ -79,7 +80,7 @@ static void put_metric(FILE *out, const struct model *model, const struct metric
         put_labels(out, model, c);
         if (!metric->unit) {
             fputc(',', out);
-            put_label(out, "unit", c->unit);
+            openmetrics_label(out, "unit", c->unit);
         }
         fprintf(out, "} %.12g\n", value);
     }
@@ -124,5 +125,7 @@ void render_openmetrics(const struct model *model, bool colour, FILE *out) {
     put_causes(out, model);
     if (model->baseline_count)
         put_verdicts(out, model);
+    if (model->history)
+        openmetrics_history(out, model->history);
     fputs("# EOF\n", out);
 }

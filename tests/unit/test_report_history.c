@@ -291,6 +291,31 @@ static void hostile_strings_are_harmless(void **state) {
     remove_runs(&runs);
 }
 
+static void assert_metric(const char *text, const char *name, const char *of, double low, double high) {
+    char line[200];
+    snprintf(line, sizeof line, "\n%s{case=\"%s\",subject=\"vm\"} ", name, of);
+    const char *found = strstr(text, line);
+    assert_non_null(found);
+    double value = strtod(found + strlen(line), NULL);
+    assert_true(value >= low && value <= high);
+}
+
+static void a_history_can_be_watched(void **state) {
+    (void)state;
+    struct runs runs;
+    write_runs(&runs, 30, 19);
+    char *text = report(&runs, "openmetrics");
+    assert_metric(text, "metalgap_history_runs", "step", 30, 30);
+    assert_metric(text, "metalgap_history_changes", "step", 1, 1);
+    assert_metric(text, "metalgap_history_changes", "same", 0, 0);
+    assert_metric(text, "metalgap_history_change_ratio", "step", 0.023, 0.037);
+    assert_metric(text, "metalgap_history_change_timestamp_seconds", "step", 1768878000, 1768878000); // the 20th, 3:00
+    assert_null(strstr(text, "metalgap_history_change_ratio{case=\"same\""));
+    assert_string_equal(text + strlen(text) - 6, "# EOF\n");
+    free(text);
+    remove_runs(&runs);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(steps_are_found_at_their_place),
@@ -298,6 +323,7 @@ int main(void) {
         cmocka_unit_test(one_run_that_stands_out_is_no_change),
         cmocka_unit_test(few_or_equal_runs_change_nothing),
         cmocka_unit_test(a_history_tells_when_by_how_much_and_what_else_changed),
+        cmocka_unit_test(a_history_can_be_watched),
         cmocka_unit_test(many_cases_of_noise),
         cmocka_unit_test(what_cannot_be_compared_is_told),
         cmocka_unit_test(hostile_strings_are_harmless),
