@@ -31,12 +31,7 @@ static bool narrow_enough(const struct run sides[2]) {
     const struct planned_case *b = &sides[1].plan.cases[0];
     const struct run_options *o = sides[0].options;
     size_t count = a->cost_count < b->cost_count ? a->cost_count : b->cost_count;
-    double *ratios = mem_alloc((count + 1) * sizeof *ratios);
-    for (size_t i = 0; i < count; i++)
-        ratios[i] = b->costs[i] / a->costs[i];
-    bool narrow = o->narrow_enough(ratios, count, o->until_pct);
-    free(ratios);
-    return narrow;
+    return o->pairs_narrow_enough(b->costs, a->costs, count, o->until_pct);
 }
 
 // After a whole block: with --until, one more block if the interval is still too wide.

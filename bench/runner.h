@@ -26,6 +26,8 @@ struct run_options {
     // For until_pct: is the relative half-width of the interval of these costs (> 0) at most `pct` percent?
     // Statistics are the report's; the caller lends them.
     bool (*narrow_enough)(const double *costs, size_t count, double pct);
+    // The same for the ratio of two sides that run in turn (run_pair): second / first, block by block.
+    bool (*pairs_narrow_enough)(const double *second, const double *first, size_t count, double pct);
 };
 
 // What a run did, for the caller's last words.

@@ -67,13 +67,16 @@ static bool narrow_enough(const double *costs, size_t count, double pct) {
     return (s.median_ci.high - s.median_ci.low) / 2 <= pct / 100 * s.median; // false without an interval (NaN)
 }
 
-// The same for the ratios of pairs: the interval that the report will judge by.
-static bool pairs_narrow_enough(const double *ratios, size_t count, double pct) {
-    double *difference = mem_alloc((count + 1) * sizeof *difference);
-    for (size_t i = 0; i < count; i++)
-        difference[i] = log(ratios[i]);
-    struct stats_shift shift = stats_compare_paired(difference, count);
-    free(difference);
+// The same for two sides in turn: the interval that the report will judge by.
+static bool pairs_narrow_enough(const double *second, const double *first, size_t count, double pct) {
+    double *subject = mem_alloc((2 * count + 1) * sizeof *subject);
+    double *baseline = subject + count;
+    for (size_t i = 0; i < count; i++) {
+        subject[i] = log(second[i]);
+        baseline[i] = log(first[i]);
+    }
+    struct stats_shift shift = stats_compare_blocks(subject, baseline, count);
+    free(subject);
     return (shift.ci.high - shift.ci.low) / 2 <= pct / 100; // false without an interval (NaN)
 }
 
@@ -183,7 +186,7 @@ static int execute_pair(struct run_arguments *o, const struct suite suites[2], i
         run[i].journal = journals[i];
         run[i].header = headers[i];
         run[i].by_name = true;
-        run[i].narrow_enough = pairs_narrow_enough;
+        run[i].pairs_narrow_enough = pairs_narrow_enough;
     }
     int result = make_folder(o->run.journal, err) || run_pair(run, summary, err) ? -1 : 0;
     if (!result)

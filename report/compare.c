@@ -151,38 +151,51 @@ static struct block_cost *block_costs(const struct series *series, enum side_qua
     return blocks;
 }
 
-static double *pair_differences(const struct side *subject, const struct side *baseline, enum side_quantity quantity,
-                                size_t *pairs) {
+// Costs of the blocks that both sides have, in order.
+struct pairs {
+    double *subject;
+    double *baseline;
+    size_t count;
+};
+
+static struct pairs make_pairs(const struct side *subject, const struct side *baseline, enum side_quantity quantity) {
     size_t m = 0;
     size_t n = 0;
     struct block_cost *x = block_costs(&subject->run[0].c->mode[MODE_TIMING], quantity, &m);
     struct block_cost *y = block_costs(&baseline->run[0].c->mode[MODE_TIMING], quantity, &n);
-    double *difference = mem_alloc((m < n ? m + 1 : n + 1) * sizeof *difference);
-    *pairs = 0;
+    size_t most = m < n ? m : n;
+    struct pairs pairs = {mem_alloc((most + 1) * sizeof(double)), mem_alloc((most + 1) * sizeof(double)), 0};
     for (size_t i = 0, j = 0; i < m && j < n;) {
         if (x[i].block < y[j].block) {
             i++;
         } else if (x[i].block > y[j].block) {
             j++;
         } else {
-            difference[(*pairs)++] = x[i].sum / x[i].count - y[j].sum / y[j].count;
+            pairs.subject[pairs.count] = x[i].sum / x[i].count;
+            pairs.baseline[pairs.count++] = y[j].sum / y[j].count;
             i++;
             j++;
         }
     }
     free(x);
     free(y);
-    return difference;
+    return pairs;
+}
+
+static void free_pairs(struct pairs *pairs) {
+    free(pairs->subject);
+    free(pairs->baseline);
 }
 
 // What both halves of a pair share is no error of the difference of the means.
 static void pair_the_means(const struct side *subject, const struct side *baseline, struct comparison *c) {
-    size_t pairs = 0;
-    double *difference = pair_differences(subject, baseline, SIDE_COST, &pairs);
-    struct stats_mean mean = stats_mean(difference, pairs, c->shift.subject.time);
+    struct pairs pairs = make_pairs(subject, baseline, SIDE_COST);
+    for (size_t i = 0; i < pairs.count; i++)
+        pairs.subject[i] -= pairs.baseline[i];
+    struct stats_mean mean = stats_mean(pairs.subject, pairs.count, c->shift.subject.time);
     c->mean_pct.se = 100 * mean.se / c->baseline_cost.mean;
     c->mean_pct.df = mean.df;
-    free(difference);
+    free_pairs(&pairs);
 }
 
 // --- the comparison --------------------------------------------------------------------------------------------------
@@ -268,11 +281,12 @@ struct comparison compare_sides(const struct side *subject, const struct side *b
     c.has_baseline = log_s.count > 0 && log_b.count > 0;
     c.paired = c.has_baseline && sides_interleaved(subject, baseline);
     if (c.paired) {
-        double *difference = pair_differences(subject, baseline, SIDE_LOG_COST, &c.pairs);
+        struct pairs pairs = make_pairs(subject, baseline, SIDE_LOG_COST);
+        c.pairs = pairs.count;
         c.paired = c.pairs > 0;
         if (c.paired)
-            c.shift = stats_compare_paired(difference, c.pairs);
-        free(difference);
+            c.shift = stats_compare_blocks(pairs.subject, pairs.baseline, pairs.count);
+        free_pairs(&pairs);
     }
     bool unpaired = c.has_baseline && !c.paired;
     if (unpaired)

@@ -1,39 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// One run a side, apart or in pairs: shifts and their intervals; the header has the rules and their sources. May
-// include: core, report.
+// Two sides that ran apart: shifts and their intervals; the header has the rules and their sources. May include: core,
+// report.
 #include "report/stats.h"
 
 #include "core/memory.h"
 #include "report/distribution.h"
-#include "report/ranks.h"
 #include "report/stats_doubt.h"
+#include "report/stats_ranks.h"
 
 #include <math.h>
 #include <stdlib.h>
-
-static void widen(struct stats_shift *shift, double factor) {
-    shift->ci.low = shift->estimate - factor * (shift->estimate - shift->ci.low);
-    shift->ci.high = shift->estimate + factor * (shift->ci.high - shift->estimate);
-}
-
-static struct stats_interval interval_from_cut(const struct ranks_pairs *set, uint64_t cut) {
-    return (struct stats_interval){ranks_order(set, cut), ranks_order(set, ranks_size(set) + 1 - cut)};
-}
-
-// Samples of both sides together from which their skewness can be seen (Hogg, Fisher & Randles ask for 20).
-enum { SKEWNESS_MIN = 40 };
-
-// Bursts and a sharp lower edge are a guest's usual noise; there the lower half of the ranks tells a shift far better.
-static void narrow_if_skewed(struct stats_shift *shift, const struct ranks_pairs *set) {
-    struct ranks_shift all = {shift->estimate, shift->ci.low, shift->ci.high};
-    struct ranks_shift lower;
-    if (shift->method != STATS_RANKS || set->m + set->n < SKEWNESS_MIN || !ranks_skewed(set, shift->estimate) ||
-        !ranks_lower_half(set, dist_normal_quantile(1 - STATS_ALPHA / 2), &all, &lower))
-        return;
-    shift->method = STATS_LOWER_RANKS;
-    shift->estimate = lower.estimate;
-    shift->ci = (struct stats_interval){lower.low, lower.high};
-}
 
 // One run a side: ranks.
 static struct stats_shift compare_runs(const struct stats_run *subject, const struct stats_run *baseline) {
@@ -56,16 +32,17 @@ static struct stats_shift compare_runs(const struct stats_run *subject, const st
     if (cut > 0) {
         shift.method = STATS_RANKS;
         shift.refusal = STATS_IDENTIFIED;
-        shift.ci = interval_from_cut(&set, cut);
+        shift.ci = stats_interval_from_cut(&set, cut);
+        if (stats_narrow_if_skewed(&shift, &set))
+            shift.method = STATS_LOWER_RANKS;
     }
-    narrow_if_skewed(&shift, &set);
     free(x);
     free(y);
 
     size_t pairs = 0;
     shift.autocorrelation =
         series_pooled_autocorrelation((const double *[]){subject->value, baseline->value}, (size_t[]){m, n}, 2, &pairs);
-    double pooled = doubt_time(shift.autocorrelation, pairs, DOUBT_APART);
+    double pooled = doubt_time(shift.autocorrelation, pairs, (double)(m + n) / 2, DOUBT_APART);
     double size_m = doubt_effective_size(m, fmax(pooled, shift.subject.time));
     double size_n = doubt_effective_size(n, fmax(pooled, shift.baseline.time));
     shift.effective = fmin(size_m, size_n);
@@ -81,48 +58,10 @@ static struct stats_shift compare_runs(const struct stats_run *subject, const st
     double many = fmin((double)m, (double)n) - 1;
     double factor = sqrt((1 / size_m + 1 / size_n) / (1 / (double)m + 1 / (double)n)) *
                     dist_t_quantile(1 - STATS_ALPHA / 2, few) / dist_t_quantile(1 - STATS_ALPHA / 2, many);
-    widen(&shift, fmax(1, factor));
+    stats_widen(&shift, fmax(1, factor));
     double joint = doubt_joint_drift_p(&shift.subject, &shift.baseline);
     shift.drift_allowance = doubt_drift(&shift.subject, joint) + doubt_drift(&shift.baseline, joint);
     shift.drifts = doubt_drift_is_certain(fmin(joint, fmin(shift.subject.drift_p, shift.baseline.drift_p)));
-    stats_shift_finish(&shift, df);
-    return shift;
-}
-
-struct stats_shift stats_compare_paired(const double *difference, size_t count) {
-    struct stats_shift shift = stats_shift_empty();
-    shift.subject_count = shift.baseline_count = count;
-    shift.subject_units = shift.baseline_units = 1;
-    shift.subject = shift.baseline = series_check(difference, count);
-    if (count == 0)
-        return shift;
-
-    double *x = stats_sorted_copy(difference, count);
-    struct ranks_pairs set = {x, count, NULL, 0};
-    shift.estimate = ranks_median(&set);
-    uint64_t cut = dist_signed_rank_cut(count, STATS_ALPHA, NULL);
-    if (cut > 0) {
-        shift.method = STATS_PAIRS;
-        shift.refusal = STATS_IDENTIFIED;
-        shift.ci = interval_from_cut(&set, cut);
-    }
-    free(x);
-
-    shift.autocorrelation = shift.subject.autocorrelation;
-    double time = doubt_time(shift.autocorrelation, count - 1, DOUBT_PAIRED);
-    shift.effective = doubt_effective_size(count, fmax(time, shift.subject.time));
-    shift.planning_se = stats_mean(difference, count, 1).se;
-    if (cut == 0)
-        return stats_shift_refuse(shift, STATS_TOO_FEW);
-
-    double df = shift.effective - 1;
-    double factor = sqrt((double)count / shift.effective) * dist_t_quantile(1 - STATS_ALPHA / 2, df) /
-                    dist_t_quantile(1 - STATS_ALPHA / 2, (double)count - 1);
-    widen(&shift, fmax(1, factor));
-    // Slow drift is in both halves of a pair; what is left of it in the differences is allowed for if it is certain.
-    if (count >= 8)
-        shift.drift_allowance = doubt_drift(&shift.subject, 1);
-    shift.drifts = doubt_drift_is_certain(shift.subject.drift_p);
     stats_shift_finish(&shift, df);
     return shift;
 }

@@ -22,12 +22,10 @@
 // - A level that drifts is uncertain by as much as it moved: the drift is added to both ends of an unpaired interval.
 #pragma once
 
+#include "report/stats_pairs.h"
 #include "report/stats_shift.h"
 #include "report/stats_units.h"
 #include "report/stats_verdict.h"
 
 // Two sides that ran separately. `seed` fixes the resampling. Time O(n log n) in the number of samples.
 struct stats_shift stats_compare(const struct stats_side *subject, const struct stats_side *baseline, uint64_t seed);
-
-// Interleaved blocks: `difference` is subject - baseline of each block, in order.
-struct stats_shift stats_compare_paired(const double *difference, size_t count);

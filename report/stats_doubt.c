@@ -7,26 +7,32 @@
 
 #include <math.h>
 
-// Where there are many pairs of neighbours, independent samples may be called autocorrelated in this share of cases.
-static const double CORRELATION_ALPHA = 0.25;
-// Where there are fewer, it is paid with doubt (0.6 standard errors): chosen so that five samples a side, of a
-// first-order autoregression of 0.9, give a false "slower" in at most 3 % of cases (docs/method.md).
-enum { CORRELATION_MIN_PAIRS = 30 };
-// Autocorrelation that is certain (this many standard errors from none) is paid at its upper end, since too long a
-// correlation time costs power and too short a one costs truth.
-static const double CORRELATION_CERTAIN = 3;
+// Chosen with some seeds of tests/sim/verdicts.c and checked with others (docs/method.md).
+static const struct {
+    double errors;   // standard errors that are added
+    double negative; // so many below 0, neighbours alternate for certain, and nothing is paid
+} DOUBTS[] = {[DOUBT_APART] = {0.55, INFINITY}, [DOUBT_PAIRED] = {0.3, 1.5}};
 
-double doubt_time(double rho, size_t pairs, double doubt) {
+// The time grows as 1 / (1 - rho): the nearer to 1, the more an error costs.
+static const double DEARER = 3;
+
+// Bias is corrected in series of more than four (report/series.h), by a factor that multiplies the error as well. Paid
+// in full, it would leave the shortest series nothing to tell at all, not even a factor of ten.
+static const double MOST_CORRECTION = 1.5;
+
+static double correction(double length) {
+    return length > 4 ? fmin(MOST_CORRECTION, 1 / (1 - 3 / length)) : 1;
+}
+
+double doubt_time(double rho, size_t pairs, double length, enum doubt doubt) {
     if (pairs == 0)
         return 1;
     double error = 1 / sqrt((double)pairs);
-    if (rho > CORRELATION_CERTAIN * error)
-        return series_time_from_autocorrelation(rho + error);
-    if (pairs < CORRELATION_MIN_PAIRS)
-        return series_time_from_autocorrelation(rho + doubt * error);
-    if (rho < dist_normal_quantile(1 - CORRELATION_ALPHA) * error)
+    if (rho < -DOUBTS[doubt].negative * error)
         return 1;
-    return series_time_from_autocorrelation(rho);
+    double shown = fmax(0, rho); // a negative one is chance more often than not
+    return series_time_from_autocorrelation(shown +
+                                            DOUBTS[doubt].errors * (1 + DEARER * shown) * error * correction(length));
 }
 
 // A few samples can look wholly dependent by chance, and then count for less than one. They are taken for two, which
@@ -40,10 +46,10 @@ double doubt_effective_size(size_t count, double time) {
 }
 
 // Below this p-value a trend is taken for real. A short series can hide a large drift, so the gate is wide open there
-// (whatever trend it shows is allowed for) and closes as the trend test gains power.
+// (nearly whatever trend it shows is allowed for) and closes as the trend test gains power: at any size, a drift of two
+// of the noise's standard deviations gets past it in about 2 % of cases (tests/sim/verdicts.c).
 static double drift_gate(size_t count) {
-    double ratio = 9 / (double)count;
-    return fmax(1e-6, fmin(1, ratio * ratio * ratio));
+    return fmax(0.003, fmin(0.7, pow(13.5 / (double)count, 5)));
 }
 
 double doubt_drift(const struct series_check *check, double joint_p) {

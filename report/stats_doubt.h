@@ -5,13 +5,14 @@
 
 #include "report/series.h"
 
-// How many standard errors more than it shows the autocorrelation of few samples is paid with. Pairs of interleaved
-// samples need no doubt: what is slower than a block is in both halves and gone.
-#define DOUBT_APART  0.6
-#define DOUBT_PAIRED 0.0
+// How the samples were taken. Pairs of interleaved ones need less doubt: what is slower than a block is in both halves
+// and gone.
+enum doubt { DOUBT_APART, DOUBT_PAIRED };
 
-// The integrated autocorrelation time to pay for, in samples; `rho` rests on so many pairs of neighbours.
-double doubt_time(double rho, size_t pairs, double doubt);
+// The integrated autocorrelation time to pay for, in samples: above what `rho` shows by a part of its error, since too
+// long a time costs power and too short a one costs truth. `rho` rests on so many pairs of neighbours in series of
+// `length` samples.
+double doubt_time(double rho, size_t pairs, double length, enum doubt doubt);
 
 // How many independent samples `count` dependent ones stand for; 2 at least.
 double doubt_effective_size(size_t count, double time);

@@ -7,9 +7,13 @@
 #include <math.h>
 
 const char *stats_method_name(enum stats_method method) {
-    static const char *const NAMES[] = {
-        [STATS_NONE] = "none",   [STATS_RANKS] = "ranks", [STATS_LOWER_RANKS] = "lower-ranks",
-        [STATS_PAIRS] = "pairs", [STATS_STEPS] = "steps", [STATS_UNITS] = "units"};
+    static const char *const NAMES[] = {[STATS_NONE] = "none",
+                                        [STATS_RANKS] = "ranks",
+                                        [STATS_LOWER_RANKS] = "lower-ranks",
+                                        [STATS_PAIRS] = "pairs",
+                                        [STATS_LOWER_PAIRS] = "lower-pairs",
+                                        [STATS_STEPS] = "steps",
+                                        [STATS_UNITS] = "units"};
     return NAMES[method];
 }
 

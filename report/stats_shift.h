@@ -33,11 +33,12 @@ enum stats_method {
     STATS_RANKS,       // Mann-Whitney ranks
     STATS_LOWER_RANKS, // the same with the ranks above the median taken for one: noise skewed to the slow side
     STATS_PAIRS,       // Wilcoxon signed ranks of interleaved blocks
+    STATS_LOWER_PAIRS, // blocks put on their neighbourhood's level, then as for skewed noise (report/stats_pairs.h)
     STATS_STEPS,       // batch means of the steps in few samples (report/steps.h)
     STATS_UNITS        // seeded bootstrap over runs or machines
 };
 
-// "none", "ranks", "lower-ranks", "pairs", "steps", "units".
+// "none", "ranks", "lower-ranks", "pairs", "lower-pairs", "steps", "units".
 const char *stats_method_name(enum stats_method method);
 
 // Why nothing can be concluded from a shift.

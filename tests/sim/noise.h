@@ -57,6 +57,7 @@ static const struct noise_shape noise_shapes[] = {
     {"drift 4 % a side, one after the other", noise_gauss, 0, 0.04, false},
     {"drift 4 %, interleaved pairs", noise_gauss, 0, 0.04, true},
     {"bursts, interleaved pairs", noise_bursts, 0, 0, true},
+    {"bursts, drift 4 %, interleaved pairs", noise_bursts, 0, 0.04, true},
 };
 #define NOISE_SHAPES (sizeof noise_shapes / sizeof noise_shapes[0])
 
