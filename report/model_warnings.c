@@ -134,6 +134,24 @@ static void warn_modes(struct model_case *c, const char *label, const struct ser
                     label, model_pct(check->mode_high - check->mode_low), 100 * check->mode_high_share);
 }
 
+// What the samples show, or what so few of them cannot rule out.
+static void warn_dependence(struct model_case *c) {
+    const struct stats_shift *shift = &c->cmp.shift;
+    double count = fmin((double)shift->subject_count, (double)shift->baseline_count);
+    if (shift->method == STATS_UNITS || !(shift->effective > 0) || count / shift->effective <= TOLD_CORRELATION_TIME)
+        return;
+    if (series_time_from_autocorrelation(shift->autocorrelation) > TOLD_CORRELATION_TIME)
+        strings_add(&c->warnings,
+                    "neighbouring samples resemble each other (autocorrelation %.2f): %.0f count for %.1f independent "
+                    "ones, and the interval is wider for it",
+                    shift->autocorrelation, count, shift->effective);
+    else
+        strings_add(&c->warnings,
+                    "too few samples to rule out that neighbouring ones resemble each other: %.0f count for %.1f "
+                    "independent ones, and the interval is wider for it",
+                    count, shift->effective);
+}
+
 static void warn_shift(struct model_case *c, const char *subject, const char *baseline) {
     const struct stats_shift *shift = &c->cmp.shift;
     if (shift->drift_allowance > 0 && !shift->drifts)
@@ -149,13 +167,7 @@ static void warn_shift(struct model_case *c, const char *subject, const char *ba
                     "%.1f %% at each end; run both sides in turn (run --ab) or warm up longer",
                     subject, model_pct(shift->subject.drift), baseline, model_pct(shift->baseline.drift),
                     model_pct(shift->drift_allowance));
-    double count =
-        (double)(shift->subject_count < shift->baseline_count ? shift->subject_count : shift->baseline_count);
-    if (shift->method != STATS_UNITS && shift->effective > 0 && count / shift->effective > TOLD_CORRELATION_TIME)
-        strings_add(&c->warnings,
-                    "neighbouring samples resemble each other (autocorrelation %.2f): %.0f count for %.1f independent "
-                    "ones, and the interval is wider for it",
-                    shift->autocorrelation, count, shift->effective);
+    warn_dependence(c);
     if (shift->method == STATS_STEPS)
         strings_add(&c->warnings,
                     "few samples, so the comparison rests on the steps inside them, in batches whose autocorrelation "

@@ -104,6 +104,7 @@ static double use_lower_half(struct stats_shift *shift, const double *subject, c
     if (cut > 0 && stats_narrow_if_skewed(&ranks, &set)) {
         *shift = ranks;
         shift->method = STATS_LOWER_PAIRS;
+        shift->autocorrelation = fmax(shift->autocorrelation, rho);
         time = doubt_time(rho, pairs, (double)count, DOUBT_PAIRED);
     }
     free(x);
