@@ -60,10 +60,40 @@ static void compare_objects(struct differences *list, const char *key, const cJS
     }
 }
 
+// The ways of the devices as an object, {"disk vda": "paravirtual, vhost"}: what differs is told device by device.
+static cJSON *ways_of(const cJSON *paths) {
+    cJSON *ways = cJSON_CreateObject();
+    const cJSON *path;
+    cJSON_ArrayForEach(path, paths) {
+        const char *device = json_text(path, "device");
+        const char *via = json_text(path, "via");
+        char *name = mem_printf("%s%s%s", json_text(path, "resource"), *device ? " " : "", device);
+        char *way = mem_printf("%s%s%s", json_text(path, "path"), *via ? ", " : "", via);
+        if (!cJSON_HasObjectItem(ways, name))
+            json_add_string(ways, name, way);
+        free(name);
+        free(way);
+    }
+    return ways;
+}
+
+static void compare_paths(struct differences *list, const char *key, const cJSON *baseline, const cJSON *subject,
+                          int depth) {
+    cJSON *b = ways_of(baseline);
+    cJSON *s = ways_of(subject);
+    compare_objects(list, key, b, s, depth);
+    cJSON_Delete(b);
+    cJSON_Delete(s);
+}
+
 static void compare_values(struct differences *list, const char *key, const cJSON *baseline, const cJSON *subject,
                            int depth) {
     if (list->count >= MAX_DIFFERENCES)
         return;
+    if (strcmp(key, "platform.paths") == 0) {
+        compare_paths(list, key, baseline, subject, depth);
+        return;
+    }
     if (depth < MAX_DEPTH && cJSON_IsObject(baseline) && cJSON_IsObject(subject)) {
         compare_objects(list, key, baseline, subject, depth);
         return;

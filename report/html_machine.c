@@ -153,7 +153,7 @@ void html_machine(struct str *out, const struct dataset *set) {
     str_add(out, "</h3>\n");
     topology_words(set, words, sizeof words);
     str_add(out, "<p class=\"soft\">");
-    escape_html(out, json_text(platform, "kind"), 60);
+    escape_html(out, *json_text(platform, "kind") ? json_text(platform, "kind") : "platform not told", 60);
     static const char *const FACTS[] = {"hypervisor", "vmm", "cloud", "instance_type", "container"};
     for (size_t i = 0; i < ARRAY_LEN(FACTS); i++)
         if (*json_text(platform, FACTS[i]) && strcmp(json_text(platform, FACTS[i]), "none") != 0) {

@@ -81,6 +81,7 @@ const char html_style[] =
     "text{font-size:17px}"
     "figure svg .tick{font-size:16px}}\n"
     "@media print{:root{--bg:#fff;--fg:#000;--card:#fff}main{max-width:none;padding:0}.scroll{overflow:visible}"
-    "section{break-inside:avoid-page}th,td{padding:.25rem "
-    ".35rem}table{font-size:.8rem}td.n,th.n{white-space:normal}h2,h3{break-after:avoid}figure,table{break-inside:avoid}"
+    "th,td{padding:.25rem "
+    ".35rem}table{font-size:.8rem}td.n,th.n{white-space:normal}h2,h3{break-after:avoid}figure,tr,.mind{break-inside:"
+    "avoid}"
     "}\n";

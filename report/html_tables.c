@@ -26,9 +26,9 @@ void html_comparison_table(struct str *out, const struct model *model) {
         measure_name(out, c);
         str_add(out, "</span>");
         html_named_cell(out, model->baseline_label);
-        html_number(out, c->cmp.baseline.median, html_half_width(c->cmp.baseline.median_ci));
+        html_number(out, c->cmp.baseline.median, stats_summary_uncertainty(&c->cmp.baseline));
         html_named_cell(out, model->subject_label);
-        html_number(out, c->cmp.subject.median, html_half_width(c->cmp.subject.median_ci));
+        html_number(out, c->cmp.subject.median, stats_summary_uncertainty(&c->cmp.subject));
         html_named_cell(out, "slower by (95 %)");
         html_percent(out, c->pct, c->ci);
         str_add(out, "<td data-l=\"verdict\">");
@@ -62,7 +62,7 @@ void html_single_table(struct str *out, const struct model *model) {
         measure_name(out, c);
         str_add(out, "</span>");
         html_named_cell(out, "median");
-        html_number(out, c->cmp.subject.median, html_half_width(c->cmp.subject.median_ci));
+        html_number(out, c->cmp.subject.median, stats_summary_uncertainty(&c->cmp.subject));
         model_range(c->cmp.subject.median_ci, range, sizeof range);
         html_named_cell(out, "95 % interval");
         str_printf(out, "%s<td class=\"n\" data-l=\"samples\">%zu", *range ? range : "&ndash;", c->cmp.subject.count);

@@ -42,9 +42,9 @@ static void comparison(const struct model *model, FILE *out) {
         fputs("| ", out);
         put(out, c->name, CELL_LIMIT);
         fputs(" | ", out);
-        put_number(out, c->cmp.baseline.median, half_width(c->cmp.baseline.median_ci));
+        put_number(out, c->cmp.baseline.median, stats_summary_uncertainty(&c->cmp.baseline));
         fputs(" | ", out);
-        put_number(out, c->cmp.subject.median, half_width(c->cmp.subject.median_ci));
+        put_number(out, c->cmp.subject.median, stats_summary_uncertainty(&c->cmp.subject));
         fputs(" | ", out);
         put(out, c->unit, CELL_LIMIT);
         fputs(" | ", out);

@@ -28,8 +28,8 @@ static void comparison_row(const struct text_page *page, const struct model_case
     else if (c->cmp.has_baseline)
         snprintf(overhead, sizeof overhead, "%s (?)", value);
     text_name_cell(page, c->name, 18);
-    text_number_cell(page, c->cmp.baseline.median, text_half_width(c->cmp.baseline.median_ci), -9);
-    text_number_cell(page, c->cmp.subject.median, text_half_width(c->cmp.subject.median_ci), -9);
+    text_number_cell(page, c->cmp.baseline.median, stats_summary_uncertainty(&c->cmp.baseline), -9);
+    text_number_cell(page, c->cmp.subject.median, stats_summary_uncertainty(&c->cmp.subject), -9);
     fputc(' ', page->out);
     text_cell(page, c->unit, 7);
     text_cell(page, overhead, -22);
@@ -50,7 +50,7 @@ static void comparison_table(const struct text_page *page, const struct model *m
 
 static void single_row(const struct text_page *page, const struct model_case *c) {
     char ci[72];
-    double half = text_half_width(c->cmp.subject.median_ci);
+    double half = stats_summary_uncertainty(&c->cmp.subject);
     model_range(c->cmp.subject.median_ci, ci, sizeof ci);
     char n[24];
     snprintf(n, sizeof n, "%zu", c->cmp.subject.count);

@@ -91,6 +91,11 @@ struct stats_summary stats_summarise_known(const double *value, size_t count, do
     return summary;
 }
 
+double stats_summary_uncertainty(const struct stats_summary *summary) {
+    double half = 0.5 * (summary->median_ci.high - summary->median_ci.low);
+    return isfinite(half) ? half : summary->cv_pct / 100 * fabs(summary->mean);
+}
+
 struct stats_mean stats_mean(const double *value, size_t count, double time) {
     struct stats_mean mean = {.count = count, .mean = NAN, .se = NAN, .df = NAN};
     if (count == 0)

@@ -24,6 +24,10 @@ struct stats_summary {
     double max;
 };
 
+// How far the median may be off, for as many digits as it deserves: half its interval, or without one the standard
+// deviation. NaN below two samples.
+double stats_summary_uncertainty(const struct stats_summary *summary);
+
 struct stats_summary stats_summarise(const double *value, size_t count);
 
 // The same where the integrated autocorrelation time is known already (in samples; 1: independent).
