@@ -19,9 +19,9 @@ static struct stats_shift by_differences(const double *difference, size_t count)
     shift.subject = shift.baseline = series_check(difference, count);
     shift.autocorrelation = shift.subject.autocorrelation;
     shift.planning_se = stats_mean(difference, count, 1).se;
-    uint64_t cut = dist_signed_rank_cut(count, STATS_ALPHA, NULL);
     if (count == 0)
         return shift;
+    uint64_t cut = dist_signed_rank_cut(count, STATS_ALPHA, NULL);
     double *x = stats_sorted_copy(difference, count);
     struct ranks_pairs set = {x, count, NULL, 0};
     shift.estimate = ranks_median(&set);
