@@ -10,6 +10,7 @@
 
 struct agent_options {
     const char *collectors; // selection, as collector_set_open()
+    double tick_budget_pct; // as of struct run_options
     const cJSON *header;    // what the node is: platform, topology, kernel, clock, circumstances ...
 };
 

@@ -32,12 +32,14 @@ static int start_launcher(struct nodes *n, struct error *err) {
     struct words argv = {0};
     char *invitation = link_invitation_text(&n->invitation);
     char *variable = mem_printf(LINK_VARIABLE "=%s", invitation);
+    char *budget = mem_printf("%.9g", n->options.tick_budget_pct);
     int result = launch_add_agents(&argv, n->options.launch, LINK_VARIABLE, err);
     if (!result) {
         words_add_program(&argv);
         words_add(&argv, mem_strdup("agent"));
         words_add(&argv, mem_strdup("serve"));
         add_option(&argv, "--collectors", n->options.collectors);
+        add_option(&argv, "--tick-budget", n->options.tick_budget_pct > 0 ? budget : NULL);
         add_option(&argv, "--label", n->options.label);
         add_option(&argv, "--role", n->options.role);
         words_add(&argv, NULL);
@@ -47,6 +49,7 @@ static int start_launcher(struct nodes *n, struct error *err) {
         nodes_watch(n, n->keeper.output, &n->keeper);
     words_free(&argv);
     free(invitation);
+    free(budget);
     free(variable);
     return result;
 }

@@ -10,6 +10,7 @@
 struct nodes_options {
     const char *const *launch; // words of --launch; stay the caller's
     const char *collectors;    // selection for the agents
+    double tick_budget_pct;    // theirs, as of struct run_options
     const char *label;         // as of `metalgap run`; NULL: as the nodes find
     const char *role;
 };

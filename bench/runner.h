@@ -11,6 +11,7 @@ struct run_options {
     const char *role;
     const cJSON *header;       // what the caller knows for the header: label, role, platform, command ...
     const char *collectors;    // selection, as collector_set_open()
+    double tick_budget_pct;    // of the time, for ticks of those that sample; 0: collectors' default
     const char *only;          // comma-separated cases, or NULL for all
     const cpu_set_t *cpus;     // NULL: all that are allowed
     const char *const *launch; // launcher words, or NULL

@@ -91,7 +91,7 @@ static int wait_for_quiet(struct run *run, struct error *err) {
 
 // What cannot be seen of other nodes degrades the run, as a collector does that is not there.
 static void start_nodes(struct session *session, const struct run_options *o) {
-    const struct nodes_options nodes = {o->launch, o->collectors, o->label, o->role};
+    const struct nodes_options nodes = {o->launch, o->collectors, o->tick_budget_pct, o->label, o->role};
     struct error err;
     char line[1600];
     if (!o->launch)
@@ -109,7 +109,8 @@ int session_open(struct session *session, struct run *runs, size_t count, struct
         resumed |= runs[i].resumed;
     if (!resumed && calibrate_subject(session, &runs[0], err))
         return -1;
-    struct collect_options collect = {.calibration = &session->calibration};
+    const struct collect_options collect = {.calibration = &session->calibration,
+                                            .tick_budget = runs[0].options->tick_budget_pct / 100};
     start_nodes(session, runs[0].options);
     session->collectors = collector_set_open(runs[0].options->collectors, &collect, err);
     if (!session->collectors)

@@ -12,7 +12,8 @@
 #include <string.h>
 
 static const char usage[] =
-    "Usage: metalgap agent serve [--collectors LIST] [--label NAME] [--role ROLE]\n"
+    "Usage: metalgap agent serve [--collectors LIST] [--tick-budget PCT]\n"
+    "                            [--label NAME] [--role ROLE]\n"
     "       metalgap agent exec RUN SAMPLE MODE PASS -- PROGRAM [ARG...]\n"
     "\n"
     "Started by `metalgap run --launch` on the nodes of a job, not by people:\n"
@@ -31,6 +32,7 @@ static int serve(int argc, char **argv, struct error *err) {
         {"collectors", required_argument, NULL, 'c'},
         {"label", required_argument, NULL, 'l'},
         {"role", required_argument, NULL, 'r'},
+        {"tick-budget", required_argument, NULL, 't'},
         {NULL, 0, NULL, 0},
     };
     const char *label = NULL;
@@ -45,7 +47,7 @@ static int serve(int argc, char **argv, struct error *err) {
             label = optarg;
         else if (option == 'r')
             role = optarg;
-        else
+        else if (option != 't' || parse_percent("--tick-budget", optarg, &o.tick_budget_pct, err))
             return wrong_usage(err);
     }
     cJSON *header = run_header(label, role, 0, argv);

@@ -11,8 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_REPS     1000000
-#define QUIET_WAIT_S 10.0
+#define MAX_REPS            1000000
+#define QUIET_WAIT_S        10.0
+#define MAX_TICK_BUDGET_PCT 50
 
 const char run_usage[] =
     "Usage: metalgap run SUITE [OPTION...]\n"
@@ -31,6 +32,7 @@ const char run_usage[] =
     "  --budget DURATION   start no more samples after this: 90s, 10m, 2h\n"
     "  --only CASE,...     only these cases of the suite\n"
     "  --collectors LIST   all (default), none, or names (`metalgap list collectors`)\n"
+    "  --tick-budget PCT   what the exit profiler's ticks may take (default: 1%)\n"
     "  --cpus LIST         use only these CPUs, such as 0-3,8\n"
     "  --size SIZE         small, default or full\n"
     "  --launch \"ARGV\"     launcher instead of mpirun, such as \"srun -n 4\"\n"
@@ -61,6 +63,7 @@ enum {
     OPT_BUDGET,
     OPT_ONLY,
     OPT_COLLECTORS,
+    OPT_TICK_BUDGET,
     OPT_CPUS,
     OPT_SIZE,
     OPT_LAUNCH,
@@ -81,6 +84,7 @@ static const struct option long_options[] = {
     {"budget", required_argument, NULL, OPT_BUDGET},
     {"only", required_argument, NULL, OPT_ONLY},
     {"collectors", required_argument, NULL, OPT_COLLECTORS},
+    {"tick-budget", required_argument, NULL, OPT_TICK_BUDGET},
     {"cpus", required_argument, NULL, OPT_CPUS},
     {"size", required_argument, NULL, OPT_SIZE},
     {"launch", required_argument, NULL, OPT_LAUNCH},
@@ -186,6 +190,14 @@ static int set_reps(struct run_arguments *o, const char *text, struct error *err
     return 0;
 }
 
+static int set_tick_budget(struct run_arguments *o, const char *text, struct error *err) {
+    if (parse_percent("--tick-budget", text, &o->run.tick_budget_pct, err))
+        return -1;
+    if (o->run.tick_budget_pct > 0 && o->run.tick_budget_pct <= MAX_TICK_BUDGET_PCT)
+        return 0;
+    return wrong_usage(err, "--tick-budget", text, "a percentage above 0 and up to 50");
+}
+
 static int set_cpus(struct run_arguments *o, const char *text, struct error *err) {
     o->run.cpus = &o->cpus;
     return parse_cpus("--cpus", text, &o->cpus, err);
@@ -215,6 +227,8 @@ static int set_option(struct run_arguments *o, int option, const char *value, st
     case OPT_COLLECTORS:
         o->run.collectors = value;
         return 0;
+    case OPT_TICK_BUDGET:
+        return set_tick_budget(o, value, err);
     case OPT_CPUS:
         return set_cpus(o, value, err);
     case OPT_SIZE:

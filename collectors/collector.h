@@ -31,6 +31,7 @@ struct collector_status {
 struct collect_options {
     const struct calibration *calibration; // unit costs on this subject; NULL: none, then only count
     double tick_period_s;                  // at least so long between the ticks of those that sample; 0: as they like
+    double tick_budget;                    // share of the time (0 to 1) that such ticks may take; 0: 1 %
 };
 
 // One sample. `job` is stopped before the work when begin() is called and has finished the work when end() is called.

@@ -9,6 +9,7 @@
 // The same ticks tell when the CPU was away: those that come late (host.hidden). exit_profile.h has the rules.
 #include "collectors/exit_profile.h"
 #include "collectors/probe.h"
+#include "collectors/tick_cost.h"
 #include "core/arch.h"
 #include "core/clock.h"
 #include "core/memory.h"
@@ -25,7 +26,7 @@
 #include <unistd.h>
 
 #define PERIOD_S     1.00313e-3 // of ticks; shares no small multiple with HZ = 100, 250, 300, 1000
-#define BUDGET       0.01       // share of the time that ticks may cost
+#define BUDGET       0.01       // share of the time that ticks may cost, where nothing else is asked for
 #define SLOT_S       0.05       // batches take turns as often
 #define ENOUGH_TICKS 30         // to know from them how late ticks usually are
 
@@ -36,6 +37,7 @@ struct exit_profiler {
     size_t cpus;                   // possible CPUs
     struct bpf_link **links;       // by CPU number, in a sample
     double least_period_s;         // of ticks
+    double budget;                 // share of the time that ticks may cost
     struct profile_terms terms;    // of the sample that is running or comes next
     struct process_watch *watch;   // in a sample
 };
@@ -121,25 +123,6 @@ static bool has_hypervisor(void) {
     return !arch_cpuid(1, 0, &r) || (r.ecx & (1U << 31));
 }
 
-// A fixed piece of work, some milliseconds.
-static double time_work(void) {
-    const double start = clock_cpu_s();
-    uint64_t x = 88172645463325252U;
-    for (unsigned i = 0; i < 1000000; i++) {
-        x ^= x << 13;
-        x ^= x >> 7;
-        x ^= x << 17;
-    }
-    __asm__ volatile("" ::"r"(x));
-    return clock_cpu_s() - start;
-}
-
-static int ascending(const void *a, const void *b) {
-    const double x = *(const double *)a;
-    const double y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
 static void tell_job(struct exit_profiler *p, unsigned session) {
     memset(p->counters, 0, counter_bytes(p));
     *p->job = (struct profiler_job){
@@ -160,34 +143,29 @@ static void learn_lateness(struct exit_profiler *p, const unsigned late[PROFILER
         p->terms.late_s = tick_late_limit_ns(tick_usual_late_ns(late)) * 1e-9;
 }
 
-// What a tick takes from a program, the exits that deliver and arm it included: the same work with and without ticks
-// that come so often that they show. With t = work + c t / period, c = period (1 - work / t); the median of some pairs.
-// 0, or -errno if ticks are refused.
+// What a tick takes from a program, at the rate that is the highest for a sample. 0, or -errno if ticks are refused.
 static int measure_interrupt(struct exit_profiler *p) {
-    enum { PAIRS = 15 };
+    enum { TICKS = 120 };
     const int cpu = sched_getcpu();
-    double costs[PAIRS];
     cpu_set_t before;
     cpu_set_t one;
     CPU_ZERO(&one);
     CPU_SET(cpu, &one);
     sched_getaffinity(0, sizeof before, &before);
     sched_setaffinity(0, sizeof one, &one);
-    int result = 0;
-    p->terms.period_s = 1e-4;
+    p->terms.period_s = PERIOD_S;
     tell_job(p, (unsigned)getsid(0));
-    for (int i = 0; i < PAIRS && result == 0; i++) {
-        const double without_s = time_work();
-        result = attach_cpu(p, cpu);
-        costs[i] = p->terms.period_s * (1 - without_s / time_work());
-        detach(p);
-    }
+    int result = attach_cpu(p, cpu);
+    const double cost_s = result ? 0 : tick_cost_s(&p->counters[cpu].runs, TICKS, 3 * TICKS * PERIOD_S);
+    detach(p);
     sched_setaffinity(0, sizeof before, &before);
     if (result)
         return result;
-    qsort(costs, PAIRS, sizeof costs[0], ascending);
-    p->terms.interrupt_s = fmax(costs[PAIRS / 2], 0);
-    learn_lateness(p, p->counters[cpu].late);
+    const struct profiler_cpu *seen = &p->counters[cpu];
+    const double program_s = seen->runs ? (double)seen->run_ns * 1e-9 / (double)seen->runs : 0;
+    p->terms.interrupt_s = fmax(cost_s - program_s, 0);
+    p->terms.period_s = tick_period(cost_s, p->budget, p->least_period_s);
+    learn_lateness(p, seen->late);
     return 0;
 }
 
@@ -196,6 +174,8 @@ static void *exit_profiler_open(const struct collect_options *options, struct co
     probe_quiet();
     struct exit_profiler *p = mem_alloc(sizeof *p);
     p->terms = (struct profile_terms){.calibration = options->calibration, .hypervisor = has_hypervisor()};
+    p->least_period_s = fmax(PERIOD_S, options->tick_period_s);
+    p->budget = options->tick_budget > 0 ? options->tick_budget : BUDGET;
     const char *doing = "loading the eBPF program";
     int result = load(p);
     if (result == 0) {
@@ -207,8 +187,6 @@ static void *exit_profiler_open(const struct collect_options *options, struct co
         exit_profiler_close(p);
         return NULL;
     }
-    p->least_period_s = fmax(PERIOD_S, options->tick_period_s);
-    p->terms.period_s = tick_period(p->terms.interrupt_s, BUDGET, p->least_period_s);
     if (p->terms.hypervisor && p->terms.calibration && !p->terms.calibration->traps[TRAP_CPUID].measured)
         collector_say(status, COLLECTOR_DEGRADED, "calibrate again on a quiet machine",
                       "exit.cpuid is not measured: what CPUID costs here could not be calibrated");
@@ -274,7 +252,7 @@ static int exit_profiler_end(void *state, const struct sample_window *window, st
     release_sample(p);
     // For the next sample.
     if (profile.runs > 0)
-        p->terms.period_s = tick_period(profile_tick_s(&profile, &p->terms), BUDGET, p->least_period_s);
+        p->terms.period_s = tick_period(profile_tick_s(&profile, &p->terms), p->budget, p->least_period_s);
     learn_lateness(p, profile.late);
     profile_free(&profile);
     return 0;

@@ -28,6 +28,14 @@ test_a_command_as_root_has_every_source() {
     lines j.jsonl "any(s.get('obs') for s in v if s['t'] == 'sample')"
 }
 
+# Ticks of the exit profiler keep within what the option says.
+test_a_budget_for_ticks() {
+    [ "$(id -u)" -eq 0 ] || skip "needs root"
+    run 0 metalgap run --quiet-wait 0 --reps 1 --tick-budget 0.1% -o j.jsonl -- sh -c 'i=0; while [ $i -lt 300000 ]; do i=$((i + 1)); done'
+    lines j.jsonl "all(o['detail']['tick_s'] <= 0.002 * o['detail']['period_s'] for s in v if s['t'] == 'sample'
+        for o in s.get('obs', []) if o['cause'] == 'observer' and o['detail'].get('source') == 'exit_profiler')"
+}
+
 test_a_command_as_nobody_has_fewer_and_says_so() {
     # the program may lie where nobody cannot go
     mkdir mine && cp "$METALGAP" mine/ && cp -r "$METALGAP_ROOT/suites" .
@@ -83,7 +91,8 @@ test_usage_errors() {
     run 2 metalgap run quick -- sleep 1
     run 2 metalgap run quick quick
     local wrong
-    for wrong in --reps=0 --reps=x --until=-1 --budget=1y --cpus=9-1 --size=huge --role=boss --launch=\'open; do
+    for wrong in --reps=0 --reps=x --until=-1 --budget=1y --cpus=9-1 --size=huge --role=boss --launch=\'open \
+        --tick-budget=0 --tick-budget=60% --tick-budget=x; do
         run 2 metalgap run quick "$wrong" -o j.jsonl
         err_has "${wrong%%=*}"
     done

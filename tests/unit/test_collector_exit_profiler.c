@@ -3,6 +3,7 @@
 // that knows how long it was in exits, where eBPF is permitted.
 #include "bench/calibrate.h"
 #include "collectors/exit_profile.h"
+#include "collectors/tick_cost.h"
 #include "core/arch.h"
 #include "core/clock.h"
 #include "core/memory.h"
@@ -16,6 +17,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -137,6 +139,34 @@ static void periods_keep_the_budget(void **state) {
     assert_true(tick_period(20e-6, 0.01, 1e-3) == 2e-3);
     assert_true(tick_period(2e-6, 0.01, 1e-3) == 1e-3);
     assert_true(tick_period(0, 0.01, 1e-3) == 1e-3);
+}
+
+#define HANDLER_S 300e-6
+static volatile unsigned long long fake_ticks;
+
+static void fake_tick(int number) {
+    (void)number;
+    const uint64_t start = clock_raw_ns();
+    fake_ticks++;
+    while ((double)(clock_raw_ns() - start) < HANDLER_S * 1e9) {
+    }
+}
+
+// A signal that takes 300 us in the place of a tick.
+static void a_tick_costs_what_it_takes_from_a_loop(void **state) {
+    (void)state;
+    double values[] = {5, 4, 500, 6, 5};
+    assert_true(fabs(tick_cost_mean(values, 5) - 5) < 1e-12); // in 500 somebody else had the CPU
+    assert_true(tick_cost_mean(values, 0) == 0);
+    assert_true(tick_cost_s(&fake_ticks, 100, 0.01) == 0); // none came
+    const struct itimerval every = {.it_interval = {.tv_usec = 2000}, .it_value = {.tv_usec = 2000}};
+    const struct itimerval never = {{0}, {0}};
+    signal(SIGALRM, fake_tick);
+    assert_int_equal(setitimer(ITIMER_REAL, &every, NULL), 0);
+    const double cost_s = tick_cost_s(&fake_ticks, 50, 5);
+    assert_int_equal(setitimer(ITIMER_REAL, &never, NULL), 0);
+    assert_true(cost_s >
+                0.99 * HANDLER_S); // more on a busy machine: who comes back to the CPU finds the signal waiting
 }
 
 // --- names --------------------------------------------------------------------------------------------------------
@@ -345,6 +375,34 @@ static void believes_the_calibration(void **state) {
 #endif
 }
 
+// What a budget asks for, in the sample after the profiler was opened and in the one after that.
+static void keeps_the_budget(void **state) {
+    struct setting *s = *state;
+    struct collector_status status;
+    const struct collect_options options = {.calibration = &s->calibration, .tick_budget = 0.002};
+    if (!s->profiler)
+        skip();
+    void *as_they_like = s->profiler;
+    s->profiler = collector_exit_profiler.open(&options, &status);
+    assert_non_null(s->profiler);
+    for (int i = 0; i < 2; i++) {
+        struct observations obs = {0};
+        struct collector_output out = {&obs, cJSON_CreateObject(), cJSON_CreateArray()};
+        profile(s, burn, &out);
+        const cJSON *detail = find(&obs, CAUSE_OBSERVER)->detail;
+        const double tick_s = cJSON_GetNumberValue(cJSON_GetObjectItem(detail, "tick_s"));
+        const double period_s = cJSON_GetNumberValue(cJSON_GetObjectItem(detail, "period_s"));
+        assert_true(tick_s > 0);
+        assert_true(period_s > 1.1e-3);             // not as often as without a budget
+        assert_true(tick_s < 0.002 * 2 * period_s); // the program's time in this sample was not known before
+        observations_free(&obs);
+        cJSON_Delete(out.circumstances);
+        cJSON_Delete(out.notes);
+    }
+    collector_exit_profiler.close(s->profiler);
+    s->profiler = as_they_like;
+}
+
 static void says_what_it_lacks(void **state) {
     struct setting *s = *state;
     struct collector_status status;
@@ -369,10 +427,12 @@ int main(void) {
         cmocka_unit_test(usual_lateness),
         cmocka_unit_test(each_instant_in_one_bucket),
         cmocka_unit_test(periods_keep_the_budget),
+        cmocka_unit_test(a_tick_costs_what_it_takes_from_a_loop),
         cmocka_unit_test(names_addresses_of_this_program),
         cmocka_unit_test(finds_cpuid),
         cmocka_unit_test(finds_nothing_where_nothing_exits),
         cmocka_unit_test(believes_the_calibration),
+        cmocka_unit_test(keeps_the_budget),
         cmocka_unit_test(says_what_it_lacks),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
