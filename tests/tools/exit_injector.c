@@ -3,9 +3,6 @@
 // exit profiler. Usage: exit_injector KIND SHARE SECONDS, where KIND is
 //   cpuid, hypercall   that instruction for SHARE (0..1) of the time, arithmetic for the rest
 //   pio                the same with writes to port 0x80, which does nothing (needs root and no kernel lockdown)
-//   devport            the same done by the kernel, through /dev/port; what the system call takes without it (a write
-//   to
-//                      /dev/null) is not counted
 //   pause, rdtsc       the same; nothing exits, where the hypervisor lets these through
 //   barrier            OpenMP threads, of which all but one wait at a barrier
 // SECONDS is CPU time of the main thread. Prints {"kind", "share", "cpu_s"}. Exits with 77 where the kind does not
@@ -14,7 +11,6 @@
 #include "core/clock.h"
 #include "core/memory.h"
 
-#include <fcntl.h>
 #include <omp.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -43,7 +39,7 @@ static void not_here(const char *why) {
 
 static void on_refusal(int number) {
     not_here(number == SIGILL ? "this processor does not have that instruction"
-                              : "the processor refuses that instruction"); // emulated ones do not look at ioperm()
+                              : "the processor refuses that instruction");
 }
 
 // Some 10 us of arithmetic without anything that could leave the guest.
@@ -57,92 +53,60 @@ static void compute(void) {
     __asm__ volatile("" ::"r"(x));
 }
 
+// What an injected operation is: does it once and returns how many ticks of the counter it took.
+typedef uint64_t operation(void);
+
 #if defined(__x86_64__)
-static void port(unsigned count) {
-    for (unsigned i = 0; i < count; i++)
-        __asm__ volatile("outb %b0, $0x80" ::"a"(0));
-}
+// The counter is read right before and right behind the instruction, without a call or an access to memory in between:
+// what follows an exit finds caches cold, and that is not the exit.
+#define OPERATION(name, instruction)                                                                                   \
+    static uint64_t name(void) {                                                                                       \
+        uint32_t begin;                                                                                                \
+        uint32_t begin_high;                                                                                           \
+        uint32_t end;                                                                                                  \
+        uint32_t end_high;                                                                                             \
+        __asm__ volatile("lfence\n\trdtsc\n\tmov %%eax, %0\n\tmov %%edx, %1\n\t" instruction "\n\trdtsc"               \
+                         : "=&S"(begin), "=&D"(begin_high), "=&a"(end), "=&d"(end_high)                                \
+                         :                                                                                             \
+                         : "rbx", "rcx", "memory");                                                                    \
+        return ((uint64_t)end_high << 32 | end) - ((uint64_t)begin_high << 32 | begin);                                \
+    }
 
-// To ports 0x80 to 0x87 (pages of a DMA controller that nobody uses): one after the other, so that what the system call
-// does on pages that it finds cold after an exit is little beside the exits.
-static void put_bytes(int fd) {
-    static const char bytes[8];
-    if (pwrite(fd, bytes, sizeof bytes, 0x80) != sizeof bytes)
-        not_here("/dev/port does not take what is written");
-}
+OPERATION(nothing, "")
+OPERATION(cpuid, "xor %%eax, %%eax\n\txor %%ecx, %%ecx\n\tcpuid")
+OPERATION(intel_hypercall, "mov $-1, %%rax\n\tvmcall") // unknown: the hypervisor returns an error
+OPERATION(amd_hypercall, "mov $-1, %%rax\n\tvmmcall")
+OPERATION(port, "out %%al, $0x80")
+OPERATION(spin_pause, ".rept 100\n\tpause\n\t.endr")
+OPERATION(spin_rdtsc, ".rept 100\n\trdtsc\n\t.endr")
 
-static void kernel_port(unsigned count) {
-    static int fd = -1;
-    if (fd < 0 && (fd = open("/dev/port", O_WRONLY)) < 0)
-        not_here("/dev/port cannot be opened");
-    for (unsigned i = 0; i < count; i++)
-        put_bytes(fd);
-}
-
-static void no_port(unsigned count) {
-    static int fd = -1;
-    if (fd < 0 && (fd = open("/dev/null", O_WRONLY)) < 0)
-        not_here("/dev/null cannot be opened");
-    for (unsigned i = 0; i < count; i++)
-        put_bytes(fd);
-}
-
-static void cpuid(unsigned count) {
+static bool is_intel(void) {
     struct arch_cpuid r;
-    for (unsigned i = 0; i < count; i++)
-        arch_cpuid(0, 0, &r);
+    arch_cpuid(0, 0, &r);
+    return r.ebx == 0x756e6547; // "Genu"
 }
 
-// Unknown calls: the hypervisor returns an error. Intel and AMD have an instruction each.
-static void intel_hypercall(unsigned count) {
-    for (unsigned i = 0; i < count; i++) {
-        long number = -1;
-        __asm__ volatile("vmcall" : "+a"(number)::"memory");
-    }
-}
-
-static void amd_hypercall(unsigned count) {
-    for (unsigned i = 0; i < count; i++) {
-        long number = -1;
-        __asm__ volatile("vmmcall" : "+a"(number)::"memory");
-    }
-}
-
-static void spin_pause(unsigned count) {
-    for (unsigned i = 0; i < count; i++)
-        __asm__ volatile("pause");
-}
-
-static void spin_rdtsc(unsigned count) {
-    for (unsigned i = 0; i < count; i++)
-        __asm__ volatile("rdtsc" ::: "rax", "rdx");
-}
-
-static const struct {
-    const char *name;
-    void (*run)(unsigned count);
-    unsigned burst; // at least; a fraction of a millisecond
-} injected[] = {{"cpuid", cpuid, 16},        {"hypercall", amd_hypercall, 16}, {"pio", port, 16},
-                {"devport", kernel_port, 4}, {"pause", spin_pause, 200},       {"rdtsc", spin_rdtsc, 200}};
-
-static void (*find(const char *name, unsigned *burst))(unsigned) {
-    for (size_t i = 0; i < ARRAY_LEN(injected); i++) {
-        if (strcmp(injected[i].name, name) == 0) {
-            struct arch_cpuid r;
-            arch_cpuid(0, 0, &r);
-            if (injected[i].run == port && ioperm(0x80, 1, 1))
-                not_here("port 0x80 is refused");
-            *burst = injected[i].burst;
-            const int intel = r.ebx == 0x756e6547; // "Genu"
-            return intel && injected[i].run == amd_hypercall ? intel_hypercall : injected[i].run;
-        }
+static operation *find(const char *name) {
+    static const struct {
+        const char *name;
+        operation *run;
+    } kinds[] = {
+        {"cpuid", cpuid}, {"hypercall", amd_hypercall}, {"pio", port}, {"pause", spin_pause}, {"rdtsc", spin_rdtsc}};
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        if (strcmp(kinds[i].name, name) != 0)
+            continue;
+        if (kinds[i].run == port && ioperm(0x80, 1, 1))
+            not_here("port 0x80 is refused");
+        return kinds[i].run == amd_hypercall && is_intel() ? intel_hypercall : kinds[i].run;
     }
     return NULL;
 }
 #else
-static void (*find(const char *name, unsigned *burst))(unsigned) {
+static uint64_t nothing(void) {
+    return 0;
+}
+static operation *find(const char *name) {
     (void)name;
-    *burst = 0;
     return NULL;
 }
 #endif
@@ -174,18 +138,20 @@ struct stopwatch {
     uint64_t all;
 };
 
-static void timed(void (*run)(unsigned), unsigned count, struct stopwatch *watch) {
+static void timed(operation *run, unsigned count, struct stopwatch *watch) {
     for (unsigned i = 0; i < count; i++) {
         mark();
-        const uint64_t before = arch_ticks();
-        run(1);
-        const uint64_t after = arch_ticks();
+        const uint64_t ticks = run();
         watch->all++;
-        if (interrupted() || (double)(after - before) > watch->most)
+        if (interrupted() || (double)ticks > watch->most)
             continue;
         watch->clean++;
-        watch->ticks += (double)(after - before);
+        watch->ticks += (double)ticks;
     }
+}
+
+static double mean_ticks(const struct stopwatch *watch) {
+    return watch->clean ? watch->ticks / (double)watch->clean : 0;
 }
 
 static int ascending(const void *a, const void *b) {
@@ -194,38 +160,31 @@ static int ascending(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
-// A stopwatch for an operation: three times its median and 50 us are the most that it takes.
-static struct stopwatch stopwatch_for(void (*run)(unsigned), double hz) {
+// The most that an operation takes: three times its median and 50 us.
+static struct stopwatch stopwatch_for(operation *run, double hz) {
     enum { TRIALS = 201 };
     double times[TRIALS];
-    for (int i = 0; i < TRIALS; i++) {
-        const uint64_t before = arch_ticks();
-        run(1);
-        times[i] = (double)(arch_ticks() - before);
-    }
+    for (int i = 0; i < TRIALS; i++)
+        times[i] = (double)run();
     qsort(times, TRIALS, sizeof times[0], ascending);
     return (struct stopwatch){.most = 3 * times[TRIALS / 2] + 50e-6 * hz};
 }
 
-static double inject(void (*run)(unsigned), unsigned burst, double share, double seconds, double *used) {
+static double inject(operation *run, double share, double seconds, double *used) {
     struct clock_ticks clock;
     unsigned random = 1;
     double inside = 0;
-    double around = 0; // ticks of an operation that are not the exit's
     clock_calibrate(0.05, &clock);
+    struct stopwatch reading = stopwatch_for(nothing, clock.hz); // the counter's own time is in each operation
+    timed(nothing, 10000, &reading);
     struct stopwatch watch = stopwatch_for(run, clock.hz);
-    if (run == kernel_port) {
-        struct stopwatch call = stopwatch_for(no_port, clock.hz);
-        timed(no_port, 2000, &call);
-        around = call.ticks / (double)call.clean;
-    }
     const double start = cpu_s();
     double now = start;
     while (now - start < seconds) {
         if (inside < share * (now - start)) {
             random = random * 1103515245U + 12345U; // bursts of different lengths: no beat with the profiler's period
-            timed(run, burst + (random >> 16) % (4 * burst), &watch);
-            inside = watch.clean ? (watch.ticks / (double)watch.clean - around) * (double)watch.all / clock.hz : 0;
+            timed(run, 16 + (random >> 16) % 64, &watch);
+            inside = (mean_ticks(&watch) - mean_ticks(&reading)) * (double)watch.all / clock.hz;
         } else {
             compute();
         }
@@ -254,19 +213,18 @@ static void wait_at_barriers(double seconds) {
 
 int main(int argc, char **argv) {
     if (argc != 4) {
-        fprintf(stderr, "usage: exit_injector cpuid|hypercall|pio|devport|pause|rdtsc|barrier SHARE SECONDS\n");
+        fprintf(stderr, "usage: exit_injector cpuid|hypercall|pio|pause|rdtsc|barrier SHARE SECONDS\n");
         return 2;
     }
     const double share = strtod(argv[2], NULL);
     const double seconds = strtod(argv[3], NULL);
     double truth = 0;
     double used = seconds;
-    unsigned burst = 0;
     signal(SIGILL, on_refusal);
     signal(SIGSEGV, on_refusal);
-    void (*run)(unsigned) = find(argv[1], &burst);
+    operation *run = find(argv[1]);
     if (run)
-        truth = inject(run, burst, share, seconds, &used);
+        truth = inject(run, share, seconds, &used);
     else if (strcmp(argv[1], "barrier") == 0)
         wait_at_barriers(seconds);
     else
