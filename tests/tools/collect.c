@@ -2,6 +2,7 @@
 // Runs a command as one sample under a set of collectors and prints what they found as JSON: the collectors without the
 // runner. Usage: collect SELECTION timing|attribution COMMAND [ARG...]
 // CALIBRATE=SECONDS in the environment: unit costs are measured before, as a run does.
+// TICK_BUDGET=SHARE: of the time (0 to 1), for ticks of collectors that sample.
 #include "bench/calibrate.h"
 #include "collectors/collector.h"
 #include "core/clock.h"
@@ -49,6 +50,9 @@ int main(int argc, char **argv) {
     const char *calibrate_s = getenv("CALIBRATE");
     if (calibrate_s && calibrate(&cpus, strtod(calibrate_s, NULL), &calibration, &err) == 0)
         options.calibration = &calibration;
+    const char *tick_budget = getenv("TICK_BUDGET");
+    if (tick_budget)
+        options.tick_budget = strtod(tick_budget, NULL);
     struct collector_set *set = collector_set_open(argv[1], &options, &err);
     if (!set) {
         error_print(&err);
