@@ -1,18 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// What being observed costs a program: CPU time of a fixed piece of work with an observer over that without, in
-// interleaved pairs of alternating order, for a loop that computes and one that makes system calls.
+// What being observed costs a program: CPU time of a fixed piece of work with an observer over that without, in many
+// short interleaved pairs of alternating order (a virtual machine's speed wanders within tenths of a second), for a
+// loop that computes and one that makes system calls.
 //
 //   observer_cost PAIRS timing             all collectors, as in timing samples
 //   observer_cost PAIRS attribution        all collectors, as in attribution samples, one pass after the other
-//   observer_cost PAIRS -- COMMAND...      a program that observes the whole machine; it is started, given SETTLE_S to
-//                                          attach, and ended by SIGINT
+//   observer_cost PAIRS switched COMMAND...   a program that observes the whole machine and can be switched on and off:
+//                                          `enable` and `disable` are written to descriptor 10, it answers on 11
+//   observer_cost PAIRS -- COMMAND...      one that cannot: it is started anew for each pair, given SETTLE_S to attach,
+//                                          and ended by SIGINT; a pair then has PIECES pieces of work on each side
 //
-// Prints a line for each loop and pass: the geometric mean of the ratios and its 95 % interval, and what the observer
-// itself says that it costs, where it does. May include: collectors, bench's calibration, core.
+// Prints a line for each loop and pass: how much slower, by the pairs' median shift, with its 95 % interval (as reports
+// have it), and what the observer itself says that it costs, where it does. May include: collectors, bench's
+// calibration, report's statistics, core.
 #include "bench/calibrate.h"
 #include "collectors/collector.h"
 #include "core/clock.h"
 #include "core/memory.h"
+#include "core/str.h"
+#include "report/stats.h"
 
 #include <fcntl.h>
 #include <math.h>
@@ -28,10 +34,12 @@
 #include <unistd.h>
 
 #define SETTLE_S 1.5
+#define PIECE_S  0.05
+#define PIECES   20
 
-static void compute(void) {
+static void compute(unsigned count) {
     uint64_t x = 88172645463325252U;
-    for (unsigned i = 0; i < 200000000; i++) {
+    for (unsigned i = 0; i < count; i++) {
         x ^= x << 13;
         x ^= x >> 7;
         x ^= x << 17;
@@ -39,178 +47,272 @@ static void compute(void) {
     __asm__ volatile("" ::"r"(x));
 }
 
-static void system_calls(void) {
-    for (int i = 0; i < 2000000; i++)
+static void system_calls(unsigned count) {
+    for (unsigned i = 0; i < count; i++)
         syscall(SYS_getppid);
 }
 
 static const struct {
     const char *name;
-    void (*run)(void);
+    void (*run)(unsigned count);
 } loops[] = {{"computing", compute}, {"system calls", system_calls}};
+
+// --- the job ------------------------------------------------------------------------------------------------------
+
+// Works when told to, and tells its CPU time.
+struct job {
+    pid_t pid;
+    int go;
+    int done;
+};
+
+static double timed(void (*run)(unsigned), unsigned count) {
+    const double start = clock_cpu_s();
+    run(count);
+    return clock_cpu_s() - start;
+}
+
+// How often the loop runs in PIECE_S.
+static unsigned piece(void (*run)(unsigned)) {
+    unsigned count = 1000;
+    while (timed(run, count) < PIECE_S / 2)
+        count *= 2;
+    return (unsigned)(count * (PIECE_S / timed(run, count)));
+}
+
+static void serve(void (*run)(unsigned), int go, int done) {
+    const unsigned count = piece(run);
+    char byte = 'r';
+    if (write(done, &byte, 1) != 1)
+        return;
+    while (read(go, &byte, 1) == 1) {
+        const double used = timed(run, count);
+        if (write(done, &used, sizeof used) != sizeof used)
+            return;
+    }
+}
+
+// On one CPU: work does not wander between caches.
+static struct job start_job(void (*run)(unsigned)) {
+    int to[2];
+    int from[2];
+    char ready;
+    if (pipe(to) || pipe(from))
+        exit(5);
+    const pid_t pid = fork();
+    if (pid == 0) {
+        cpu_set_t one;
+        CPU_ZERO(&one);
+        CPU_SET(sched_getcpu(), &one);
+        sched_setaffinity(0, sizeof one, &one);
+        setsid();
+        close(to[1]);
+        close(from[0]);
+        serve(run, to[0], from[1]);
+        _exit(0);
+    }
+    close(to[0]);
+    close(from[1]);
+    if (pid < 0 || read(from[0], &ready, 1) != 1)
+        exit(5);
+    return (struct job){.pid = pid, .go = to[1], .done = from[0]};
+}
+
+static void end_job(const struct job *job) {
+    close(job->go);
+    close(job->done);
+    waitpid(job->pid, NULL, 0);
+}
+
+static double work(const struct job *job, int pieces) {
+    double sum = 0;
+    for (int i = 0; i < pieces; i++) {
+        double used = 0;
+        if (write(job->go, "g", 1) != 1 || read(job->done, &used, sizeof used) != sizeof used)
+            exit(5);
+        sum += used;
+    }
+    return sum;
+}
 
 // --- observers ----------------------------------------------------------------------------------------------------
 
 struct observer {
-    const struct collect_options *options; // of collectors; NULL: a command observes
-    enum sample_mode mode;
-    size_t pass;
+    double (*observed)(struct observer *o, const struct job *job); // CPU-seconds of the work while it looks
+    int pieces;                                                    // of work in each half of a pair
+    const struct collect_options *options;                         // of collectors
+    const char *timing;           // names of those that are on in all samples: opened for each piece, as some count
+                                  // from open() on
+    struct collector_set *pass;   // those of an attribution pass: open all the time, on in a piece; NULL: none
+    enum sample_mode timing_mode; // what those of `timing` see
+    double own_s;                 // what the collectors said that they cost, summed
+    double timing_s;              // of that, the programs that timing samples have, too, by the kernel's BPF statistics
     char **command;
-    double own_s;    // what the collectors said that they cost, summed
-    double timing_s; // of that, the programs that timing samples have, too, by the kernel's BPF statistics
+    int control, answer; // of one that can be switched
 };
 
-static struct collector_set *open_all(const struct collect_options *options) {
+static struct collector_set *open_collectors(const char *names, const struct collect_options *options) {
     struct error err;
-    struct collector_set *set = collector_set_open("all", options, &err);
+    struct collector_set *set = collector_set_open(names, options, &err);
     if (set)
         return set;
     error_print(&err);
     exit(err.code);
 }
 
-// The job: waits for `go`, works, tells its CPU time.
-static pid_t start_job(void (*run)(void), int *go, int *done) {
-    int to[2];
-    int from[2];
-    if (pipe(to) || pipe(from))
-        exit(5);
-    const pid_t job = fork();
-    if (job == 0) {
-        char byte;
-        setsid();
-        if (write(from[1], "r", 1) != 1 || read(to[0], &byte, 1) != 1)
-            _exit(1);
-        const double start = clock_cpu_s();
-        run();
-        const double used = clock_cpu_s() - start;
-        if (write(from[1], &used, sizeof used) != sizeof used)
-            _exit(1);
-        pause();
-    }
-    char ready;
-    close(to[0]);
-    close(from[1]);
-    if (job < 0 || read(from[0], &ready, 1) != 1)
-        exit(5);
-    *go = to[1];
-    *done = from[0];
-    return job;
-}
-
-static double work(int go, int done) {
-    double used = 0;
-    if (write(go, "g", 1) != 1 || read(done, &used, sizeof used) != sizeof used)
-        exit(5);
-    return used;
-}
-
-// Some count from open() on, so they are opened for the work and closed behind it.
-static double observed_by_collectors(struct observer *o, pid_t job, int go, int done) {
-    struct collector_set *set = open_all(o->options);
-    cpu_set_t cpus;
-    sched_getaffinity(0, sizeof cpus, &cpus);
-    struct sample_window window = {
-        .job = job, .cpus = &cpus, .mode = o->mode, .pass = o->pass, .start_ns = clock_now_ns()};
-    struct observations obs = {0};
-    struct collector_output out = {&obs, cJSON_CreateObject(), cJSON_CreateArray()};
-    collector_set_begin(set, &window);
-    const double used = work(go, done);
-    window.end_ns = clock_now_ns();
-    window.roi_s = (double)(window.end_ns - window.start_ns) * 1e-9;
-    window.cpu_s = used;
-    collector_set_end(set, &window, &out);
-    collector_set_close(set);
-    for (size_t i = 0; i < obs.count; i++) {
-        if (obs.items[i].cause != CAUSE_OBSERVER)
+static void add_own_costs(struct observer *o, const struct observations *obs) {
+    for (size_t i = 0; i < obs->count; i++) {
+        if (obs->items[i].cause != CAUSE_OBSERVER)
             continue;
-        const cJSON *timing = cJSON_GetObjectItemCaseSensitive(obs.items[i].detail, "timing_s");
-        o->own_s += obs.items[i].seconds;
+        const cJSON *timing = cJSON_GetObjectItemCaseSensitive(obs->items[i].detail, "timing_s");
+        o->own_s += obs->items[i].seconds;
         o->timing_s += cJSON_IsNumber(timing) ? timing->valuedouble : 0;
     }
+}
+
+static double observed_by_collectors(struct observer *o, const struct job *job) {
+    struct collector_set *set = open_collectors(o->timing, o->options);
+    cpu_set_t cpus;
+    sched_getaffinity(0, sizeof cpus, &cpus);
+    struct sample_window window = {.job = job->pid, .cpus = &cpus, .mode = o->timing_mode, .start_ns = clock_now_ns()};
+    struct sample_window of_pass = window;
+    struct observations obs = {0};
+    struct collector_output out = {&obs, cJSON_CreateObject(), cJSON_CreateArray()};
+    of_pass.mode = MODE_ATTRIBUTION;
+    collector_set_begin(set, &window);
+    if (o->pass)
+        collector_set_begin(o->pass, &of_pass);
+    const double used = work(job, o->pieces);
+    window.end_ns = of_pass.end_ns = clock_now_ns();
+    window.roi_s = of_pass.roi_s = (double)(window.end_ns - window.start_ns) * 1e-9;
+    window.cpu_s = of_pass.cpu_s = used;
+    if (o->pass)
+        collector_set_end(o->pass, &of_pass, &out);
+    collector_set_end(set, &window, &out);
+    collector_set_close(set);
+    add_own_costs(o, &obs);
     observations_free(&obs);
     cJSON_Delete(out.circumstances);
     cJSON_Delete(out.notes);
     return used;
 }
 
-static double observed_by_command(char **command, int go, int done) {
+static pid_t start_command(char **command, const posix_spawn_file_actions_t *files) {
     pid_t pid;
-    posix_spawn_file_actions_t quiet;
-    posix_spawn_file_actions_init(&quiet);
-    posix_spawn_file_actions_addopen(&quiet, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-    posix_spawn_file_actions_adddup2(&quiet, STDOUT_FILENO, STDERR_FILENO);
-    if (posix_spawnp(&pid, command[0], &quiet, NULL, command, environ)) {
+    if (posix_spawnp(&pid, command[0], files, NULL, command, environ)) {
         fprintf(stderr, "observer_cost: cannot run %s\n", command[0]);
         exit(4);
     }
-    posix_spawn_file_actions_destroy(&quiet);
     nanosleep(&(struct timespec){.tv_sec = (time_t)SETTLE_S, .tv_nsec = (long)(1e9 * fmod(SETTLE_S, 1))}, NULL);
     if (waitpid(pid, NULL, WNOHANG) == pid) {
         fprintf(stderr, "observer_cost: %s ended at once: it does not work here\n", command[0]);
         exit(4);
     }
-    const double used = work(go, done);
+    return pid;
+}
+
+static void be_quiet(posix_spawn_file_actions_t *files) {
+    posix_spawn_file_actions_init(files);
+    posix_spawn_file_actions_addopen(files, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+    posix_spawn_file_actions_adddup2(files, STDOUT_FILENO, STDERR_FILENO);
+}
+
+static void end_command(pid_t pid) {
     kill(pid, SIGINT);
     waitpid(pid, NULL, 0);
+}
+
+static double observed_by_command(struct observer *o, const struct job *job) {
+    posix_spawn_file_actions_t files;
+    be_quiet(&files);
+    const pid_t pid = start_command(o->command, &files);
+    posix_spawn_file_actions_destroy(&files);
+    const double used = work(job, o->pieces);
+    end_command(pid);
     return used;
 }
 
-// CPU-seconds of the work; `o` is NULL for nobody looking.
-static double run_once(void (*run)(void), struct observer *o) {
-    int go;
-    int done;
-    double used;
-    const pid_t job = start_job(run, &go, &done);
-    if (!o)
-        used = work(go, done);
-    else if (o->options)
-        used = observed_by_collectors(o, job, go, done);
-    else
-        used = observed_by_command(o->command, go, done);
-    kill(job, SIGKILL);
-    waitpid(job, NULL, 0);
-    close(go);
-    close(done);
+static void order(const struct observer *o, const char *what) {
+    char answer[16];
+    if (write(o->control, what, strlen(what)) < 0 || read(o->answer, answer, sizeof answer) <= 0) {
+        fprintf(stderr, "observer_cost: %s takes no orders\n", o->command[0]);
+        exit(4);
+    }
+}
+
+static double observed_by_switched(struct observer *o, const struct job *job) {
+    order(o, "enable\n");
+    const double used = work(job, o->pieces);
+    order(o, "disable\n");
     return used;
 }
 
 // --- pairs --------------------------------------------------------------------------------------------------------
 
-static void compare(const char *label, size_t loop, int pairs, struct observer *o) {
-    double sum = 0;
-    double squares = 0;
+static void compare(const char *label, size_t loop, size_t pairs, struct observer *o) {
+    double *difference = mem_alloc(pairs * sizeof *difference);
     double with_s = 0;
+    const struct job job = start_job(loops[loop].run);
     o->own_s = o->timing_s = 0;
-    for (int i = 0; i < pairs; i++) {
+    for (size_t i = 0; i < pairs; i++) {
         double used[2];
-        for (int turn = 0; turn < 2; turn++) {
-            const int with = (i + turn) % 2;
-            used[with] = run_once(loops[loop].run, with ? o : NULL);
+        for (size_t turn = 0; turn < 2; turn++) {
+            const size_t with = (i + turn) % 2;
+            used[with] = with ? o->observed(o, &job) : work(&job, o->pieces);
         }
-        const double log_ratio = log(used[1] / used[0]);
-        sum += log_ratio;
-        squares += log_ratio * log_ratio;
+        difference[i] = log(used[1] / used[0]);
         with_s += used[1];
     }
-    const double mean = sum / pairs;
-    const double se = sqrt(fmax(squares / pairs - mean * mean, 0) / (pairs - 1));
-    const double t = 1.96 + 2.4 / (pairs - 1); // Student's 97.5 % quantile, within 0.01 from 10 pairs on
-    printf("%-26s %-13s %+6.2f %% [%+.2f, %+.2f]", label, loops[loop].name, 100 * expm1(mean),
-           100 * expm1(mean - t * se), 100 * expm1(mean + t * se));
-    if (o->options && o->mode == MODE_ATTRIBUTION)
-        printf("  by its own account %.2f %%, timing mode's programs %.2f %%", 100 * o->own_s / with_s,
-               100 * o->timing_s / with_s);
-    printf("  (%d pairs of %.0f ms)\n", pairs, 1e3 * with_s / pairs);
+    end_job(&job);
+    const struct stats_shift shift = stats_compare_paired(difference, pairs);
+    printf("%-26s %-13s %+6.2f %% [%+.2f, %+.2f]", label, loops[loop].name, 100 * expm1(shift.estimate),
+           100 * expm1(shift.ci.low), 100 * expm1(shift.ci.high));
+    if (o->own_s > 0)
+        printf("  by its own account %.2f %%", 100 * o->own_s / with_s);
+    if (o->timing_s > 0)
+        printf(", timing mode's programs %.2f %%", 100 * o->timing_s / with_s);
+    printf("  (%zu pairs of %.0f ms)\n", pairs, 1e3 * with_s / (double)pairs);
     fflush(stdout);
+    free(difference);
 }
 
-static void compare_loops(const char *label, int pairs, struct observer *o) {
+static void compare_loops(const char *label, size_t pairs, struct observer *o) {
     for (size_t i = 0; i < ARRAY_LEN(loops); i++)
         compare(label, i, pairs, o);
 }
 
-static int compare_collectors(int pairs, bool attribution) {
+static bool available(const struct collector_set *all, const char *name) {
+    cJSON *states = collector_set_to_json(all);
+    bool found = false;
+    for (const cJSON *row = states->child; row; row = row->next) {
+        const char *state = cJSON_GetStringValue(cJSON_GetObjectItem(row, "state"));
+        found |= strcmp(cJSON_GetStringValue(cJSON_GetObjectItem(row, "name")), name) == 0 &&
+                 strcmp(state, collector_state_names[COLLECTOR_UNAVAILABLE]) != 0;
+    }
+    cJSON_Delete(states);
+    return found;
+}
+
+static bool in_timing(const struct collector_ops *ops) {
+    return ops->in_timing;
+}
+
+static bool in_common_pass(const struct collector_ops *ops) {
+    return !ops->in_timing && !ops->perturbs;
+}
+
+// The names of those that are available, as collector_set_open() takes them.
+static char *names_of(const struct collector_set *all, bool (*wanted)(const struct collector_ops *)) {
+    struct str names = {0};
+    for (size_t i = 0; collector_registry[i]; i++) {
+        const struct collector_ops *ops = collector_registry[i];
+        if (!ops->only_by_name && wanted(ops) && available(all, ops->name))
+            str_printf(&names, "%s%s", names.length ? "," : "", ops->name);
+    }
+    return names.text;
+}
+
+static int compare_collectors(size_t pairs, bool attribution) {
     static struct calibration calibration;
     struct error err;
     cpu_set_t cpus;
@@ -220,33 +322,64 @@ static int compare_collectors(int pairs, bool attribution) {
         error_print(&err);
         return err.code;
     }
-    struct observer o = {.options = &options, .mode = attribution ? MODE_ATTRIBUTION : MODE_TIMING};
-    if (!attribution) {
+    struct collector_set *all = open_collectors("all", &options); // for names only
+    char *timing = names_of(all, in_timing);
+    char *common = names_of(all, in_common_pass);
+    const char *passes[8]; // static text
+    size_t count = 0;
+    for (; attribution && count < collector_set_passes(all) && count < ARRAY_LEN(passes); count++)
+        passes[count] = collector_set_pass_name(all, count);
+    collector_set_close(all);
+    struct observer o = {.observed = observed_by_collectors, .pieces = 1, .options = &options, .timing = timing};
+    if (!attribution)
         compare_loops("timing", pairs, &o);
-        return 0;
+    for (size_t i = 0; i < count; i++) {
+        char label[80];
+        const bool is_common = strcmp(passes[i], "common") == 0;
+        snprintf(label, sizeof label, "attribution, %s", passes[i]);
+        o.timing_mode = is_common ? MODE_ATTRIBUTION : MODE_TIMING;
+        o.pass = open_collectors(is_common ? common : passes[i], &options);
+        compare_loops(label, pairs, &o);
+        collector_set_close(o.pass);
     }
-    struct collector_set *set = open_all(&options); // for the names of its passes
-    const size_t passes = collector_set_passes(set);
-    char labels[8][64];
-    for (o.pass = 0; o.pass < passes && o.pass < ARRAY_LEN(labels); o.pass++)
-        snprintf(labels[o.pass], sizeof labels[o.pass], "attribution, %s", collector_set_pass_name(set, o.pass));
-    collector_set_close(set);
-    for (o.pass = 0; o.pass < passes && o.pass < ARRAY_LEN(labels); o.pass++)
-        compare_loops(labels[o.pass], pairs, &o);
+    free(timing);
+    free(common);
+    return 0;
+}
+
+static int compare_switched(size_t pairs, char **command) {
+    enum { CONTROL = 10, ANSWER = 11 };
+    int to[2];
+    int from[2];
+    posix_spawn_file_actions_t files;
+    if (pipe2(to, O_CLOEXEC) || pipe2(from, O_CLOEXEC))
+        return 5;
+    be_quiet(&files);
+    posix_spawn_file_actions_adddup2(&files, to[0], CONTROL);
+    posix_spawn_file_actions_adddup2(&files, from[1], ANSWER);
+    const pid_t pid = start_command(command, &files);
+    posix_spawn_file_actions_destroy(&files);
+    struct observer o = {
+        .observed = observed_by_switched, .pieces = 1, .command = command, .control = to[1], .answer = from[0]};
+    compare_loops(command[0], pairs, &o);
+    end_command(pid);
     return 0;
 }
 
 int main(int argc, char **argv) {
-    const int pairs = argc >= 3 ? (int)strtol(argv[1], NULL, 10) : 0;
-    if (pairs >= 2 && argc == 3 && strcmp(argv[2], "timing") == 0)
+    const size_t pairs = argc >= 3 ? strtoul(argv[1], NULL, 10) : 0;
+    signal(SIGPIPE, SIG_IGN);
+    if (pairs >= 6 && argc == 3 && strcmp(argv[2], "timing") == 0)
         return compare_collectors(pairs, false);
-    if (pairs >= 2 && argc == 3 && strcmp(argv[2], "attribution") == 0)
+    if (pairs >= 6 && argc == 3 && strcmp(argv[2], "attribution") == 0)
         return compare_collectors(pairs, true);
-    if (pairs >= 2 && argc >= 4 && strcmp(argv[2], "--") == 0) {
-        struct observer o = {.command = argv + 3};
+    if (pairs >= 6 && argc >= 4 && strcmp(argv[2], "switched") == 0)
+        return compare_switched(pairs, argv + 3);
+    if (pairs >= 6 && argc >= 4 && strcmp(argv[2], "--") == 0) {
+        struct observer o = {.observed = observed_by_command, .pieces = PIECES, .command = argv + 3};
         compare_loops(argv[3], pairs, &o);
         return 0;
     }
-    fprintf(stderr, "usage: observer_cost PAIRS timing|attribution|-- COMMAND...\n");
+    fprintf(stderr, "usage: observer_cost PAIRS timing|attribution|switched COMMAND...|-- COMMAND...\n");
     return 2;
 }
