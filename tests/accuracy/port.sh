@@ -15,7 +15,7 @@ trap 'rm -f "$out" "$out.err"' EXIT
 code=0
 METALGAP=$B/metalgap ci/lab/lab exec --away 0 --timeout 900 --program "$B/tests/collect:usr/bin/collect" \
     --program "$B/tests/exit_injector:usr/bin/exit_injector" kvm-guest-ports -- \
-    "export CALIBRATE=1 TICK_BUDGET=0.1; for share in $*; do setsid collect exit_profiler attribution exit_injector pio \$share 12 || exit; done" \
+    "export CALIBRATE=1 TICK_BUDGET=0.03; for share in $*; do setsid collect exit_profiler attribution exit_injector pio \$share 15 || exit; done" \
     >"$out" 2>"$out.err" || code=$?
 if [ $code -eq 4 ] || [ $code -eq 77 ]; then
     not_here "port accesses" "$(tail -n 1 "$out.err")"
