@@ -4,6 +4,8 @@
 # port 0x80, which ioperm() opens to it. The guest's QEMU must keep away from the APIC's task priority (machine
 # kvm-guest-ports): when it looks at it, it writes the task register back as busy, and the emulated processor then refuses all
 # ports to programs. A row is right within 1 point or 3 standard errors. Without QEMU nothing is measured.
+# To be run on a machine that is quiet besides: where the emulated host loses its CPU in the middle of an exit, the program
+# leaves that out and the profiler does not, so what it tells is up to a tenth too high.
 # Usage: B=BUILDDIR tests/accuracy/port.sh [SHARE]...     0 to 1; default 0.01 0.03 0.1 0.3 0.5
 set -euo pipefail
 # shellcheck source=tests/accuracy/lib.sh
