@@ -13,7 +13,8 @@ enum trap {
     TRAP_CPUID,          // always exits in a hardware-assisted guest
     TRAP_RDTSC,          // exits only under some hypervisors
     TRAP_PAUSE,          // a single PAUSE; exits only in long spins, if at all
-    TRAP_TIMER_ARM,      // arming an earlier timer, less arming a later one: the hardware write
+    TRAP_TIMER_ARM,      // arming an earlier timer and taking it back, less the same with a later one, by two: one
+                         // programming of the hardware
     TRAP_TIMER_WAKE,     // lateness of a wake-up from idle
     TRAP_IPI_PEER,       // membarrier with a spinning peer: an IPI and its acknowledgement
     TRAP_IPI_ALONE,      // membarrier without a peer: no IPI

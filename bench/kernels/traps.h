@@ -12,7 +12,7 @@
 // `exits` says whether this subject leaves the guest for it, by these rules (the thresholds lie between the slowest
 // native and the fastest virtual figure; sources in traps.c):
 //   cpuid, rdtsc, pause  even the fastest 5 % take longer than 250 ns
-//   timer_arm            the median of (earlier expiry - later expiry) is above 400 ns
+//   timer_arm            the median of half of (earlier expiry - later expiry), armed and taken back, is above 400 ns
 //   ipi_peer             the median is above 2.5 us
 //   touch_unbacked       measured only where pages stand out from the backed ones, so always
 //   timer_wake, disk_read                never: sleep states and disks differ so much that latency alone cannot tell

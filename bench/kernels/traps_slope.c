@@ -31,7 +31,7 @@ enum {
 struct rig {
     const cpu_set_t *cpus;
     trap_instruction execute;
-    int timers[MOST];
+    int timer;
     char *memory;
     atomic_bool stop;
     atomic_ulong rounds; // of the spinning peer
@@ -51,37 +51,27 @@ static bool instructions(struct rig *rig, unsigned count) {
     return true;
 }
 
-static bool open_timers(struct rig *rig, enum trap trap) {
+static bool open_timer(struct rig *rig, enum trap trap) {
     (void)trap;
-    bool opened = true;
-    for (int i = 0; i < MOST; i++) {
-        rig->timers[i] = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
-        opened = opened && rig->timers[i] >= 0;
-    }
-    return opened;
+    rig->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+    return rig->timer >= 0;
 }
 
-static void disarm(struct rig *rig) {
-    static const struct itimerspec never;
-    for (int i = 0; i < MOST; i++)
-        timerfd_settime(rig->timers[i], 0, &never, NULL);
-}
-
-// Each of the first `count` timers is the CPU's earliest when it is armed and programs the hardware; those far away
-// take the same way through the kernel without. None expires within the block.
+// A timer is armed and taken back. Where it is the CPU's earliest, both program the hardware; a far one takes the same
+// way through the kernel without.
 static bool arm_timers(struct rig *rig, unsigned count) {
+    static const struct itimerspec never;
+    static const struct itimerspec soon = {.it_value = {.tv_nsec = 100000}};
+    static const struct itimerspec late = {.it_value = {.tv_sec = 100}};
     for (unsigned i = 0; i < MOST; i++) {
-        struct itimerspec when = {.it_value = {.tv_sec = 100}};
-        if (i < count)
-            when.it_value = (struct timespec){.tv_nsec = 500000 - 20000 * (long)i};
-        timerfd_settime(rig->timers[i], 0, &when, NULL);
+        timerfd_settime(rig->timer, 0, i < count ? &soon : &late, NULL);
+        timerfd_settime(rig->timer, 0, &never, NULL);
     }
     return true;
 }
 
-static void close_timers(struct rig *rig) {
-    for (int i = 0; i < MOST; i++)
-        close(rig->timers[i]);
+static void close_timer(struct rig *rig) {
+    close(rig->timer);
 }
 
 static void *spin(void *argument) {
@@ -149,11 +139,12 @@ static const struct kind {
     void (*before)(struct rig *rig);               // each block, not timed; or NULL
     bool (*work)(struct rig *rig, unsigned count); // false: the block does not count
     void (*close)(struct rig *rig);                // or NULL
+    unsigned exits;                                // of one operation
 } kinds[TRAP_COUNT] = {
-    [TRAP_CPUID] = {open_instruction, NULL, instructions, NULL},
-    [TRAP_TIMER_ARM] = {open_timers, disarm, arm_timers, close_timers},
-    [TRAP_IPI_PEER] = {open_peer, NULL, barriers, close_peer},
-    [TRAP_TOUCH_BACKED] = {open_memory, give_back, touches, close_memory},
+    [TRAP_CPUID] = {open_instruction, NULL, instructions, NULL, 1},
+    [TRAP_TIMER_ARM] = {open_timer, NULL, arm_timers, close_timer, 2},
+    [TRAP_IPI_PEER] = {open_peer, NULL, barriers, close_peer, 1},
+    [TRAP_TOUCH_BACKED] = {open_memory, give_back, touches, close_memory, 1},
 };
 
 // --- the line through the blocks
@@ -209,11 +200,11 @@ void traps_line(const double *x, const double *y, size_t count, double *slope, d
     *se = sqrt(rest / ((double)count - 2) / xx);
 }
 
-static void fit(const struct block *blocks, size_t count, double unit_s, struct trap_cost *out) {
+static void fit(const struct block *blocks, size_t count, unsigned exits, double unit_s, struct trap_cost *out) {
     double *x = mem_alloc(count * sizeof *x);
     double *y = mem_alloc(count * sizeof *y);
     for (size_t i = 0; i < count; i++) {
-        x[i] = (double)blocks[i].level * MOST / (LEVELS - 1);
+        x[i] = (double)blocks[i].level * MOST * exits / (LEVELS - 1);
         y[i] = blocks[i].ticks * unit_s;
     }
     traps_line(x, y, count, &out->slope_s, &out->slope_se_s);
@@ -260,6 +251,6 @@ void trap_slope(enum trap trap, const cpu_set_t *cpus, double budget_s, struct t
         kind->close(&rig);
     count = leave_out(blocks, count, tick_s);
     if (count >= MIN_BLOCKS)
-        fit(blocks, count, tick_s, out);
+        fit(blocks, count, kind->exits, tick_s, out);
     free(blocks);
 }
