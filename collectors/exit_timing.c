@@ -6,6 +6,7 @@
 // Attached in attribution samples only: together the programs run often.
 #include "collectors/exit_timing.h"
 
+#include "collectors/hypervisor.h"
 #include "collectors/probe.h"
 #include "core/arch.h"
 #include "core/memory.h"
@@ -209,7 +210,7 @@ static void forget_source(struct exit_timing *t, enum timing_event event) {
 
 // The sources of the first rank from `rank` on that has any. The rank, or UINT_MAX.
 static unsigned choose(struct exit_timing *t, enum timing_event event, unsigned rank) {
-    unsigned most = 0;
+    unsigned most = rank;
     if (t->facts.sources[event] || (!t->hypervisor && !timing_meanings[event].native))
         return UINT_MAX;
     for (; rank <= most; rank++) {
@@ -345,12 +346,6 @@ static void exit_timing_close(void *state) {
     free(t);
 }
 
-// Bare metal has nothing to exit to. Processors without CPUID cannot say so: taken for a guest.
-static bool has_hypervisor(void) {
-    struct arch_cpuid r;
-    return !arch_cpuid(1, 0, &r) || (r.ecx & (1U << 31));
-}
-
 static void list_event(struct str *list, enum timing_event event) {
     const char *cause = cause_info(timing_meanings[event].cause)->id;
     str_printf(list, "%s%s (%s)", list->length ? ", " : "", cause, timing_meanings[event].name);
@@ -380,7 +375,7 @@ static void *exit_timing_open(const struct collect_options *options, struct coll
     probe_quiet();
     struct exit_timing *t = mem_alloc(sizeof *t);
     t->stats_fd = -1;
-    t->hypervisor = has_hypervisor();
+    t->hypervisor = hypervisor_below();
     int result = load(t);
     if (!result) {
         t->control->job.session = (unsigned)getsid(0);

@@ -13,12 +13,12 @@ const struct timing_source timing_sources[] = {
     // Whichever clock event device is in use is the one that is called.
     {TIMING_TIMER, NONE, 0, BY_FUNCTION, "lapic_next_deadline", NULL, X86, {NULL}},
     {TIMING_TIMER, NONE, 0, BY_FUNCTION, "lapic_next_event", NULL, X86, {NULL}},
-    {TIMING_TIMER, NONE, 0, BY_FUNCTION, "xen_vcpuop_set_next_event", NULL, X86, {NULL}},
-    {TIMING_TIMER, NONE, 0, BY_FUNCTION, "xen_timerop_set_next_event", NULL, X86, {NULL}},
     {TIMING_TIMER, NONE, 0, BY_FUNCTION, "hv_ce_set_next_event", NULL, NULL, {NULL}},
+    // Any other device, by who calls it: Xen's own functions are built so that they cannot be traced.
+    {TIMING_TIMER, NONE, 1, BY_FUNCTION, "clockevents_program_event", NULL, X86, {NULL}},
     {TIMING_TIMER,
      NONE,
-     1,
+     2,
      BY_TRACEPOINTS,
      "hrtimer_start..write_msr",
      NULL,
@@ -68,7 +68,6 @@ const struct timing_source timing_sources[] = {
     {TIMING_TLB, NONE, 0, BY_FUNCTION, "xen_flush_tlb_others", NULL, X86, {NULL}},
 
     {TIMING_LOCK, NONE, 0, BY_FUNCTION, "kvm_wait", NULL, X86, {NULL}},
-    {TIMING_LOCK, NONE, 0, BY_FUNCTION, "xen_qlock_wait", NULL, X86, {NULL}},
     {TIMING_LOCK, NONE, 0, BY_FUNCTION, "hv_qlock_wait", NULL, X86, {NULL}},
 
     {TIMING_TOUCH, NONE, 0, BY_FUNCTION, "do_anonymous_page", NULL, NULL, {NULL}},

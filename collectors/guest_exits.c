@@ -6,6 +6,7 @@
 // the programs cost; in timing samples the statistics are off, since they cost more than the counting.
 #include "collectors/collectors.h"
 #include "collectors/guest_counts.h"
+#include "collectors/hypervisor.h"
 #include "collectors/probe.h"
 #include "core/arch.h"
 #include "core/memory.h"
@@ -189,19 +190,13 @@ static void guest_exits_close(void *state) {
     free(g);
 }
 
-// Bare metal has nothing to exit to. Processors without CPUID cannot say so: taken for a guest.
-static bool has_hypervisor(void) {
-    struct arch_cpuid r;
-    return !arch_cpuid(1, 0, &r) || (r.ecx & (1U << 31));
-}
-
 static void *guest_exits_open(const struct collect_options *options, struct collector_status *status) {
     status->state = COLLECTOR_ACTIVE;
     probe_quiet();
     struct guest_exits *g = mem_alloc(sizeof *g);
     g->stats_fd = -1;
     g->calibration = options->calibration;
-    g->hypervisor = has_hypervisor();
+    g->hypervisor = hypervisor_below();
     int result = load(g);
     if (result)
         probe_refused(status, "loading the eBPF programs", -result);
