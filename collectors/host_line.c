@@ -66,6 +66,34 @@ static void add_row(struct observation *all, const struct kvm_row *row, enum exi
     add_reason(o, row, isa, overflow);
 }
 
+static double ticks_per_s(const struct host_span *span) {
+    const struct host_moment *from = span->from;
+    const struct host_moment *to = span->to;
+    return to->ns > from->ns ? (double)(to->tsc - from->tsc) / ((double)(to->ns - from->ns) / NS_PER_S) : 0;
+}
+
+double host_line_early_s(const struct host_span *span) {
+    uint64_t ticks = span->now->early_ticks - span->before->early_ticks;
+    double rate = ticks_per_s(span);
+    return rate > 0 ? (double)ticks / rate : 0;
+}
+
+// KVM's waiting for the moment of a timer that it fired early: no exit of its own, but time that a timer takes.
+static void add_early(struct observation *all, const struct host_span *span) {
+    struct observation *o = &all[CAUSE_EXIT_TIMER];
+    double seconds = host_line_early_s(span);
+    if (!(seconds > 0))
+        return;
+    if (!o->detail) {
+        *o = (struct observation){.cause = CAUSE_EXIT_TIMER, .scope = SCOPE_CPU, .basis = BASIS_TIMED};
+        o->detail = cJSON_CreateObject();
+        cJSON_AddArrayToObject(o->detail, "reasons");
+    }
+    o->seconds += seconds;
+    json_add_u64(o->detail, "early", span->now->earlies - span->before->earlies);
+    json_add_double(o->detail, "early_s", seconds);
+}
+
 static void add_steal(cJSON *list, const struct kvm_vcpu_state *before, const struct kvm_vcpu_state *now) {
     if (now->steals == before->steals)
         return;
@@ -81,15 +109,11 @@ static void add_steal(cJSON *list, const struct kvm_vcpu_state *before, const st
 static void add_counted(cJSON *list, const struct kvm_vcpu_state *before, const struct kvm_vcpu_state *now) {
     static const enum cause causes[] = {
         [KVM_PLACE_PORT] = CAUSE_EXIT_PIO, [KVM_PLACE_MMIO] = CAUSE_EXIT_MMIO, [KVM_PLACE_MSR] = CAUSE_EXIT_MSR};
-    uint64_t counts[ARRAY_LEN(causes)] = {0};
-    for (size_t i = 0; now->since == 0 && i < KVM_PLACES; i++) {
-        uint64_t type = now->places[i].key >> 60;
-        if (type && type < ARRAY_LEN(causes))
-            counts[type] += now->places[i].count - before->places[i].count;
-    }
-    for (size_t type = KVM_PLACE_PORT; type < ARRAY_LEN(causes); type++) {
-        struct observation o = {
-            .cause = causes[type], .scope = SCOPE_CPU, .basis = BASIS_COUNTED, .count = counts[type]};
+    for (size_t type = KVM_PLACE_PORT; now->since == 0 && type < ARRAY_LEN(causes); type++) {
+        struct observation o = {.cause = causes[type],
+                                .scope = SCOPE_CPU,
+                                .basis = BASIS_COUNTED,
+                                .count = now->accesses[type] - before->accesses[type]};
         if (o.count)
             cJSON_AddItemToArray(list, observation_to_json(&o));
     }
@@ -110,6 +134,7 @@ cJSON *host_line_observations(const struct host_span *span, struct host_tally *t
         tally->untimed += row.untimed;
         tally->row_overflow += i == 0 ? row.count : 0;
     }
+    add_early(all, span);
     for (int i = 0; i < CAUSE_COUNT; i++) {
         if (!all[i].detail)
             continue;
@@ -123,6 +148,17 @@ cJSON *host_line_observations(const struct host_span *span, struct host_tally *t
 
 // --- the rest of a line ---------------------------------------------------------------------------------------------
 
+// What an access has grown by. Another one may have had its place before.
+static struct kvm_place grown_place(const struct kvm_vcpu_state *before, const struct kvm_vcpu_state *now, size_t i) {
+    const struct kvm_place *old = &before->places[i];
+    struct kvm_place grown = now->places[i];
+    if (old->key == grown.key && old->count <= grown.count) {
+        grown.count -= old->count;
+        grown.ns -= old->ns;
+    }
+    return grown;
+}
+
 static void add_places(cJSON *line, const struct kvm_vcpu_state *before, const struct kvm_vcpu_state *now) {
     static const char *const types[] = {
         [KVM_PLACE_PORT] = "port", [KVM_PLACE_MMIO] = "address", [KVM_PLACE_MSR] = "msr"};
@@ -132,7 +168,8 @@ static void add_places(cJSON *line, const struct kvm_vcpu_state *before, const s
         size_t best = KVM_PLACES;
         uint64_t most = 0; // by time, then by count
         for (size_t i = 0; i < KVM_PLACES; i++) {
-            uint64_t weight = now->places[i].ns - before->places[i].ns + now->places[i].count - before->places[i].count;
+            struct kvm_place place = grown_place(before, now, i);
+            uint64_t weight = place.ns + place.count;
             if (!told[i] && weight > most) {
                 most = weight;
                 best = i;
@@ -141,16 +178,16 @@ static void add_places(cJSON *line, const struct kvm_vcpu_state *before, const s
         if (best == KVM_PLACES)
             break;
         told[best] = true;
-        const struct kvm_place *place = &now->places[best];
-        uint64_t type = place->key >> 60;
+        struct kvm_place place = grown_place(before, now, best);
+        uint64_t type = place.key >> 60;
         if (type >= ARRAY_LEN(types) || !types[type])
             continue;
-        char *address = mem_printf("0x%lx", (unsigned long)(place->key & ((1ULL << 59) - 1)));
+        char *address = mem_printf("0x%lx", (unsigned long)(place.key & ((1ULL << 59) - 1)));
         cJSON *item = cJSON_CreateObject();
         json_add_string(item, types[type], address);
-        cJSON_AddBoolToObject(item, "write", (place->key >> 59) & 1);
-        json_add_u64(item, "count", place->count - before->places[best].count);
-        json_add_double(item, "seconds", (double)(place->ns - before->places[best].ns) / NS_PER_S);
+        cJSON_AddBoolToObject(item, "write", (place.key >> 59) & 1);
+        json_add_u64(item, "count", place.count);
+        json_add_double(item, "seconds", (double)place.ns / NS_PER_S);
         list = list ? list : cJSON_AddArrayToObject(line, "places");
         cJSON_AddItemToArray(list, item);
         free(address);
@@ -191,13 +228,11 @@ static void add_halts(cJSON *line, const struct kvm_vcpu_state *before, const st
 
 // A knock's time by the host's counter, between the two ends of the window.
 static void add_knock(cJSON *line, const struct host_span *span) {
-    const struct host_moment *from = span->from;
     const struct host_moment *to = span->to;
     const struct kvm_knock *knock = &span->now->knock;
-    if (knock->count == span->before->knock.count || to->ns <= from->ns)
+    if (knock->count == span->before->knock.count || !(ticks_per_s(span) > 0))
         return;
-    double rate = (double)(to->tsc - from->tsc) / (double)(to->ns - from->ns);
-    double since_end = ((double)knock->ns - (double)to->ns) * rate;
+    double since_end = ((double)knock->ns - (double)to->ns) / NS_PER_S * ticks_per_s(span);
     cJSON *object = cJSON_AddObjectToObject(line, "knock");
     json_add_u64(object, "guest_tsc", ((uint64_t)knock->high << 32 | knock->low) + knock->span / 2);
     json_add_u64(object, "host_tsc", (uint64_t)((int64_t)to->tsc + (int64_t)llround(since_end)));
@@ -209,5 +244,5 @@ void host_line_rest(const struct host_span *span, cJSON *line, struct host_tally
     add_monitor(line, span->before, span->now, tally);
     add_places(line, span->before, span->now);
     add_knock(line, span);
-    tally->place_overflow += span->now->place_overflow - span->before->place_overflow;
+    tally->places_lost += span->now->places_lost - span->before->places_lost;
 }

@@ -12,6 +12,7 @@
 #include "core/clock.h"
 #include "core/memory.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -155,12 +156,13 @@ static cJSON *line_of(struct host_windows *w, struct seat *seat, const struct ho
     const struct kvm_vcpu_state *before = &seat->before;
     const struct kvm_vcpu_state *now = w->now;
     struct vm *vm = find_vm(w, (pid_t)now->tgid);
-    uint64_t run = now->run_ns + (now->in_exit ? 0 : elapsed(now->since, end->ns));
+    uint64_t run = now->run_ns + (now->in_exit ? 0 : elapsed(now->since, now->left ? now->left : end->ns));
     uint64_t halted = now->halted_ns;
     bool halting = now->in_exit && !now->woken &&
                    exit_reason_cause((enum exit_isa)now->isa, now->code, KVM_KIND_PLAIN) == CAUSE_EXIT_HALT;
     if (halting)
         halted += elapsed(now->since, end->ns);
+    struct host_span span = {&w->begin, end, before, now};
     cJSON *line = cJSON_CreateObject();
     json_add_string(line, "t", "window");
     json_add_u64(line, "start_tsc", w->begin.tsc);
@@ -168,11 +170,10 @@ static cJSON *line_of(struct host_windows *w, struct seat *seat, const struct ho
     add_vm(line, vm, &seat->offset);
     json_add_u64(line, "vcpu", seat->vcpu);
     if (now->since) {
-        json_add_double(line, "run_s", grown_s(run, &seat->run_told_ns));
+        json_add_double(line, "run_s", fmax(grown_s(run, &seat->run_told_ns) - host_line_early_s(&span), 0));
         json_add_double(line, "switched_out_s", (double)(now->out_ns - before->out_ns) / NS_PER_S);
         json_add_double(line, "halted_s", grown_s(halted, &seat->halted_told_ns));
     }
-    struct host_span span = {&w->begin, end, before, now};
     cJSON *list = host_line_observations(&span, &w->tally);
     if (!vm->told)
         add_threads(w, vm, list);
@@ -242,7 +243,7 @@ cJSON *host_windows_notes(const struct host_windows *w) {
     uint64_t misses = 0;
     for (size_t i = 0; i < programs && i < ARRAY_LEN(costs); i++)
         misses += costs[i].misses;
-    if (totals.exits == 0 && w->tally.user_exits)
+    if (w->tally.exits == 0 && w->tally.user_exits)
         note(notes,
              mem_printf("kvm_exit never fired, though KVM_RUN returned %lu times: this hypervisor runs its guests "
                         "past that tracepoint; returns to the monitor and port accesses are counted, not timed",
@@ -250,9 +251,11 @@ cJSON *host_windows_notes(const struct host_windows *w) {
     if (w->tally.row_overflow)
         note(notes, mem_printf("%lu exits had no row of their own left and are under exit.other",
                                (unsigned long)w->tally.row_overflow));
-    if (w->tally.place_overflow)
-        note(notes, mem_printf("%lu accesses went to ports, addresses or registers for which no place was left",
-                               (unsigned long)w->tally.place_overflow));
+    if (w->tally.places_lost)
+        note(notes,
+             mem_printf("%lu times a port, address or register took the place of one that was used less: what is "
+                        "told of places is not complete",
+                        (unsigned long)w->tally.places_lost));
     if (w->tally.untimed)
         note(notes, mem_printf("%lu of %lu exits were handled on KVM's fast path, whose end is not told: they are "
                                "counted, their time is part of run_s",

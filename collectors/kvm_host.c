@@ -2,6 +2,7 @@
 // Loading, attaching and reading the programs of a KVM host. See kvm_host.h.
 #include "collectors/kvm_host.h"
 
+#include "collectors/kvm_exit_source.h"
 #include "collectors/probe.h"
 #include "core/arch.h"
 #include "core/knock.h"
@@ -89,7 +90,27 @@ static bool set_offsets(struct kvm_host *h, struct collector_status *status) {
 
 // --- opening --------------------------------------------------------------------------------------------------------
 
-static int load(struct kvm_host *h, pid_t only, bool with_switches, struct collector_status *status) {
+// What is tried in turn. Following kernel structures needs BTF of the running kernel.
+struct attempt {
+    enum kvm_exit_source source;
+    bool switches;
+};
+
+static void choose_programs(struct kvm_host *h, const struct attempt *attempt) {
+    bool late = attempt->switches && kvm_exit_is_late();
+    bool record = attempt->source == KVM_EXIT_IN_RECORD;
+    struct bpf_program *const interrupts[] = {
+        h->bpf->progs.on_local_timer_entry,   h->bpf->progs.on_reschedule_entry,
+        h->bpf->progs.on_call_function_entry, h->bpf->progs.on_call_function_single_entry,
+        h->bpf->progs.on_irq_work_entry,      h->bpf->progs.on_irq_handler_entry};
+    for (size_t i = 0; i < ARRAY_LEN(interrupts); i++)
+        bpf_program__set_autoload(interrupts[i], late);
+    bpf_program__set_autoload(h->bpf->progs.on_sched_switch, attempt->switches);
+    bpf_program__set_autoload(h->bpf->progs.on_kvm_exit, record);
+    bpf_program__set_autoload(h->bpf->progs.on_kvm_exit_raw, !record);
+}
+
+static int load(struct kvm_host *h, pid_t only, const struct attempt *attempt, struct collector_status *status) {
     h->bpf = kvm_host_bpf__open();
     if (!h->bpf)
         return -errno;
@@ -97,12 +118,13 @@ static int load(struct kvm_host *h, pid_t only, bool with_switches, struct colle
         return 1;
     h->bpf->rodata->only_tgid = (uint32_t)only;
     h->bpf->rodata->knock_leaf = KNOCK_LEAF;
-    h->bpf->rodata->sees_switches = with_switches;
+    h->bpf->rodata->sees_switches = attempt->switches;
+    h->bpf->rodata->exit_source = (uint8_t)attempt->source;
     bpf_map__set_max_entries(h->bpf->maps.vcpus, (uint32_t)h->slots);
     bpf_map__set_max_entries(h->bpf->maps.threads, (uint32_t)h->slots);
     bpf_map__set_max_entries(h->bpf->maps.free_slots, (uint32_t)h->slots);
     bpf_map__set_max_entries(h->bpf->maps.cpus, (uint32_t)h->cpus);
-    bpf_program__set_autoload(h->bpf->progs.on_sched_switch, with_switches);
+    choose_programs(h, attempt);
     int result = kvm_host_bpf__load(h->bpf);
     if (result) {
         kvm_host_bpf__destroy(h->bpf);
@@ -122,20 +144,24 @@ static int prepare_maps(struct kvm_host *h) {
     return 0;
 }
 
+static bool attach_one(struct kvm_host *h, struct bpf_program *program) {
+    struct bpf_link *link = bpf_program__fd(program) < 0 ? NULL : bpf_program__attach(program);
+    if (link)
+        h->links[h->link_count++] = link;
+    return link != NULL;
+}
+
 // Attaches all that the kernel has. Without kvm_exit and kvm_entry there is nothing to pair: 0 or an errno.
 static int attach(struct kvm_host *h, struct collector_status *status) {
+    struct bpf_program *const first = h->bpf->progs.on_sched_switch; // the others believe what it says
     struct bpf_program *program;
     struct str missing = {0};
-    int result = 0;
+    int result = bpf_program__fd(first) >= 0 && !attach_one(h, first) ? errno : 0;
     bpf_object__for_each_program(program, h->bpf->obj) {
-        if (bpf_program__fd(program) < 0 || h->link_count == MAX_LINKS)
+        if (program == first || bpf_program__fd(program) < 0 || h->link_count == MAX_LINKS || attach_one(h, program))
             continue;
-        struct bpf_link *link = bpf_program__attach(program);
-        if (link) {
-            h->links[h->link_count++] = link;
-            continue;
-        }
-        bool needed = program == h->bpf->progs.on_kvm_exit || program == h->bpf->progs.on_kvm_entry;
+        bool needed = program == h->bpf->progs.on_kvm_exit || program == h->bpf->progs.on_kvm_exit_raw ||
+                      program == h->bpf->progs.on_kvm_entry;
         if (needed && !result)
             result = errno;
         str_printf(&missing, "%s%s", missing.length ? ", " : "", bpf_program__name(program) + strlen("on_"));
@@ -148,12 +174,13 @@ static int attach(struct kvm_host *h, struct collector_status *status) {
 }
 
 static int open_host(struct kvm_host *h, pid_t only, struct collector_status *status) {
-    // The one program that follows kernel structures needs BTF of the running kernel.
-    bool switches = true;
-    int result = load(h, only, true, status);
-    if (result < 0 && result != -EPERM) {
-        switches = false;
-        result = load(h, only, false, status);
+    const struct attempt attempts[] = {
+        {kvm_exit_source(), true}, {KVM_EXIT_IN_RECORD, true}, {KVM_EXIT_IN_RECORD, false}};
+    int result = -EINVAL;
+    bool switches = false;
+    for (size_t i = 0; i < ARRAY_LEN(attempts) && result < 0 && result != -EPERM; i++) {
+        switches = attempts[i].switches;
+        result = load(h, only, &attempts[i], status);
     }
     if (result > 0)
         return -1;
@@ -232,7 +259,6 @@ struct kvm_totals kvm_host_totals(const struct kvm_host *h) {
     uint32_t zero = 0;
     if (bpf_map_lookup_elem(bpf_map__fd(h->bpf->maps.totals), &zero, cpus) == 0)
         for (size_t i = 0; i < h->cpus; i++) {
-            sum.exits += cpus[i].exits;
             sum.vcpus_lost += cpus[i].vcpus_lost;
         }
     free(cpus);

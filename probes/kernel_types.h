@@ -45,6 +45,31 @@ struct task_struct {
     struct sched_info sched_info;
 };
 
+// KVM's, of its modules: where the tracepoint kvm_exit gets the reason from.
+struct kvm_vcpu {
+    int vcpu_id;
+};
+
+struct vmcb_control_area {
+    unsigned int exit_code;
+};
+
+struct vmcb {
+    struct vmcb_control_area control;
+};
+
+struct vcpu_svm { // begins with its struct kvm_vcpu
+    struct vmcb *vmcb;
+};
+
+union vmx_exit_reason {
+    unsigned int full;
+};
+
+struct vcpu_vmx { // begins with its struct kvm_vcpu
+    union vmx_exit_reason exit_reason;
+};
+
 // The node of the tree in which a high-resolution timer waits.
 struct timerqueue_node {
     long long expires; // ns of the timer's clock

@@ -2,13 +2,13 @@
 // Why does each vCPU leave its guest, and for how long? Pairs kvm_exit with kvm_entry and sums up in the kernel; no
 // event leaves it.
 //
-// kvm_exit is the one tracepoint that is read through its formatted record: since Linux 5.17 its raw arguments do not
-// hold the reason, which then would have to be dug out of structures that differ between VMX and SVM and from release
-// to release. The record has kept its names from 3.x on; the collector finds the offsets in the tracepoint's format
-// file. All others are raw: their arguments are plain numbers, the same ones from 5.10 to 6.18.
+// All tracepoints are raw: their arguments are plain numbers, the same ones from 5.10 to 6.18. kvm_exit alone has lost
+// its reason in 5.17. It is then taken from where the tracepoint's own record gets it, in structures of kvm_amd and
+// kvm_intel whose offsets libbpf finds in the modules' BTF; where these are not known, from the record, at offsets of
+// the tracepoint's format file. Filling the record costs more than all that is done here (kvm_exit_source.c chooses).
 //
 // All of a vCPU's events happen in its own thread, so its sums need no atomics and no per-CPU copies. Finding them
-// costs an array look-up: what runs on a CPU is kept at context switches.
+// costs two array look-ups: what runs on a CPU is kept at context switches.
 #include <linux/bpf.h>
 
 #include <bpf/bpf_helpers.h>
@@ -67,6 +67,7 @@ const volatile __u32 isa_offset = 24;
 const volatile __u32 vcpu_offset = 0;  // 0: this kernel's record does not have it
 const volatile __u32 knock_leaf = 0;   // first of the three leaves of a guest's knock
 const volatile __u8 sees_switches = 0; // on_sched_switch is there
+const volatile __u8 exit_source = 0;   // enum kvm_exit_source
 
 static __always_inline struct kvm_totals *my_totals(void) {
     __u32 zero = 0;
@@ -118,17 +119,19 @@ lost:;
     return NULL;
 }
 
+// The vCPU that is known to run on this CPU, or NULL.
+static __always_inline struct kvm_vcpu_state *known_vcpu(void) {
+    struct kvm_cpu *cpu = my_cpu();
+    if (!cpu || !cpu->current)
+        return NULL;
+    __u32 slot = cpu->current - 1;
+    return bpf_map_lookup_elem(&vcpus, &slot);
+}
+
 // The vCPU whose thread runs here, or NULL if it is not to be recorded.
 static __always_inline struct kvm_vcpu_state *my_vcpu(void) {
-    __u64 id = bpf_get_current_pid_tgid();
-    struct kvm_cpu *cpu = my_cpu();
-    if (cpu && cpu->current) {
-        __u32 slot = cpu->current - 1;
-        struct kvm_vcpu_state *v = bpf_map_lookup_elem(&vcpus, &slot);
-        if (v && v->tid == (__u32)id)
-            return v;
-    }
-    return new_vcpu(id);
+    struct kvm_vcpu_state *v = known_vcpu();
+    return v ? v : new_vcpu(bpf_get_current_pid_tgid());
 }
 
 #define compiler_barrier() asm volatile("" ::: "memory")
@@ -196,13 +199,16 @@ static __always_inline struct kvm_user *user_of(struct kvm_vcpu_state *v, __u64 
     return &v->user[reason & (KVM_USER_REASONS - 1)];
 }
 
+// Where all places that an access may have are taken, the least used of them makes room.
 static __noinline int add_place(struct kvm_vcpu_state *v, __u64 key, __u64 ns) {
     if (!v)
         return 0;
     __u32 at = (__u32)((key * 0x9e3779b97f4a7c15ULL) >> 58);
+    __u32 least = at & (KVM_PLACES - 1);
 #pragma unroll
     for (int i = 0; i < 4; i++) {
-        struct kvm_place *place = &v->places[(at + i) & (KVM_PLACES - 1)];
+        __u32 here = (at + i) & (KVM_PLACES - 1);
+        struct kvm_place *place = &v->places[here];
         if (place->key == 0)
             place->key = key;
         if (place->key == key) {
@@ -210,8 +216,14 @@ static __noinline int add_place(struct kvm_vcpu_state *v, __u64 key, __u64 ns) {
             place->ns += ns;
             return 0;
         }
+        if (place->count < v->places[least & (KVM_PLACES - 1)].count)
+            least = here;
     }
-    v->place_overflow++;
+    struct kvm_place *place = &v->places[least & (KVM_PLACES - 1)];
+    place->key = key;
+    place->count = 1;
+    place->ns = ns;
+    v->places_lost++;
     return 0;
 }
 
@@ -230,47 +242,78 @@ static __always_inline __u64 take_steal(struct kvm_vcpu_state *v) {
     return steal;
 }
 
-// kvm:kvm_exit. The guest was left; interrupts may be off.
-SEC("tracepoint/kvm/kvm_exit")
-int on_kvm_exit(void *record) {
-    struct kvm_vcpu_state *v = my_vcpu();
-    if (!v)
-        return 0;
-    __u64 now = bpf_ktime_get_ns();
-    __u32 code = 0;
-    bpf_probe_read_kernel(&code, sizeof code, record + reason_offset);
+// The guest was left.
+static __always_inline void exit_begins(struct kvm_vcpu_state *v, __u32 code, __u64 now) {
+    __u64 left = v->left ? v->left : now;
     change_begins(v);
-    if (v->isa == 0) {
-        bpf_probe_read_kernel(&v->isa, sizeof v->isa, record + isa_offset);
-        if (vcpu_offset)
-            bpf_probe_read_kernel(&v->vcpu_id, sizeof v->vcpu_id, record + vcpu_offset);
-    }
     if (v->in_exit && v->since) {
         // KVM handled the exit before on its fast path and went back in without telling: what lies between is
         // mostly the guest's time.
         struct kvm_row *row = row_of(v, v->code, v->kind);
         row->count++;
         row->untimed++;
-    }
-    if (v->since) {
-        __u64 off = v->off_ns; // kernels that tell of SVM exits after interrupts are on again
         take_steal(v);
-        v->out_ns += off;
-        v->run_ns += now - v->since > off ? now - v->since - off : 0;
+        v->out_ns += v->off_ns;
+        v->run_ns += now - v->since > v->off_ns ? now - v->since - v->off_ns : 0;
+        v->off_ns = 0;
+        left = now;
+    } else if (v->since) {
+        v->run_ns += left - v->since;
+    } else {
+        v->off_ns = 0;
     }
-    v->since = now;
+    v->since = left;
+    v->left = 0;
     v->in_exit = 1;
     v->code = code;
     v->kind = KVM_KIND_PLAIN;
     v->user_reason = 0;
-    v->off_ns = 0;
     v->woken = 0;
     v->user_since = 0;
     v->place = 0;
     change_ends(v);
-    struct kvm_totals *t = my_totals();
-    if (t)
-        t->exits++;
+}
+
+// kvm:kvm_exit, its formatted record.
+SEC("tracepoint/kvm/kvm_exit")
+int on_kvm_exit(void *record) {
+    __u64 now = bpf_ktime_get_ns();
+    struct kvm_vcpu_state *v = my_vcpu();
+    if (!v)
+        return 0;
+    __u32 code = 0;
+    bpf_probe_read_kernel(&code, sizeof code, record + reason_offset);
+    if (v->isa == 0) {
+        bpf_probe_read_kernel(&v->isa, sizeof v->isa, record + isa_offset);
+        if (vcpu_offset)
+            bpf_probe_read_kernel(&v->vcpu_id, sizeof v->vcpu_id, record + vcpu_offset);
+    }
+    exit_begins(v, code, now);
+    return 0;
+}
+
+// kvm:kvm_exit(reason, vcpu, isa) up to Linux 5.16, (vcpu, isa) from then on.
+SEC("raw_tp/kvm_exit")
+int on_kvm_exit_raw(struct bpf_raw_tracepoint_args *ctx) {
+    __u64 now = bpf_ktime_get_ns();
+    struct kvm_vcpu_state *v = my_vcpu();
+    if (!v)
+        return 0;
+    void *vcpu = (void *)ctx->args[exit_source == KVM_EXIT_IN_ARGUMENT];
+    __u32 code = 0;
+    if (exit_source == KVM_EXIT_IN_ARGUMENT) {
+        code = ctx->args[0];
+    } else if (exit_source == KVM_EXIT_IN_VMCB) {
+        struct vmcb *vmcb = BPF_CORE_READ((struct vcpu_svm *)vcpu, vmcb);
+        code = BPF_CORE_READ(vmcb, control.exit_code);
+    } else {
+        code = BPF_CORE_READ((struct vcpu_vmx *)vcpu, exit_reason.full);
+    }
+    if (v->isa == 0) {
+        v->isa = ctx->args[1 + (exit_source == KVM_EXIT_IN_ARGUMENT)];
+        v->vcpu_id = BPF_CORE_READ((struct kvm_vcpu *)vcpu, vcpu_id);
+    }
+    exit_begins(v, code, now);
     return 0;
 }
 
@@ -317,9 +360,74 @@ int on_kvm_entry(void *ctx) {
     v->entries++;
     v->since = now;
     v->in_exit = 0;
+    v->left = 0;
     v->off_ns = 0;
     change_ends(v);
     return 0;
+}
+
+// kvm:kvm_wait_lapic_expire(vcpu, delta), told after the exit that follows: KVM fires the guest's deadline timer early
+// and waits for the rest, -delta ticks of the guest's counter, between kvm_entry and the guest.
+SEC("raw_tp/kvm_wait_lapic_expire")
+int on_kvm_wait_lapic_expire(struct bpf_raw_tracepoint_args *ctx) {
+    long long delta = ctx->args[1];
+    struct kvm_vcpu_state *v = delta < 0 ? my_vcpu() : NULL;
+    if (!v)
+        return 0;
+    change_begins(v);
+    v->early_ticks += -delta;
+    v->earlies++;
+    change_ends(v);
+    return 0;
+}
+
+// --- kvm_exit that comes late ---------------------------------------------------------------------------------------
+
+// Up to Linux 6.4 SVM tells kvm_exit when interrupts are on again. An interrupt that the host handles while the vCPU
+// seems to be in its guest, or a context switch, tells that it has left.
+static __always_inline void guest_was_left(struct kvm_vcpu_state *v, __u64 now) {
+    if (v->in_exit || !v->since || v->left)
+        return;
+    change_begins(v);
+    v->left = now;
+    change_ends(v);
+}
+
+static __always_inline int host_interrupt(void) {
+    struct kvm_vcpu_state *v = known_vcpu();
+    if (v)
+        guest_was_left(v, bpf_ktime_get_ns());
+    return 0;
+}
+
+SEC("raw_tp/local_timer_entry")
+int on_local_timer_entry(void *ctx) {
+    return host_interrupt();
+}
+
+SEC("raw_tp/reschedule_entry")
+int on_reschedule_entry(void *ctx) {
+    return host_interrupt();
+}
+
+SEC("raw_tp/call_function_entry")
+int on_call_function_entry(void *ctx) {
+    return host_interrupt();
+}
+
+SEC("raw_tp/call_function_single_entry")
+int on_call_function_single_entry(void *ctx) {
+    return host_interrupt();
+}
+
+SEC("raw_tp/irq_work_entry")
+int on_irq_work_entry(void *ctx) {
+    return host_interrupt();
+}
+
+SEC("raw_tp/irq_handler_entry")
+int on_irq_handler_entry(void *ctx) {
+    return host_interrupt();
 }
 
 // --- what an exit turns out to be -----------------------------------------------------------------------------------
@@ -351,6 +459,7 @@ static __always_inline int note_place(__u32 kind, __u64 place) {
         return 0;
     change_begins(v);
     if (!v->since) { // kvm_exit never fires here: count all the same
+        v->accesses[(place >> 60) & (KVM_PLACE_TYPES - 1)]++;
         add_place(v, place, 0);
     } else {
         v->place = place;
@@ -513,6 +622,7 @@ int BPF_PROG(on_sched_switch, _Bool preempt, struct task_struct *prev, struct ta
         cpu->current = 0;
         if (v && v->tid == (__u32)prev->pid) {
             now = bpf_ktime_get_ns();
+            guest_was_left(v, now);
             v->out_since = now;
         }
     }

@@ -21,6 +21,14 @@ enum kvm_kind {
 #define KVM_USER_REASONS 64  // by KVM_EXIT_*; the last two: interrupted by a signal, any other error
 #define KVM_DIRECT_CODES 256 // codes whose row is found without a search; a power of two
 
+// Where the reason of an exit is found.
+enum kvm_exit_source {
+    KVM_EXIT_IN_RECORD,   // of the tracepoint
+    KVM_EXIT_IN_ARGUMENT, // the first one, up to Linux 5.16
+    KVM_EXIT_IN_VMCB,     // SVM's control block
+    KVM_EXIT_IN_VCPU_VMX, // where VMX keeps it, up to Linux 6.14
+};
+
 enum { KVM_USER_INTERRUPTED = KVM_USER_REASONS - 2, KVM_USER_ERROR = KVM_USER_REASONS - 1 };
 
 struct kvm_row {
@@ -36,7 +44,7 @@ struct kvm_row {
 };
 
 // Which port, address or register.
-enum kvm_place_type { KVM_PLACE_NONE, KVM_PLACE_PORT, KVM_PLACE_MMIO, KVM_PLACE_MSR };
+enum kvm_place_type { KVM_PLACE_NONE, KVM_PLACE_PORT, KVM_PLACE_MMIO, KVM_PLACE_MSR, KVM_PLACE_TYPES };
 #define KVM_PLACE(type, write, address)                                                                                \
     (((unsigned long long)(type) << 60) | ((unsigned long long)!!(write) << 59) |                                      \
      ((unsigned long long)(address) & ((1ULL << 59) - 1)))
@@ -68,7 +76,7 @@ struct kvm_vcpu_state {
     unsigned int vcpu_id; // ~0: not known yet (no exit seen)
     unsigned int isa;     // 1 VMX, 2 SVM; 0: not known yet
     unsigned int rows_used;
-    unsigned int place_overflow; // accesses for which no place was left
+    unsigned int places_lost; // how often a place was taken from another access
     unsigned int unused;
 
     // The state right now.
@@ -76,6 +84,7 @@ struct kvm_vcpu_state {
     unsigned int code, kind;       // of this exit
     unsigned int user_reason;      // the last return to the monitor in this exit, + 1; 0: none
     unsigned long long since;      // when this exit or this run began; 0: never seen
+    unsigned long long left;       // the guest was seen to have been left before kvm_exit said so; 0: no
     unsigned long long out_since;  // switched out since; 0: it has a CPU
     unsigned long long off_ns;     // switched out in this exit so far
     unsigned long long woken;      // when kvm_vcpu_wakeup ended a halt in this exit; 0: no
@@ -93,6 +102,9 @@ struct kvm_vcpu_state {
     unsigned long long halts_polled, halts_waited; // kvm_vcpu_wakeup: found by polling, or after sleeping
     unsigned long long polls_grown, polls_shrunk;  // kvm_halt_poll_ns
     unsigned int poll_window_ns;                   // its last value
+    unsigned int earlies;                          // timers that KVM fired early, to wait for the rest
+    unsigned long long early_ticks;                // of the guest's counter: that waiting. Part of run_ns
+    unsigned int accesses[KVM_PLACE_TYPES];        // by type of place, where kvm_exit never fires
     struct kvm_knock knock;
 
     struct kvm_user user[KVM_USER_REASONS];
@@ -108,6 +120,5 @@ struct kvm_cpu {
 };
 
 struct kvm_totals {
-    unsigned long long exits;      // kvm_exit fired
     unsigned long long vcpus_lost; // events of vCPUs for which no slot was left
 };

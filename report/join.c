@@ -4,6 +4,7 @@
 
 #include "core/calibration.h"
 #include "core/memory.h"
+#include "report/join_edge.h"
 #include "report/join_match.h"
 
 #include <math.h>
@@ -52,10 +53,11 @@ struct word {
     double covered; // share of the sample
 };
 
-static void add_window(const struct join_match *m, const struct host_window *w, double share, struct word *word,
-                       struct series *series) {
+static void add_window(const struct join_match *m, const struct host_window *w, const struct join_edge *edge,
+                       struct word *word, struct series *series) {
     for (size_t i = 0; i < w->count; i++) {
         const struct host_loss *loss = &m->vm->losses[w->first + i];
+        double share = join_share(m->vm, edge, w->first + i);
         struct sum *sum = &word->of[loss->cause][loss->scope];
         sum->seconds += share * loss->seconds;
         sum->count += share * (double)loss->count;
@@ -92,12 +94,11 @@ static struct word ask(const struct join_match *m, const struct point *point, st
         const struct host_window *w = &m->vm->windows[i];
         if ((double)w->start_tsc >= end)
             break;
-        double from = fmax((double)w->start_tsc, begin);
-        double to = fmin((double)w->end_tsc, end);
-        if (to <= from)
+        struct join_edge edge = join_edge(m->vm, i, begin, end);
+        if (edge.part <= 0)
             continue;
-        covered[w->vcpu] += to - from;
-        add_window(m, w, (to - from) / (double)(w->end_tsc - w->start_tsc), &word, series);
+        covered[w->vcpu] += edge.part * (double)(w->end_tsc - w->start_tsc);
+        add_window(m, w, &edge, &word, series);
     }
     for (unsigned v = 0; v < m->vm->vcpus; v++)
         word.covered = fmax(word.covered, end > begin ? covered[v] / (end - begin) : 0);

@@ -6,13 +6,13 @@
 // three CPUIDs before each sample that carry the guest's TSC. Without knocks KVM's own tsc_offset serves, if there is
 // one virtual machine or one whose name is that of the guest.
 //
-// A sample's seconds of a cause are the sum over the windows that it overlaps, of all vCPUs. A window that lies in it
-// by a fraction f gives f of its seconds x; since its events may all lie on one side, its variance is x^2 f (1 - f).
-// To each exit is added what its two tracepoints do not enclose (the processor's transitions, and KVM's last and first
-// steps), if the guest has calibrated CPUID: the cost it measured less the host's mean of CPUID exits.
-// The exits' and the host's families are replaced together (what the host did not see is 0), in all samples of a case
-// and mode or in none: a mean over samples of different sources would be of neither. May include: core,
-// report/dataset.h.
+// A sample's seconds of a cause are the sum over the windows that it overlaps, of all vCPUs. A window at its end, of
+// which a share s is taken to be the sample's (join_edge.h), gives s of its seconds x; since its events may all lie on
+// one side, its variance is x^2 s (1 - s). To each exit is added what its two tracepoints do not enclose (the
+// processor's transitions, and KVM's last and first steps), if the guest has calibrated CPUID: the cost it measured
+// less the host's mean of CPUID exits. The exits' and the host's families are replaced together (what the host did not
+// see is 0), in all samples of a case and mode or in none: a mean over samples of different sources would be of
+// neither. May include: core, report/dataset.h.
 #pragma once
 
 #include "report/dataset.h"

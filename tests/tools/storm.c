@@ -2,10 +2,10 @@
 // A fixed piece of work, with a known number of events in it that leave a guest: ground truth for hosts and guests
 // alike. Linked statically, so that the same file runs on a KVM host and in its guest.
 //
-//   storm KIND EACH UNITS     UNITS units of some 0.5 ms of arithmetic; after each unit EACH events of KIND:
+//   storm KIND EACH UNITS     UNITS units of some 0.5 ms of arithmetic; with each unit EACH events of KIND:
 //       none     no events
 //       cpuid    CPUID instructions
-//       timer    expiries of a timer: the kernel programs the next one each time. EACH is per millisecond of CPU time
+//       timer    expiries of a timer, spread over the unit: each is set 50 us ahead
 //       ipi      page faults of which perf notifies itself by an interrupt: the CPU sends itself an IPI (needs root)
 //
 // Prints {"kind","events","wall_s"} to standard output. Exits with 77 where the kind is refused.
@@ -24,16 +24,20 @@
 
 static volatile sig_atomic_t expired;
 
+#define ROUNDS_OF_UNIT 100000
+#define TIMER_NS       50000 // shorter than a unit's share of one timer
+
 struct storm {
     unsigned each;
     uint64_t events;
     char *page;
     struct perf_event_mmap_page *ring;
+    timer_t timer;
 };
 
-static void unit_of_work(void) {
+static void work(unsigned rounds) {
     uint64_t x = 88172645463325252U;
-    for (int i = 0; i < 100000; i++) {
+    for (unsigned i = 0; i < rounds; i++) {
         x ^= x << 13;
         x ^= x >> 7;
         x ^= x << 17;
@@ -46,12 +50,14 @@ static int begin_none(struct storm *s) {
     return 0;
 }
 
-static void each_none(struct storm *s) {
+static void unit_none(struct storm *s) {
     (void)s;
+    work(ROUNDS_OF_UNIT);
 }
 
-static void each_cpuid(struct storm *s) {
+static void unit_cpuid(struct storm *s) {
     unsigned a, b, c, d;
+    work(ROUNDS_OF_UNIT);
     for (unsigned i = 0; i < s->each; i++)
         __cpuid(0, a, b, c, d);
     s->events += s->each;
@@ -64,10 +70,16 @@ static void on_expiry(int number) {
 
 static int begin_timer(struct storm *s) {
     struct sigaction action = {.sa_handler = on_expiry, .sa_flags = SA_RESTART};
-    struct itimerspec period = {.it_interval = {.tv_nsec = 1000000 / s->each}, .it_value = {.tv_nsec = 1000000}};
-    timer_t timer;
     sigaction(SIGALRM, &action, NULL);
-    return timer_create(CLOCK_MONOTONIC, NULL, &timer) || timer_settime(timer, 0, &period, NULL) ? -1 : 0;
+    return timer_create(CLOCK_MONOTONIC, NULL, &s->timer);
+}
+
+static void unit_timer(struct storm *s) {
+    const struct itimerspec soon = {.it_value = {.tv_nsec = TIMER_NS}};
+    for (unsigned i = 0; i < s->each; i++) {
+        timer_settime(s->timer, 0, &soon, NULL);
+        work(ROUNDS_OF_UNIT / s->each);
+    }
 }
 
 // A software event of each page fault that wants a reader woken each time.
@@ -85,8 +97,9 @@ static int begin_ipi(struct storm *s) {
     return ring == MAP_FAILED || s->page == MAP_FAILED ? -1 : 0;
 }
 
-static void each_ipi(struct storm *s) {
+static void unit_ipi(struct storm *s) {
     size_t size = (size_t)sysconf(_SC_PAGESIZE);
+    work(ROUNDS_OF_UNIT);
     for (unsigned i = 0; i < s->each; i++) {
         madvise(s->page, size, MADV_DONTNEED);
         *(volatile char *)s->page = 1;
@@ -98,12 +111,12 @@ static void each_ipi(struct storm *s) {
 static const struct kind {
     const char *name;
     int (*begin)(struct storm *s); // 0, or -1 where it is refused
-    void (*each)(struct storm *s);
+    void (*unit)(struct storm *s);
 } kinds[] = {
-    {"none", begin_none, each_none},
-    {"cpuid", begin_none, each_cpuid},
-    {"timer", begin_timer, each_none},
-    {"ipi", begin_ipi, each_ipi},
+    {"none", begin_none, unit_none},
+    {"cpuid", begin_none, unit_cpuid},
+    {"timer", begin_timer, unit_timer},
+    {"ipi", begin_ipi, unit_ipi},
 };
 
 static double now_s(void) {
@@ -128,8 +141,7 @@ int main(int argc, char **argv) {
     }
     double begin = now_s();
     for (unsigned long n = strtoul(argv[3], NULL, 10); n > 0; n--) {
-        unit_of_work();
-        kind->each(&s);
+        kind->unit(&s);
     }
     printf("{\"kind\":\"%s\",\"events\":%llu,\"wall_s\":%.6f}\n", kind->name,
            (unsigned long long)s.events + (unsigned long long)expired, now_s() - begin);

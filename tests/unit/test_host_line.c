@@ -121,10 +121,10 @@ static void test_what_found_no_row_is_counted(void **state) {
     (void)state;
     struct readings r = begin();
     r.now->rows[0] = (struct kvm_row){.count = 3, .ns = 300};
-    r.now->place_overflow = 7;
+    r.now->places_lost = 7;
     cJSON *line = observe(&r);
     assert_true(number(find(cJSON_GetObjectItem(line, "obs"), "cause", "exit.other"), "count") == 3);
-    assert_true(r.tally.row_overflow == 3 && r.tally.place_overflow == 7);
+    assert_true(r.tally.row_overflow == 3 && r.tally.places_lost == 7);
     cJSON_Delete(line);
     end(&r);
 }
@@ -176,11 +176,38 @@ static void test_a_knock_by_the_hosts_counter(void **state) {
     end(&r);
 }
 
+static void test_a_place_that_another_access_has_taken(void **state) {
+    (void)state;
+    struct readings r = begin();
+    r.before->places[0] = (struct kvm_place){.key = KVM_PLACE(KVM_PLACE_PORT, 1, 0x70), .count = 900, .ns = 90000};
+    r.now->places[0] = (struct kvm_place){.key = KVM_PLACE(KVM_PLACE_MSR, 1, 0x6e0), .count = 3, .ns = 600};
+    cJSON *line = observe(&r);
+    const cJSON *place = cJSON_GetArrayItem(cJSON_GetObjectItem(line, "places"), 0);
+    assert_string_equal(cJSON_GetObjectItem(place, "msr")->valuestring, "0x6e0");
+    assert_true(number(place, "count") == 3 && fabs(number(place, "seconds") - 600e-9) < 1e-12);
+    cJSON_Delete(line);
+    end(&r);
+}
+
+static void test_waiting_for_an_early_timer_is_the_timers(void **state) {
+    (void)state;
+    struct readings r = begin();
+    r.now->earlies = 4;
+    r.now->early_ticks = 8000; // of 2 GHz
+    cJSON *line = observe(&r);
+    const cJSON *timer = find(cJSON_GetObjectItem(line, "obs"), "cause", "exit.timer");
+    assert_true(number(timer, "count") == 0 && fabs(number(timer, "seconds") - 4e-6) < 1e-12);
+    assert_true(number(cJSON_GetObjectItem(timer, "detail"), "early") == 4);
+    cJSON_Delete(line);
+    end(&r);
+}
+
 static void test_where_kvm_exit_never_fires_accesses_are_counted(void **state) {
     (void)state;
     struct readings r = begin();
     r.now->since = 0;
-    r.now->places[0] = (struct kvm_place){.key = KVM_PLACE(KVM_PLACE_PORT, 1, 0x3f8), .count = 12};
+    r.now->places[0] = (struct kvm_place){.key = KVM_PLACE(KVM_PLACE_PORT, 1, 0x3f8), .count = 5};
+    r.now->accesses[KVM_PLACE_PORT] = 12; // seven had their place taken
     r.now->user[2].count = 12;
     cJSON *line = observe(&r);
     const cJSON *pio = find(cJSON_GetObjectItem(line, "obs"), "cause", "exit.pio");
@@ -200,6 +227,8 @@ int main(void) {
         cmocka_unit_test(test_waiting_for_a_cpu_is_steal),
         cmocka_unit_test(test_places_the_costliest_first),
         cmocka_unit_test(test_a_knock_by_the_hosts_counter),
+        cmocka_unit_test(test_a_place_that_another_access_has_taken),
+        cmocka_unit_test(test_waiting_for_an_early_timer_is_the_timers),
         cmocka_unit_test(test_where_kvm_exit_never_fires_accesses_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
