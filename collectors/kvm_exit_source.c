@@ -2,11 +2,19 @@
 // Looks at the types of KVM's modules. See kvm_exit_source.h.
 #include "collectors/kvm_exit_source.h"
 
+#include "core/memory.h"
+
 #include <bpf/btf.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/utsname.h>
 #include <unistd.h>
+
+#define RECORD_MAX 8192 // bytes of a format file: 2 kB so far
 
 static bool is_loaded(const char *module) {
     char path[64];
@@ -67,6 +75,65 @@ enum kvm_exit_source kvm_exit_source(void) {
     btf__free(kvm);
     btf__free(kernel);
     return source;
+}
+
+// --- the tracepoint's record ----------------------------------------------------------------------------------------
+
+// A mount that no path leads to; it goes with the descriptor. -1 with errno.
+static int tracefs_of_our_own(void) {
+    int context = fsopen("tracefs", FSOPEN_CLOEXEC);
+    if (context < 0)
+        return -1;
+    int folder = fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) ? -1 : fsmount(context, FSMOUNT_CLOEXEC, 0);
+    int error = errno;
+    close(context);
+    errno = error;
+    return folder;
+}
+
+static int open_tracefs(void) {
+    static const char *const places[] = {"/sys/kernel/tracing", "/sys/kernel/debug/tracing"};
+    char path[64];
+    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+        snprintf(path, sizeof path, "%s/events", places[i]);
+        if (access(path, R_OK) == 0)
+            return open(places[i], O_PATH | O_DIRECTORY | O_CLOEXEC);
+    }
+    return tracefs_of_our_own();
+}
+
+// NULL with errno.
+static char *read_at(int folder, const char *path) {
+    char *text = mem_alloc(RECORD_MAX);
+    size_t length = 0;
+    int fd = openat(folder, path, O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd < 0 ? -1 : 1;
+    while (got > 0 && length < RECORD_MAX - 1) {
+        got = read(fd, text + length, RECORD_MAX - 1 - length);
+        length += got > 0 ? (size_t)got : 0;
+    }
+    int error = errno;
+    if (fd >= 0)
+        close(fd);
+    if (got >= 0)
+        return text;
+    free(text);
+    errno = error;
+    return NULL;
+}
+
+char *kvm_exit_record(uint64_t *id) {
+    int tracefs = open_tracefs();
+    if (tracefs < 0)
+        return NULL;
+    char *format = read_at(tracefs, "events/kvm/kvm_exit/format");
+    int error = errno;
+    char *number = format ? read_at(tracefs, "events/kvm/kvm_exit/id") : NULL;
+    *id = number ? strtoull(number, NULL, 10) : 0;
+    free(number);
+    close(tracefs);
+    errno = error;
+    return format;
 }
 
 bool kvm_exit_is_late(void) {

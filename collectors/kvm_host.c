@@ -12,10 +12,12 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <linux/perf_event.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 // A host with more running vCPUs than this times its CPUs is beyond use; what finds no slot is counted.
@@ -32,6 +34,7 @@ struct kvm_host {
     size_t cpus;
     struct bpf_link *links[MAX_LINKS];
     size_t link_count;
+    uint64_t record_id; // of the tracepoint kvm_exit; 0: its record is not used
 };
 
 static size_t map_bytes(const struct kvm_host *h) {
@@ -40,20 +43,6 @@ static size_t map_bytes(const struct kvm_host *h) {
 }
 
 // --- the record of kvm_exit -----------------------------------------------------------------------------------------
-
-static const char *const tracing[] = {"/sys/kernel/tracing", "/sys/kernel/debug/tracing"};
-
-static char *read_format(void) {
-    for (size_t i = 0; i < ARRAY_LEN(tracing); i++) {
-        char path[128];
-        size_t length;
-        snprintf(path, sizeof path, "%s/events/kvm/kvm_exit/format", tracing[i]);
-        char *text = json_read_file(path, 1 << 20, &length, NULL);
-        if (text)
-            return text;
-    }
-    return NULL;
-}
 
 // Where the record has a field of 4 bytes: "	field:u32 isa;	offset:24;	size:4;	signed:0;". 0 if it has none.
 static uint32_t offset_of(const char *format, const char *field) {
@@ -68,13 +57,16 @@ static uint32_t offset_of(const char *format, const char *field) {
 }
 
 static bool set_offsets(struct kvm_host *h, struct collector_status *status) {
-    char *format = read_format();
+    char *format = kvm_exit_record(&h->record_id);
     if (!format) {
         collector_say(status, COLLECTOR_UNAVAILABLE,
-                      access("/dev/kvm", F_OK) == 0 ? "as root: mount -t tracefs tracefs /sys/kernel/tracing"
-                                                    : "load the module kvm_intel or kvm_amd; on a machine that cannot "
-                                                      "host KVM guests there is nothing to see",
-                      "KVM's tracepoint kvm_exit is not there");
+                      errno == ENOENT
+                          ? "load the module kvm_intel or kvm_amd; on a machine that cannot host KVM guests "
+                            "there is nothing to see"
+                          : "as root: mount -t tracefs tracefs /sys/kernel/tracing",
+                      errno == ENOENT ? "KVM's tracepoint kvm_exit is not there"
+                                      : "KVM's tracepoint kvm_exit cannot be looked at (tracefs: %s)",
+                      strerror(errno));
         return false;
     }
     h->bpf->rodata->reason_offset = offset_of(format, "exit_reason");
@@ -114,7 +106,7 @@ static int load(struct kvm_host *h, pid_t only, const struct attempt *attempt, s
     h->bpf = kvm_host_bpf__open();
     if (!h->bpf)
         return -errno;
-    if (!set_offsets(h, status))
+    if (attempt->source == KVM_EXIT_IN_RECORD && !set_offsets(h, status))
         return 1;
     h->bpf->rodata->only_tgid = (uint32_t)only;
     h->bpf->rodata->knock_leaf = KNOCK_LEAF;
@@ -144,8 +136,19 @@ static int prepare_maps(struct kvm_host *h) {
     return 0;
 }
 
+// On its record, by number: libbpf would need tracefs to be mounted.
+static struct bpf_link *attach_record(const struct kvm_host *h, struct bpf_program *program) {
+    struct perf_event_attr attr = {.type = PERF_TYPE_TRACEPOINT, .size = sizeof attr, .config = h->record_id};
+    int fd = (int)syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
+    struct bpf_link *link = fd < 0 ? NULL : bpf_program__attach_perf_event(program, fd);
+    if (fd >= 0 && !link)
+        close(fd);
+    return link;
+}
+
 static bool attach_one(struct kvm_host *h, struct bpf_program *program) {
-    struct bpf_link *link = bpf_program__fd(program) < 0 ? NULL : bpf_program__attach(program);
+    bool record = program == h->bpf->progs.on_kvm_exit;
+    struct bpf_link *link = record ? attach_record(h, program) : bpf_program__attach(program);
     if (link)
         h->links[h->link_count++] = link;
     return link != NULL;
