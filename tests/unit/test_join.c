@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define GHZ    1000000000ULL
@@ -30,6 +31,7 @@ struct setup {
     bool counted_only;
     double calibrated_s; // what the guest measured a CPUID to cost; 0: nothing
     double late_s;       // samples begin so long after a window's edge
+    bool storm;          // there are no CPUIDs outside of the samples, but for a burst right behind them
 };
 
 static const struct setup plain = {
@@ -66,16 +68,33 @@ static void write_guest(struct fixture *f, const struct setup *s) {
     fixture_end(f);
 }
 
+// How much of the window's 0.1 s is in a sample, in tenths of a second.
+static double part_inside(const struct setup *s, double from) {
+    double part = 0;
+    for (int seq = 0; seq < 2; seq++) {
+        double begin = 2 + 3 * seq + s->late_s;
+        part += fmax(0, fmin(from + 0.1, begin + 1) - fmax(from, begin)) / 0.1;
+    }
+    return part;
+}
+
+static unsigned cpuids(const struct setup *s, double from) {
+    bool burst = fabs(from - 3.1) < 0.01;
+    double part = part_inside(s, from);
+    return burst ? 50 * s->cpuid_count : (unsigned)lround(s->cpuid_count * part);
+}
+
 static void write_window(struct fixture *f, const struct setup *s, double from, unsigned vcpu) {
+    unsigned count = s->storm ? cpuids(s, from) : s->cpuid_count;
     str_printf(&f->text, "{\"t\":\"window\",\"start_tsc\":%.0f,\"end_tsc\":%.0f,\"vm\":{\"pid\":7,\"name\":\"%s\"",
                from * 1e9 + (double)BEHIND, (from + 0.1) * 1e9 + (double)BEHIND, s->vm_name);
     if (s->offset)
         str_printf(&f->text, ",\"tsc_offset\":-%llu", BEHIND);
     str_printf(&f->text, "},\"vcpu\":%u,%s\"obs\":[", vcpu, s->counted_only ? "" : "\"run_s\":0.08,");
-    if (s->cpuid_count)
+    if (count)
         str_printf(&f->text,
                    "{\"cause\":\"exit.cpuid\",\"count\":%u,\"seconds\":%g,\"basis\":\"timed\",\"hist_ns\":[[16,%u]]},",
-                   s->cpuid_count, s->cpuid_s, s->cpuid_count);
+                   count, s->cpuid_s / s->cpuid_count * count, count);
     str_printf(&f->text,
                "{\"cause\":\"host.steal\",\"count\":1,\"seconds\":0.001,\"basis\":\"timed\"},"
                "{\"cause\":\"hop.vmm\",\"scope\":\"latency\",\"seconds\":0.002,\"basis\":\"timed\"}]");
@@ -199,6 +218,23 @@ static void test_edges_are_prorated_and_their_error_told(void **state) {
     s.late_s = 0;
     join(&s, &set);
     assert_true(find_loss(&set, 0, CAUSE_EXIT_CPUID)->se < 1e-3);
+    dataset_free(&set);
+}
+
+// What happens at the sample's rate is the sample's: a storm loses nothing at its ends, whatever comes behind it.
+static void test_a_storm_that_ends_with_its_sample_is_whole(void **state) {
+    (void)state;
+    struct setup s = plain;
+    struct dataset set;
+    s.late_s = 0.03;
+    s.storm = true;
+    join(&s, &set);
+    for (uint64_t seq = 0; seq < 2; seq++) {
+        const struct loss *cpuid = find_loss(&set, seq, CAUSE_EXIT_CPUID);
+        assert_true(labs((long)cpuid->count - 1000) <= 2);
+        assert_close(cpuid->seconds, 0.1, 3e-4);
+        assert_true(cpuid->se < 2e-3);
+    }
     dataset_free(&set);
 }
 
@@ -335,6 +371,7 @@ int main(void) {
         cmocka_unit_test(test_hosts_times_take_the_place_of_estimates),
         cmocka_unit_test(test_a_disagreement_beyond_both_errors_is_a_warning),
         cmocka_unit_test(test_edges_are_prorated_and_their_error_told),
+        cmocka_unit_test(test_a_storm_that_ends_with_its_sample_is_whole),
         cmocka_unit_test(test_what_the_tracepoints_do_not_enclose_is_added),
         cmocka_unit_test(test_without_knocks_kvms_offset_serves),
         cmocka_unit_test(test_what_cannot_be_joined_stays_the_guests),
