@@ -6,6 +6,7 @@
 
 TESTS=$METALGAP_ROOT/tests
 GUEST=$(dirname "$METALGAP")/tests/kvm_guest
+PROGRAMS=$(dirname "$METALGAP")/tests/bpf_programs
 
 # Here, or exit 4 with one line that says why not.
 needs_kvm_tracing() {
@@ -52,6 +53,35 @@ test_returns_to_the_monitor_are_counted() {
     lines host.jsonl 'sum(p["count"] for w in v if w["t"] == "window" for p in w.get("places", []) if p.get("port") == "0x3f8") == 2000'
 }
 
+test_killed_it_leaves_nothing_behind() {
+    needs_kvm_tracing
+    "$PROGRAMS" | grep -q on_kvm_entry && skip 'another recording is going on'
+    "$METALGAP" run --role host -o k.jsonl 2>err &
+    local pid=$!
+    for _ in $(seq 100); do grep -q recording err && break; sleep 0.1; done
+    "$PROGRAMS" | grep -q on_kvm_entry || fail 'no programs are there while it is recorded'
+    kill -KILL $pid
+    wait $pid 2>/dev/null
+    for _ in $(seq 50); do "$PROGRAMS" | grep -q on_kvm_entry || return 0; sleep 0.1; done
+    fail 'programs were left behind'
+}
+
+# Where this hypervisor runs guests past kvm_exit, it is said, and nothing that was only counted is told as timed.
+test_a_kvm_exit_that_never_fires_is_told() {
+    needs_kvm_tracing
+    "$GUEST" out 5 >guest 2>said || skip "KVM runs no guest here: $(head -n 1 said)"
+    "$METALGAP" run --role host -o host.jsonl 2>err &
+    local pid=$!
+    for _ in $(seq 100); do grep -q recording err && break; sleep 0.1; done
+    "$GUEST" out 2000 >guest || fail 'the guest does not run'
+    sleep 0.3
+    kill -INT $pid
+    wait $pid || fail 'its exit code is not 0'
+    lines host.jsonl 'any("run_s" in w for w in v if w["t"] == "window") != any("kvm_exit never fired" in n["text"] for n in v if n["t"] == "note")'
+    lines host.jsonl 'sum(o["count"] for w in v if w["t"] == "window" for o in w["obs"] if o["cause"] == "exit.pio") == 2000'
+    lines host.jsonl 'all(("run_s" in w) == (o["basis"] == "timed") for w in v if w["t"] == "window" for o in w["obs"] if o["cause"] == "exit.pio")'
+}
+
 test_wrong_requests() {
     run 2 metalgap run quick --duration 5s
     run 2 metalgap run quick --vm 1
@@ -70,6 +100,7 @@ test_exits_of_known_number_in_the_lab() {
     [ -e "${METALGAP_LAB_CACHE:-$HOME/.cache/metalgap-lab}/trees/linux-6.1-cloud" ] || skip 'needs kernels: ci/lab/lab fetch'
     [[ $METALGAP != */asan/* ]] || skip 'boots take too long under a sanitizer'
     run 0 "$METALGAP_ROOT/ci/lab/lab" exec --timeout 300 --program "$GUEST:usr/bin/kvm_guest" \
+        --program "$PROGRAMS:usr/bin/bpf_programs" \
         --file "$TESTS/lab/kvm_exits.sh:kvm_exits.sh" --get /tmp/host.jsonl:host.jsonl kvm-host -- sh /kvm_exits.sh
     cp out guests
     run 0 python3 "$TESTS/lab/check_kvm_exits.py" host.jsonl guests

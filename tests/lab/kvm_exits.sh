@@ -19,8 +19,9 @@ wait $host || { echo "the recording ended with $?"; exit 7; }
 metalgap run --role host -o /tmp/killed.jsonl 2>/tmp/killed.err &
 host=$!
 until grep -q recording /tmp/killed.err; do sleep 0.1; done
+bpf_programs | grep -q on_kvm_entry || { echo "no programs while it is recorded"; exit 6; }
 kill -KILL $host
 wait $host 2>/dev/null
-sleep 0.5
-ls /sys/fs/bpf >&2
+sleep 1 # the kernel frees them after a grace period
+bpf_programs | grep on_ && { echo "these programs were left behind"; exit 6; }
 kvm_guest cpuid 100 >/dev/null || exit 8
