@@ -221,8 +221,11 @@ static int open_local(struct agent *a, const char *run_name, struct error *err) 
 }
 
 static int open_collectors(struct agent *a, const struct agent_options *options, struct error *err) {
-    const struct collect_options collect = {.calibration = &a->calibration,
-                                            .tick_budget = options->tick_budget_pct / 100};
+    const struct collect_options collect = {
+        .calibration = &a->calibration,
+        .platform = cJSON_GetObjectItemCaseSensitive(options->header, "platform"),
+        .tick_budget = options->tick_budget_pct / 100,
+    };
     cpu_set_t cpus;
     bool wanted = strcmp(options->collectors, "none") != 0;
     if (wanted && (place_choose(NULL, 0, &cpus, err) || calibrate(&cpus, CALIBRATION_S, &a->calibration, err)))

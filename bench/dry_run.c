@@ -212,7 +212,9 @@ static void print_json(const struct plan *plan, const struct estimate *estimates
 
 // How many attribution samples there are depends on what works here.
 static int count_attribution(struct plan *plan, struct error *err) {
-    const struct collect_options collect = {0};
+    const struct collect_options collect = {
+        .platform = cJSON_GetObjectItemCaseSensitive(plan->options->header, "platform"),
+    };
     struct collector_set *set = collector_set_open(plan->options->collectors, &collect, err);
     if (!set)
         return -1;

@@ -109,8 +109,11 @@ int session_open(struct session *session, struct run *runs, size_t count, struct
         resumed |= runs[i].resumed;
     if (!resumed && calibrate_subject(session, &runs[0], err))
         return -1;
-    const struct collect_options collect = {.calibration = &session->calibration,
-                                            .tick_budget = runs[0].options->tick_budget_pct / 100};
+    const struct collect_options collect = {
+        .calibration = &session->calibration,
+        .platform = cJSON_GetObjectItemCaseSensitive(runs[0].options->header, "platform"),
+        .tick_budget = runs[0].options->tick_budget_pct / 100,
+    };
     start_nodes(session, runs[0].options);
     session->collectors = collector_set_open(runs[0].options->collectors, &collect, err);
     if (!session->collectors)

@@ -49,7 +49,8 @@ struct watch_view {
 void watch_view_free(struct watch_view *view); // also makes it empty again
 
 struct watch_options {
-    const char *vm; // a host's view of this virtual machine (pid or name) or of "all"; NULL: the machine itself
+    const char *vm;        // a host's view of this virtual machine (pid or name) or of "all"; NULL: the machine itself
+    const cJSON *platform; // of this machine (metalgap.platform/1), for its collectors
 };
 
 struct watch_source {

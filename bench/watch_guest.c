@@ -31,10 +31,10 @@ static void guest_close(void *state) {
 
 static void *guest_open(const struct watch_options *options, struct error *err) {
     struct guest *g = mem_alloc(sizeof *g);
-    (void)options;
     fprintf(stderr, "measuring what VM exits cost here ...\n");
     sched_getaffinity(0, sizeof g->cpus, &g->cpus);
-    const struct collect_options collect = {.calibration = &g->calibration, .tick_period_s = TICK_PERIOD_S};
+    const struct collect_options collect = {
+        .calibration = &g->calibration, .platform = options->platform, .tick_period_s = TICK_PERIOD_S};
     if (!calibrate(&g->cpus, CALIBRATION_S, &g->calibration, err))
         g->collectors = collector_set_open("all", &collect, err);
     if (!g->collectors) {

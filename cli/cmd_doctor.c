@@ -6,6 +6,7 @@
 #include "collectors/collector.h"
 #include "core/memory.h"
 #include "core/str.h"
+#include "detect/detect.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -35,10 +36,12 @@ static const char usage[] =
 // --- the facts ----------------------------------------------------------------------------------------------------
 
 static cJSON *collector_states(struct error *err) {
-    const struct collect_options options = {0};
+    cJSON *platform = detect_live_json(false);
+    const struct collect_options options = {.platform = platform};
     struct collector_set *set = collector_set_open("all", &options, err);
     cJSON *list = set ? collector_set_to_json(set) : NULL;
     collector_set_close(set);
+    cJSON_Delete(platform);
     return list;
 }
 

@@ -89,6 +89,14 @@ static void end_by(int number) {
     raise(number);
 }
 
+static int show_plan(struct run_arguments *o, int argc, char **argv, struct error *err) {
+    cJSON *header = run_header(o->label, o->role, argc, argv);
+    o->run.header = header;
+    int result = run_plan(&o->run, o->json, err);
+    cJSON_Delete(header);
+    return result;
+}
+
 static int execute(struct run_arguments *o, int argc, char **argv, struct error *err) {
     struct run_summary summary;
     char *journal = o->run.journal ? mem_strdup(o->run.journal) : default_journal(o->run.suite);
@@ -144,7 +152,7 @@ static int run_with(struct run_arguments *o, int argc, char **argv, int words, s
         o->run.exec_dir = paths.mpi;
         if (!o->dry_run)
             launch_into_allocation(o->run.launch, argv);
-        result = o->dry_run ? run_plan(&o->run, o->json, err) : execute(o, argc, argv, err);
+        result = o->dry_run ? show_plan(o, argc, argv, err) : execute(o, argc, argv, err);
     }
     suite_free(&suite);
     paths_free(&paths);

@@ -237,31 +237,26 @@ static int run(struct watch *w, struct error *err) {
     return result;
 }
 
-static void name_subject(struct watch *w) {
-    struct platform platform;
-    const struct detect_options options = {.timing = false};
-    if (detect_platform(&options, &platform, NULL)) {
-        platform_free(&platform);
-        return;
-    }
-    cJSON *json = platform_to_json(&platform);
-    const cJSON *hypervisor = cJSON_GetObjectItemCaseSensitive(json, "hypervisor");
-    const cJSON *kind = cJSON_GetObjectItemCaseSensitive(json, "kind");
+static void name_subject(struct watch *w, const cJSON *platform) {
+    const cJSON *hypervisor = cJSON_GetObjectItemCaseSensitive(platform, "hypervisor");
+    const cJSON *kind = cJSON_GetObjectItemCaseSensitive(platform, "kind");
     snprintf(w->subject, sizeof w->subject, "%s, hypervisor %s", cJSON_IsString(kind) ? kind->valuestring : "",
              cJSON_IsString(hypervisor) ? hypervisor->valuestring : "unknown");
-    cJSON_Delete(json);
-    platform_free(&platform);
 }
 
 static int watch(struct watch *w, struct error *err) {
     w->source = watch_choose(&w->options);
     w->on_terminal = !w->json && isatty(STDOUT_FILENO);
-    name_subject(w);
+    cJSON *platform = detect_live_json(false);
+    name_subject(w, platform);
+    w->options.platform = platform;
     w->state = w->source->open(&w->options, err);
     int result = w->state ? run(w, err) : -1;
     watch_view_free(&w->view);
     if (w->state)
         w->source->close(w->state);
+    w->options.platform = NULL;
+    cJSON_Delete(platform);
     return result;
 }
 

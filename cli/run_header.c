@@ -59,13 +59,9 @@ static const char *role_of(const cJSON *platform) {
 }
 
 cJSON *run_header(const char *label, const char *role, int argc, char **argv) {
-    struct platform platform;
     struct utsname name = {0};
-    struct detect_options detect = {.timing = true};
     cJSON *header = cJSON_CreateObject();
-    cJSON *platform_object =
-        detect_platform(&detect, &platform, NULL) ? cJSON_CreateObject() : platform_to_json(&platform);
-    platform_free(&platform);
+    cJSON *platform_object = detect_live_json(true);
     cJSON *topology = topology_to_json(NULL);
     cJSON *circumstances = circumstances_to_json();
     uname(&name);

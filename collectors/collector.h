@@ -30,6 +30,7 @@ struct collector_status {
 // What a collector may know when it is opened. Valid as long as the collector is open.
 struct collect_options {
     const struct calibration *calibration; // unit costs on this subject; NULL: none, then only count
+    const cJSON *platform;                 // metalgap.platform/1, for which way a device's requests go; NULL: not known
     double tick_period_s;                  // at least so long between the ticks of those that sample; 0: as they like
     double tick_budget;                    // share of the time (0 to 1) that such ticks may take; 0: 1 %
 };

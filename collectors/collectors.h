@@ -9,6 +9,7 @@ extern const struct collector_ops collector_cpu;
 extern const struct collector_ops collector_footprint;
 extern const struct collector_ops collector_guest_exits;
 extern const struct collector_ops collector_exit_timing;
+extern const struct collector_ops collector_io_path;
 extern const struct collector_ops collector_pmu;
 extern const struct collector_ops collector_exit_profiler;
 extern const struct collector_ops collector_null;

@@ -9,6 +9,7 @@ const struct collector_ops *const collector_registry[] = {
     &collector_footprint,
     &collector_guest_exits,
     &collector_exit_timing,
+    &collector_io_path,
     &collector_exit_profiler,
     &collector_pmu,
     &collector_null, // keep last: only by name

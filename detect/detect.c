@@ -116,3 +116,14 @@ int detect_platform(const struct detect_options *opt, struct platform *out, stru
     sysroot_close(&root);
     return 0;
 }
+
+cJSON *detect_live_json(bool timing) {
+    struct sysroot root;
+    struct platform platform;
+    sysroot_open_live(&root);
+    detect_sysroot(&root, timing, &platform, NULL);
+    sysroot_close(&root);
+    cJSON *json = platform_to_json(&platform);
+    platform_free(&platform);
+    return json;
+}

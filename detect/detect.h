@@ -17,6 +17,9 @@ struct detect_options {
 // the folder cannot be opened.
 int detect_platform(const struct detect_options *opt, struct platform *out, struct error *err);
 
+// The live machine's platform in its journal form (metalgap.platform/1). The caller owns it: cJSON_Delete().
+cJSON *detect_live_json(bool timing);
+
 // The same for evidence of the caller's: a sysroot of any backend, which the caller keeps. The CPUID leaves that were
 // read are added to `leaves` (may be NULL) in the format of cpuid.txt.
 void detect_sysroot(struct sysroot *root, bool timing, struct platform *out, struct str *leaves);

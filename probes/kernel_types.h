@@ -88,4 +88,23 @@ struct __call_single_data {
     struct __call_single_node node;
 };
 
+// A block device's request, and whose it is.
+struct gendisk {
+    int major;
+    int first_minor;
+};
+
+struct request_queue {
+    struct gendisk *disk; // Linux 5.15 and later
+};
+
+struct request {
+    struct request_queue *q;
+    unsigned int __data_len; // bytes that have not ended yet
+};
+
+struct request___before_5_17 {
+    struct gendisk *rq_disk;
+};
+
 #pragma clang attribute pop

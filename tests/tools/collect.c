@@ -6,6 +6,7 @@
 #include "bench/calibrate.h"
 #include "collectors/collector.h"
 #include "core/clock.h"
+#include "detect/detect.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -44,7 +45,8 @@ int main(int argc, char **argv) {
     }
     struct error err;
     static struct calibration calibration;
-    struct collect_options options = {0};
+    cJSON *platform = detect_live_json(false);
+    struct collect_options options = {.platform = platform};
     cpu_set_t cpus;
     sched_getaffinity(0, sizeof cpus, &cpus);
     const char *calibrate_s = getenv("CALIBRATE");
@@ -97,5 +99,6 @@ int main(int argc, char **argv) {
     puts(line);
     free(line);
     cJSON_Delete(root);
+    cJSON_Delete(platform);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0
+// I/O paths: how long the requests of each device take, and for how long the job's CPUs stood idle waiting for them.
+// Which way a device's requests go is detect's word and picks the cause.
+//
+// Attached in attribution samples only: the programs run at each context switch and at the end of each handler.
+#include "collectors/io_path.h"
+
+#include "collectors/probe.h"
+#include "core/memory.h"
+#include "core/str.h"
+#include "probes/io_path.skel.h"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { PROGRAMS = 16 }; // at most
+
+struct io_path {
+    struct io_path_bpf *bpf;
+    struct io_cpu *cpus; // the kernel's, mapped; by CPU number
+    struct io_flight *flights;
+    struct io_sleeper *sleepers;
+    struct io_control *control;
+    size_t cpu_count; // possible CPUs
+    struct io_targets targets;
+    struct bpf_program *programs[PROGRAMS];
+    struct bpf_link *links[PROGRAMS]; // NULL: not attached now
+    struct probe_cost before[PROGRAMS];
+    size_t program_count;
+    struct interrupts interrupts; // at the beginning of a sample
+    int stats_fd;                 // in a sample; -1 otherwise
+};
+
+// --- loading --------------------------------------------------------------------------------------------------------
+
+static void *map_in(const struct bpf_map *map, size_t bytes) {
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+static size_t cpu_bytes(const struct io_path *p) {
+    return p->cpu_count * sizeof *p->cpus;
+}
+
+// How many arguments a tracepoint has in this kernel, with the one that says who attached.
+static unsigned arguments_of(const struct btf *types, const char *tracepoint) {
+    char name[64];
+    snprintf(name, sizeof name, "btf_trace_%s", tracepoint);
+    const struct btf_type *type = btf__type_by_id(types, (__u32)btf__find_by_name_kind(types, name, BTF_KIND_TYPEDEF));
+    type = type && btf_is_typedef(type) ? btf__type_by_id(types, type->type) : NULL;
+    type = type && btf_is_ptr(type) ? btf__type_by_id(types, type->type) : NULL;
+    return type && btf_is_func_proto(type) ? btf_vlen(type) : 0;
+}
+
+static int load(struct io_path *p) {
+    int cpus = libbpf_num_possible_cpus();
+    if (cpus <= 0)
+        return cpus;
+    p->cpu_count = (size_t)cpus;
+    struct btf *types = btf__load_vmlinux_btf();
+    if (!types)
+        return -errno;
+    p->bpf = io_path_bpf__open();
+    if (p->bpf)
+        p->bpf->rodata->issue_names_queue = arguments_of(types, "block_rq_issue") == 3;
+    btf__free(types);
+    if (!p->bpf)
+        return -errno;
+    bpf_map__set_max_entries(p->bpf->maps.cpus, (unsigned)p->cpu_count);
+    int result = io_path_bpf__load(p->bpf);
+    if (result)
+        return result;
+    p->cpus = map_in(p->bpf->maps.cpus, cpu_bytes(p));
+    p->flights = map_in(p->bpf->maps.flights, IO_FLIGHTS * sizeof *p->flights);
+    p->sleepers = map_in(p->bpf->maps.sleepers, IO_SLEEPERS * sizeof *p->sleepers);
+    p->control = map_in(p->bpf->maps.control, sizeof *p->control);
+    return p->cpus && p->flights && p->sleepers && p->control ? 0 : -errno;
+}
+
+static void detach(struct io_path *p) {
+    for (size_t i = 0; i < p->program_count; i++) {
+        bpf_link__destroy(p->links[i]); // NULL is fine
+        p->links[i] = NULL;
+    }
+}
+
+static int attach(struct io_path *p) {
+    for (size_t i = 0; i < p->program_count; i++) {
+        p->links[i] = bpf_program__attach(p->programs[i]);
+        if (!p->links[i]) {
+            int result = -errno;
+            detach(p);
+            return result;
+        }
+    }
+    return 0;
+}
+
+static void list_programs(struct io_path *p) {
+    struct bpf_program *program;
+    bpf_object__for_each_program(program, p->bpf->obj) {
+        if (p->program_count < PROGRAMS)
+            p->programs[p->program_count++] = program;
+    }
+}
+
+static void tell_devices(struct io_path *p) {
+    for (size_t i = 0; i < p->targets.count; i++)
+        p->control->devices[i] =
+            (struct io_device){.number = p->targets.items[i].number, .is_nic = p->targets.items[i].nic};
+}
+
+static void unmap(void *memory, size_t bytes) {
+    if (memory)
+        munmap(memory, bytes);
+}
+
+static void io_path_close(void *state) {
+    struct io_path *p = state;
+    detach(p);
+    if (p->stats_fd >= 0)
+        close(p->stats_fd);
+    unmap(p->cpus, cpu_bytes(p));
+    unmap(p->flights, IO_FLIGHTS * sizeof *p->flights);
+    unmap(p->sleepers, IO_SLEEPERS * sizeof *p->sleepers);
+    unmap(p->control, sizeof *p->control);
+    io_path_bpf__destroy(p->bpf); // NULL is fine
+    interrupts_free(&p->interrupts);
+    io_targets_free(&p->targets);
+    free(p);
+}
+
+static void *io_path_open(const struct collect_options *options, struct collector_status *status) {
+    status->state = COLLECTOR_ACTIVE;
+    probe_quiet();
+    struct io_path *p = mem_alloc(sizeof *p);
+    p->stats_fd = -1;
+    io_targets_find(options->platform, "/sys", &p->targets);
+    if (!p->targets.count) {
+        collector_say(status, COLLECTOR_UNAVAILABLE, "see the paths of `metalgap detect`",
+                      "there is no disk or network interface whose path is known");
+        io_path_close(p);
+        return NULL;
+    }
+    int result = load(p);
+    if (!result) {
+        list_programs(p);
+        tell_devices(p);
+        result = attach(p);
+    }
+    if (result) {
+        probe_refused(status, "loading the eBPF programs", -result);
+        io_path_close(p);
+        return NULL;
+    }
+    detach(p);
+    return p;
+}
+
+// --- samples --------------------------------------------------------------------------------------------------------
+
+static struct probe_cost cost_of(const struct bpf_program *program) {
+    struct probe_cost cost = {0};
+    return probe_cost_read(program, &cost) ? (struct probe_cost){0} : cost;
+}
+
+static int io_path_begin(void *state, const struct sample_window *window, struct error *err) {
+    struct io_path *p = state;
+    memset(p->cpus, 0, cpu_bytes(p));
+    memset(p->flights, 0, IO_FLIGHTS * sizeof *p->flights);
+    memset(p->sleepers, 0, IO_SLEEPERS * sizeof *p->sleepers);
+    interrupts_free(&p->interrupts);
+    interrupts_read(&p->interrupts);
+    p->control->job.leader = 0;
+    p->control->job.session = window_session(window);
+    p->stats_fd = probe_stats_on();
+    for (size_t i = 0; i < p->program_count; i++)
+        p->before[i] = cost_of(p->programs[i]);
+    int result = attach(p);
+    if (!result)
+        return 0;
+    error_set(err, EXIT_CODE_LACKS, "attaching the programs that time requests");
+    return error_why(err, "%s", strerror(-result));
+}
+
+// What the programs cost, by the kernel's statistics, which are machine-wide: shared out evenly over the CPUs.
+static void report_cost(const struct io_path *p, const cpu_set_t *cpus, struct collector_output *out) {
+    struct observation o = {.cause = CAUSE_OBSERVER, .scope = SCOPE_CPU, .basis = BASIS_TIMED};
+    double share = fmin((double)CPU_COUNT(cpus) / (double)sysconf(_SC_NPROCESSORS_ONLN), 1);
+    o.detail = cJSON_CreateObject();
+    for (size_t i = 0; i < p->program_count; i++) {
+        struct probe_cost now = cost_of(p->programs[i]);
+        if (now.runs <= p->before[i].runs)
+            continue;
+        double runs = (double)(now.runs - p->before[i].runs);
+        double ns = (double)(now.run_ns - p->before[i].run_ns);
+        char key[96];
+        snprintf(key, sizeof key, "%s_ns", bpf_program__name(p->programs[i]));
+        json_add_double(o.detail, key, ns / runs);
+        o.count += (uint64_t)(runs * share);
+        o.seconds += ns * share * 1e-9;
+    }
+    observations_add(out->obs, o);
+}
+
+static void report_devices(const struct io_path *p, struct collector_output *out) {
+    struct io_use *uses = mem_alloc(p->targets.count * sizeof *uses);
+    struct interrupts now = {0};
+    interrupts_read(&now);
+    io_sum(&p->targets, p->cpus, p->cpu_count, uses);
+    io_count_interrupts(&p->targets, &p->interrupts, &now, uses);
+    for (size_t i = 0; i < p->targets.count; i++)
+        uses[i].kicks_known = p->targets.items[i].kick == KICK_NONE;
+    io_path_report(&p->targets, uses, out);
+    interrupts_free(&now);
+    free(uses);
+}
+
+static int io_path_end(void *state, const struct sample_window *window, struct collector_output *out,
+                       struct error *err) {
+    struct io_path *p = state;
+    (void)err;
+    p->control->job.session = 0;
+    report_devices(p, out);
+    if (p->stats_fd >= 0) {
+        report_cost(p, window->cpus, out);
+        close(p->stats_fd);
+        p->stats_fd = -1;
+    }
+    detach(p);
+    return 0;
+}
+
+const struct collector_ops collector_io_path = {
+    .abi = COLLECTOR_ABI,
+    .name = "io_path",
+    .summary =
+        "requests of each disk and network interface: latency, kicks, interrupts, and who waited for them (eBPF)",
+    .in_timing = false,
+    .open = io_path_open,
+    .begin = io_path_begin,
+    .end = io_path_end,
+    .close = io_path_close,
+};

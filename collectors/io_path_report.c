@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+// From what each device did to observations. See io_path.h.
+#include "collectors/io_path.h"
+
+#include "core/hist.h"
+
+#include <string.h>
+
+static void add_row(struct io_row *into, const struct io_row *from) {
+    into->requests += from->requests;
+    into->timed += from->timed;
+    into->ns += from->ns;
+    into->bytes += from->bytes;
+    into->remote += from->remote;
+    into->waits += from->waits;
+    into->blocked_ns += from->blocked_ns;
+    into->polls += from->polls;
+    into->polled += from->polled;
+    for (int i = 0; i < IO_HIST; i++)
+        into->hist[i] += from->hist[i];
+}
+
+void io_sum(const struct io_targets *targets, const struct io_cpu *cpus, size_t cpu_count, struct io_use *uses) {
+    for (size_t cpu = 0; cpu < cpu_count; cpu++)
+        for (size_t i = 0; i < targets->count; i++)
+            add_row(&uses[i].row, &cpus[cpu].rows[i]);
+}
+
+// --- interrupts -----------------------------------------------------------------------------------------------------
+
+static void add_interrupt(const struct interrupt *from, const struct interrupt *to, size_t columns, bool *at,
+                          struct io_use *use) {
+    use->interrupts_known = true;
+    use->interrupts += to->count - from->count;
+    for (size_t cpu = 0; cpu < columns; cpu++)
+        at[cpu] |= to->by_cpu[cpu] > from->by_cpu[cpu];
+}
+
+void io_count_interrupts(const struct io_targets *targets, const struct interrupts *from, const struct interrupts *to,
+                         struct io_use *uses) {
+    bool at[CPU_SETSIZE];
+    size_t columns = to->columns < CPU_SETSIZE ? to->columns : CPU_SETSIZE;
+    for (size_t i = 0; i < targets->count && from->columns == to->columns; i++) {
+        memset(at, 0, sizeof at);
+        for (size_t k = 0; k < to->count; k++) {
+            const struct interrupt *now = &to->items[k];
+            const struct interrupt *before = interrupts_find(from, now->number);
+            if (before && now->count >= before->count &&
+                io_target_has_interrupt(&targets->items[i], now->number, now->name))
+                add_interrupt(before, now, columns, at, &uses[i]);
+        }
+        for (size_t cpu = 0; cpu < columns; cpu++)
+            uses[i].interrupt_cpus += at[cpu];
+    }
+}
+
+// --- observations ---------------------------------------------------------------------------------------------------
+
+// What ended without its beginning having been seen took as long as the others.
+static double request_seconds(const struct io_row *row) {
+    return row->timed ? (double)row->ns * 1e-9 * (double)row->requests / (double)row->timed : 0;
+}
+
+static void add_hist(struct hist *into, const struct io_row *row) {
+    for (int i = 0; i < IO_HIST; i++)
+        into->count[i] += row->hist[i];
+}
+
+static cJSON *add_device(cJSON *list, const struct io_target *target) {
+    cJSON *device = cJSON_CreateObject();
+    json_add_string(device, "device", target->name);
+    cJSON_AddItemToArray(list, device);
+    return device;
+}
+
+static void describe(cJSON *list, const struct io_target *target, const struct io_use *use) {
+    const struct io_row *row = &use->row;
+    struct hist hist = {{0}};
+    cJSON *device = add_device(list, target);
+    json_add_string(device, "resource", target->nic ? "nic" : "disk");
+    json_add_string(device, "path", target->path);
+    json_add_string(device, "via", target->via);
+    json_add_string(device, "driver", target->driver);
+    json_add_u64(device, "requests", row->requests);
+    json_add_u64(device, "timed", row->timed);
+    json_add_double(device, "seconds", request_seconds(row));
+    json_add_u64(device, "bytes", row->bytes);
+    if (use->kicks_known)
+        json_add_u64(device, "kicks", use->kicks);
+    if (use->interrupts_known) {
+        json_add_u64(device, "interrupts", use->interrupts);
+        json_add_u64(device, "interrupt_cpus", use->interrupt_cpus);
+    }
+    json_add_u64(device, "remote", row->remote);
+    if (target->queues)
+        json_add_u64(device, "queues", target->queues);
+    if (use->answered)
+        json_add_double(device, "notify_to_event_s", (double)use->answer_ns / (double)use->answered * 1e-9);
+    if (target->nic) {
+        json_add_u64(device, "polls", row->polls);
+        json_add_u64(device, "polled", row->polled);
+    }
+    add_hist(&hist, row);
+    cJSON_AddItemToObject(device, "hist_ns", hist_to_json(&hist));
+}
+
+static struct observation begin(enum cause cause, enum obs_scope scope, cJSON **devices) {
+    struct observation o = {.cause = cause, .scope = scope, .basis = BASIS_TIMED, .detail = cJSON_CreateObject()};
+    *devices = cJSON_AddArrayToObject(o.detail, "devices");
+    return o;
+}
+
+static void report_latency(const struct io_targets *targets, const struct io_use *uses, enum cause cause,
+                           struct collector_output *out) {
+    cJSON *devices;
+    struct observation o = begin(cause, SCOPE_LATENCY, &devices);
+    for (size_t i = 0; i < targets->count; i++) {
+        if (targets->items[i].cause != cause)
+            continue;
+        o.count += uses[i].row.requests;
+        o.seconds += request_seconds(&uses[i].row);
+        add_hist(&o.hist, &uses[i].row);
+        describe(devices, &targets->items[i], &uses[i]);
+    }
+    o.has_hist = hist_total(&o.hist) > 0;
+    if (o.count)
+        observations_add(out->obs, o);
+    else
+        cJSON_Delete(o.detail);
+}
+
+static void report_blocked(const struct io_targets *targets, const struct io_use *uses, enum cause cause,
+                           struct collector_output *out) {
+    cJSON *devices;
+    struct observation o = begin(cause, SCOPE_BLOCKED, &devices);
+    for (size_t i = 0; i < targets->count; i++) {
+        const struct io_row *row = &uses[i].row;
+        if (targets->items[i].cause != cause || targets->items[i].nic)
+            continue;
+        cJSON *device = add_device(devices, &targets->items[i]);
+        json_add_u64(device, "waits", row->waits);
+        json_add_double(device, "seconds", (double)row->blocked_ns * 1e-9);
+        o.count += row->waits;
+        o.seconds += (double)row->blocked_ns * 1e-9;
+    }
+    if (cJSON_GetArraySize(devices))
+        observations_add(out->obs, o);
+    else
+        cJSON_Delete(o.detail);
+}
+
+void io_path_report(const struct io_targets *targets, const struct io_use *uses, struct collector_output *out) {
+    for (int cause = 0; cause < CAUSE_COUNT; cause++) {
+        bool has = false;
+        for (size_t i = 0; i < targets->count; i++)
+            has |= (int)targets->items[i].cause == cause;
+        if (!has)
+            continue;
+        report_latency(targets, uses, (enum cause)cause, out);
+        report_blocked(targets, uses, (enum cause)cause, out);
+    }
+}

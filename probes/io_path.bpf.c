@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// How long do requests of each disk and packets of each network interface take, from where the driver is given them to
+// where it is done with them, and for how long did CPUs of the job stand idle because the job waited for a disk?
+//
+// Raw tracepoints where no task is looked at: their arguments have moved between kernels. Attached in attribution
+// samples only.
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "probes/io_path.bpf.h"
+#include "probes/job.bpf.h"
+
+const volatile _Bool issue_names_queue; // block_rq_issue(queue, request), before Linux 5.11; set by the collector
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, IO_FLIGHTS);
+    __type(key, __u32);
+    __type(value, struct io_flight);
+} flights SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, IO_SLEEPERS);
+    __type(key, __u32);
+    __type(value, struct io_sleeper);
+} sleepers SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct io_control);
+} control SEC(".maps");
+
+static __always_inline struct io_control *my_control(void) {
+    __u32 zero = 0;
+    return bpf_map_lookup_elem(&control, &zero);
+}
+
+// --- requests under way ---------------------------------------------------------------------------------------------
+
+// Requests and packets are objects of 200 bytes and more, so the low bits of their addresses tell nothing.
+static __always_inline __u32 place_of(__u64 request) {
+    return (request >> 6) * 0x9e3779b97f4a7c15ULL >> 40;
+}
+
+// Two CPUs that take the same free place at the same moment leave one request untimed; that is counted.
+static __always_inline void depart(__u64 request) {
+    __u32 first = place_of(request);
+#pragma unroll
+    for (__u32 way = 0; way < IO_WAYS; way++) {
+        __u32 at = (first + way) & (IO_FLIGHTS - 1);
+        struct io_flight *flight = bpf_map_lookup_elem(&flights, &at);
+        if (!flight || (flight->request && flight->request != request))
+            continue;
+        flight->request = request;
+        flight->cpu = bpf_get_smp_processor_id();
+        flight->start = bpf_ktime_get_ns();
+        return;
+    }
+}
+
+static __always_inline struct io_flight *flight_of(__u64 request) {
+    __u32 first = place_of(request);
+#pragma unroll
+    for (__u32 way = 0; way < IO_WAYS; way++) {
+        __u32 at = (first + way) & (IO_FLIGHTS - 1);
+        struct io_flight *flight = bpf_map_lookup_elem(&flights, &at);
+        if (flight && flight->request == request)
+            return flight;
+    }
+    return 0;
+}
+
+static __always_inline void arrive(struct io_row *row, struct io_flight *flight) {
+    row->requests++;
+    if (!flight)
+        return;
+    __u64 now = bpf_ktime_get_ns();
+    __u64 ns = now > flight->start ? now - flight->start : 0;
+    row->timed++;
+    row->ns += ns;
+    row->hist[bucket(ns)]++;
+    row->remote += flight->cpu != bpf_get_smp_processor_id();
+    flight->request = 0;
+}
+
+// --- disks ----------------------------------------------------------------------------------------------------------
+
+static __always_inline struct gendisk *disk_of(struct request *rq) {
+    if (bpf_core_field_exists(((struct request___before_5_17 *)0)->rq_disk))
+        return BPF_CORE_READ((struct request___before_5_17 *)rq, rq_disk);
+    return BPF_CORE_READ(rq, q, disk);
+}
+
+static __always_inline __u32 disk_number(struct request *rq) {
+    struct gendisk *disk = disk_of(rq);
+    return disk ? (__u32)BPF_CORE_READ(disk, major) << 20 | (__u32)BPF_CORE_READ(disk, first_minor) : 0;
+}
+
+// The device's index, or IO_DEVICES. Its kernel object is looked up until it is found once.
+static __always_inline __u32 disk_index(struct io_control *c, struct request *rq) {
+    __u64 queue = (__u64)BPF_CORE_READ(rq, q);
+    for (__u32 i = 0; i < IO_DEVICES && c->devices[i].number; i++)
+        if (c->devices[i].object == queue)
+            return i;
+    __u32 number = disk_number(rq);
+    for (__u32 i = 0; i < IO_DEVICES && c->devices[i].number; i++)
+        if (!c->devices[i].is_nic && c->devices[i].number == number) {
+            c->devices[i].object = queue;
+            return i;
+        }
+    return IO_DEVICES;
+}
+
+// block:block_rq_issue([queue,] request). The driver is given the request; it has not notified the other side yet.
+SEC("raw_tp/block_rq_issue")
+int on_block_rq_issue(struct bpf_raw_tracepoint_args *ctx) {
+    depart(issue_names_queue ? ctx->args[1] : ctx->args[0]);
+    return 0;
+}
+
+// block:block_rq_complete(request, error, unsigned bytes). A request may end in parts.
+SEC("raw_tp/block_rq_complete")
+int on_block_rq_complete(struct bpf_raw_tracepoint_args *ctx) {
+    struct request *rq = (void *)ctx->args[0];
+    __u32 bytes = ctx->args[2];
+    struct io_cpu *cpu = my_cpu();
+    struct io_control *c = my_control();
+    if (!cpu || !c)
+        return 0;
+    __u32 left = BPF_CORE_READ(rq, __data_len);
+    struct io_flight *flight = bytes >= left ? flight_of((__u64)rq) : 0;
+    __u32 device = disk_index(c, rq);
+    cpu->completed = 0;
+    if (device >= IO_DEVICES) {
+        cpu->others++;
+        if (flight)
+            flight->request = 0;
+        return 0;
+    }
+    cpu->completed = device + 1; // whoever is woken from here to the end of the handler has waited for it
+    struct io_row *row = &cpu->rows[device];
+    row->bytes += bytes;
+    if (bytes >= left)
+        arrive(row, flight);
+    return 0;
+}
+
+// --- who waits for them ---------------------------------------------------------------------------------------------
+
+// Idle time of each CPU, and where the job's threads were when they left theirs.
+SEC("tp_btf/sched_switch")
+int BPF_PROG(on_sched_switch, _Bool preempt, struct task_struct *prev, struct task_struct *next) {
+    struct io_cpu *cpu = my_cpu();
+    struct io_control *c = my_control();
+    if (!cpu || !c)
+        return 0;
+    cpu->completed = 0;
+    if (prev->pid == 0 && cpu->idle_since) {
+        cpu->idle_ns += bpf_ktime_get_ns() - cpu->idle_since;
+        cpu->idle_since = 0;
+    }
+    if (next->pid == 0)
+        cpu->idle_since = bpf_ktime_get_ns();
+    if (!is_of_job(&c->job, prev))
+        return 0;
+    __u32 at = (__u32)prev->pid & (IO_SLEEPERS - 1);
+    struct io_sleeper *sleeper = bpf_map_lookup_elem(&sleepers, &at);
+    if (!sleeper)
+        return 0;
+    sleeper->task = (__u64)prev;
+    sleeper->idle_ns = cpu->idle_ns;
+    sleeper->cpu = bpf_get_smp_processor_id();
+    return 0;
+}
+
+// A thread of the job is woken while a completion is handled. Its CPU's idle time since it left is what it waited for:
+// that which another thread's wait has not been told to have caused already.
+SEC("tp_btf/sched_waking")
+int BPF_PROG(on_sched_waking, struct task_struct *task) {
+    struct io_cpu *cpu = my_cpu();
+    struct io_control *c = my_control();
+    if (!cpu || !c || !cpu->completed || !is_of_job(&c->job, task))
+        return 0;
+    __u32 at = (__u32)task->pid & (IO_SLEEPERS - 1);
+    struct io_sleeper *sleeper = bpf_map_lookup_elem(&sleepers, &at);
+    if (!sleeper || sleeper->task != (__u64)task)
+        return 0;
+    sleeper->task = 0;
+    __u32 home = sleeper->cpu;
+    struct io_cpu *idle = bpf_map_lookup_elem(&cpus, &home);
+    if (!idle)
+        return 0;
+    __u64 now = bpf_ktime_get_ns();
+    __u64 since = idle->idle_since;
+    __u64 until = idle->idle_ns + (since && now > since ? now - since : 0);
+    __u64 from = sleeper->idle_ns > idle->told_ns ? sleeper->idle_ns : idle->told_ns;
+    __u64 ns = until > from ? until - from : 0;
+    struct io_row *row = &cpu->rows[(cpu->completed - 1) & (IO_DEVICES - 1)];
+    row->waits++;
+    row->blocked_ns += ns;
+    if (until > from)
+        idle->told_ns = until;
+    return 0;
+}
+
+// Whom a later handler wakes has not waited for the disk.
+static __always_inline int handler_ends(void) {
+    struct io_cpu *cpu = my_cpu();
+    if (cpu)
+        cpu->completed = 0;
+    return 0;
+}
+
+SEC("raw_tp/irq_handler_exit")
+int on_irq_handler_exit(void *ctx) {
+    return handler_ends();
+}
+
+SEC("raw_tp/softirq_exit")
+int on_softirq_exit(void *ctx) {
+    return handler_ends();
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only OR BSD-2-Clause
+// What io_path.bpf.c and io_path_kick.bpf.c record, shared with their collector.
+#pragma once
+
+#include "probes/job.h"
+
+#define IO_DEVICES  32   // at most so many disks and network interfaces are looked at
+#define IO_HIST     32   // log2 buckets of ns; the last one holds all above
+#define IO_FLIGHTS  8192 // requests whose beginning waits for its end, a power of two
+#define IO_WAYS     4    // places that a request may take
+#define IO_SLEEPERS 4096 // threads that may sleep at the same time, by the low bits of their number
+#define IO_VIRTIO   64   // virtio devices that can notify, by their number
+#define IO_IRQS     1024 // Linux interrupts that can be an event channel, by number
+
+// A disk or network interface that user space wants to know of.
+struct io_device {
+    unsigned int number; // disk: major << 20 | first minor; network interface: ifindex; 0: none
+    unsigned int is_nic;
+    unsigned long long object; // the kernel's request queue or net_device, once a program has met it; 0 before
+};
+
+// What one device did, on one CPU.
+struct io_row {
+    unsigned long long requests;   // that ended: block requests; packets that were sent and freed
+    unsigned long long timed;      // of these, the beginning had been seen
+    unsigned long long ns;         // from issue to completion, summed over the timed ones
+    unsigned long long bytes;      // of those that ended
+    unsigned long long remote;     // of the timed ones: ended on another CPU than they began on
+    unsigned long long waits;      // threads of the job that were woken by a completion
+    unsigned long long blocked_ns; // their CPUs stood idle meanwhile
+    unsigned long long polls;      // rounds of NAPI
+    unsigned long long polled;     // packets that they brought
+    unsigned int hist[IO_HIST];    // issue to completion
+};
+
+// One for each CPU. Written by that CPU, but for `told_ns`.
+struct io_cpu {
+    struct io_row rows[IO_DEVICES];
+    unsigned long long kicks[IO_VIRTIO]; // notifications of virtio devices
+    unsigned long long idle_ns;          // that this CPU has been idle, up to `idle_since`
+    unsigned long long idle_since;       // ns of CLOCK_MONOTONIC; 0: it is not idle
+    unsigned long long told_ns;          // idle time up to here belongs to a wait already
+    unsigned long long others;           // requests of devices that nobody asked for
+    unsigned int completed;              // number + 1 of the device whose completion is being handled; 0: none
+    unsigned int irq;                    // the interrupt whose handler ran last
+} __attribute__((aligned(64)));
+
+// A request that is under way.
+struct io_flight {
+    unsigned long long request; // address; 0: free
+    unsigned long long start;
+    unsigned int cpu;
+    unsigned int unused;
+};
+
+// A thread of the job that left its CPU.
+struct io_sleeper {
+    unsigned long long task;    // address; 0: none
+    unsigned long long idle_ns; // the CPU's idle time at that moment
+    unsigned int cpu;
+    unsigned int unused;
+};
+
+// An event channel of a Xen guest, by its Linux interrupt.
+struct io_channel {
+    unsigned long long kicks;    // notifications of the other end
+    unsigned long long answered; // of these, until the next event was timed
+    unsigned long long ns;       // from the first notification to the next event, summed
+    unsigned long long since;    // the first notification since the last event; 0: none
+    unsigned int device;         // number + 1 of the disk whose requests ended in its handler; 0: none did
+    unsigned int unused;
+};
+
+// What user space tells the programs.
+struct io_control {
+    struct probe_job job;
+    struct io_device devices[IO_DEVICES];
+};
