@@ -92,15 +92,6 @@ static int load(struct exit_timing *t) {
     return 0;
 }
 
-static bool has_function(const struct exit_timing *t, const struct timing_source *source) {
-    if (btf__find_by_name_kind(t->types, source->name, BTF_KIND_FUNC) > 0)
-        return true;
-    struct btf *types = source->module ? btf__load_module_btf(source->module, t->types) : NULL;
-    bool found = types && btf__find_by_name_kind(types, source->name, BTF_KIND_FUNC) > 0;
-    btf__free(types); // NULL is fine
-    return found;
-}
-
 static int share_maps(const struct exit_timing *t, struct exit_timing_function_bpf *f) {
     return bpf_map__reuse_fd(f->maps.cpus, bpf_map__fd(t->bpf->maps.cpus)) ||
                    bpf_map__reuse_fd(f->maps.control, bpf_map__fd(t->bpf->maps.control))
@@ -167,7 +158,8 @@ static bool try_source(struct exit_timing *t, const struct timing_source *source
     struct timing_part part = {.source = source};
     bool function = source->how != BY_TRACEPOINTS;
     int result = 0;
-    if ((source->machine && strcmp(source->machine, arch_name) != 0) || (function && !has_function(t, source)))
+    if ((source->machine && strcmp(source->machine, arch_name) != 0) ||
+        (function && !probe_has_function(t->types, source->name, source->module)))
         return false;
     if (function && t->no_functions)
         result = -EPERM;

@@ -5,6 +5,7 @@
 // Attached in attribution samples only: the programs run at each context switch and at the end of each handler.
 #include "collectors/io_path.h"
 
+#include "collectors/io_kicks.h"
 #include "collectors/probe.h"
 #include "core/memory.h"
 #include "core/str.h"
@@ -20,7 +21,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { PROGRAMS = 16 }; // at most
+enum { PROGRAMS = 24 }; // at most
 
 struct io_path {
     struct io_path_bpf *bpf;
@@ -28,11 +29,17 @@ struct io_path {
     struct io_flight *flights;
     struct io_sleeper *sleepers;
     struct io_control *control;
+    struct io_channel *channels;
+    struct io_kicks *kicks;
+    bool sees_kicks; // in this sample
+    struct btf *types;
+    int refused;      // errno of the first function that could not be traced; 0: none
     size_t cpu_count; // possible CPUs
     struct io_targets targets;
-    struct bpf_program *programs[PROGRAMS];
-    struct bpf_link *links[PROGRAMS]; // NULL: not attached now
+    struct bpf_program *programs[PROGRAMS]; // the common object's, then those that count notifications
+    struct bpf_link *links[PROGRAMS];       // of the former; NULL: not attached now
     struct probe_cost before[PROGRAMS];
+    size_t own_count; // of the former
     size_t program_count;
     struct interrupts interrupts; // at the beginning of a sample
     int stats_fd;                 // in a sample; -1 otherwise
@@ -59,20 +66,25 @@ static unsigned arguments_of(const struct btf *types, const char *tracepoint) {
     return type && btf_is_func_proto(type) ? btf_vlen(type) : 0;
 }
 
+static bool wants_channels(const struct io_path *p) {
+    for (size_t i = 0; i < p->targets.count; i++)
+        if (p->targets.items[i].kick == KICK_XEN)
+            return true;
+    return false;
+}
+
 static int load(struct io_path *p) {
     int cpus = libbpf_num_possible_cpus();
     if (cpus <= 0)
         return cpus;
     p->cpu_count = (size_t)cpus;
-    struct btf *types = btf__load_vmlinux_btf();
-    if (!types)
-        return -errno;
-    p->bpf = io_path_bpf__open();
-    if (p->bpf)
-        p->bpf->rodata->issue_names_queue = arguments_of(types, "block_rq_issue") == 3;
-    btf__free(types);
+    p->types = btf__load_vmlinux_btf();
+    p->bpf = p->types ? io_path_bpf__open() : NULL;
     if (!p->bpf)
         return -errno;
+    p->bpf->rodata->issue_names_queue = arguments_of(p->types, "block_rq_issue") == 3;
+    p->bpf->rodata->channels_wanted = wants_channels(p);
+    bpf_program__set_autoload(p->bpf->progs.on_irq_handler_entry, wants_channels(p));
     bpf_map__set_max_entries(p->bpf->maps.cpus, (unsigned)p->cpu_count);
     int result = io_path_bpf__load(p->bpf);
     if (result)
@@ -81,18 +93,21 @@ static int load(struct io_path *p) {
     p->flights = map_in(p->bpf->maps.flights, IO_FLIGHTS * sizeof *p->flights);
     p->sleepers = map_in(p->bpf->maps.sleepers, IO_SLEEPERS * sizeof *p->sleepers);
     p->control = map_in(p->bpf->maps.control, sizeof *p->control);
-    return p->cpus && p->flights && p->sleepers && p->control ? 0 : -errno;
+    p->channels = map_in(p->bpf->maps.channels, IO_IRQS * sizeof *p->channels);
+    return p->cpus && p->flights && p->sleepers && p->control && p->channels ? 0 : -errno;
 }
 
 static void detach(struct io_path *p) {
-    for (size_t i = 0; i < p->program_count; i++) {
+    for (size_t i = 0; i < p->own_count; i++) {
         bpf_link__destroy(p->links[i]); // NULL is fine
         p->links[i] = NULL;
     }
+    if (p->kicks)
+        io_kicks_detach(p->kicks);
 }
 
 static int attach(struct io_path *p) {
-    for (size_t i = 0; i < p->program_count; i++) {
+    for (size_t i = 0; i < p->own_count; i++) {
         p->links[i] = bpf_program__attach(p->programs[i]);
         if (!p->links[i]) {
             int result = -errno;
@@ -100,15 +115,17 @@ static int attach(struct io_path *p) {
             return result;
         }
     }
+    p->sees_kicks = io_kicks_attach(p->kicks);
     return 0;
 }
 
 static void list_programs(struct io_path *p) {
     struct bpf_program *program;
     bpf_object__for_each_program(program, p->bpf->obj) {
-        if (p->program_count < PROGRAMS)
-            p->programs[p->program_count++] = program;
+        if (bpf_program__autoload(program) && p->own_count < PROGRAMS)
+            p->programs[p->own_count++] = program;
     }
+    p->program_count = p->own_count + io_kicks_programs(p->kicks, p->programs + p->own_count, PROGRAMS - p->own_count);
 }
 
 static void tell_devices(struct io_path *p) {
@@ -131,10 +148,32 @@ static void io_path_close(void *state) {
     unmap(p->flights, IO_FLIGHTS * sizeof *p->flights);
     unmap(p->sleepers, IO_SLEEPERS * sizeof *p->sleepers);
     unmap(p->control, sizeof *p->control);
+    unmap(p->channels, IO_IRQS * sizeof *p->channels);
+    io_kicks_close(p->kicks);
+    btf__free(p->types);
     io_path_bpf__destroy(p->bpf); // NULL is fine
     interrupts_free(&p->interrupts);
     io_targets_free(&p->targets);
     free(p);
+}
+
+static void tell_unseen(const struct io_path *p, struct collector_status *status) {
+    struct str names = {0};
+    for (size_t i = 0; i < p->targets.count; i++) {
+        const struct io_target *target = &p->targets.items[i];
+        bool lacks = (target->kick == KICK_VIRTIO || target->kick == KICK_XEN) && !io_kicks_see(p->kicks, target->kick);
+        if (lacks)
+            str_printf(&names, "%s%s", names.length ? ", " : "", target->name);
+    }
+    if (names.length && p->refused)
+        collector_say(status, COLLECTOR_DEGRADED,
+                      "a kernel with CONFIG_FUNCTION_TRACER whose provider permits BPF trampolines",
+                      "kernel functions cannot be traced (%s): kicks are not counted of %s", strerror(p->refused),
+                      str_text(&names));
+    else if (names.length)
+        collector_say(status, COLLECTOR_DEGRADED, "another kernel: this one has none of the functions that notify",
+                      "kicks are not counted of %s", str_text(&names));
+    str_free(&names);
 }
 
 static void *io_path_open(const struct collect_options *options, struct collector_status *status) {
@@ -151,6 +190,7 @@ static void *io_path_open(const struct collect_options *options, struct collecto
     }
     int result = load(p);
     if (!result) {
+        p->kicks = io_kicks_open(p->bpf->maps.cpus, p->bpf->maps.channels, p->types, &p->refused);
         list_programs(p);
         tell_devices(p);
         result = attach(p);
@@ -161,6 +201,7 @@ static void *io_path_open(const struct collect_options *options, struct collecto
         return NULL;
     }
     detach(p);
+    tell_unseen(p, status);
     return p;
 }
 
@@ -176,6 +217,7 @@ static int io_path_begin(void *state, const struct sample_window *window, struct
     memset(p->cpus, 0, cpu_bytes(p));
     memset(p->flights, 0, IO_FLIGHTS * sizeof *p->flights);
     memset(p->sleepers, 0, IO_SLEEPERS * sizeof *p->sleepers);
+    memset(p->channels, 0, IO_IRQS * sizeof *p->channels);
     interrupts_free(&p->interrupts);
     interrupts_read(&p->interrupts);
     p->control->job.leader = 0;
@@ -210,14 +252,17 @@ static void report_cost(const struct io_path *p, const cpu_set_t *cpus, struct c
     observations_add(out->obs, o);
 }
 
-static void report_devices(const struct io_path *p, struct collector_output *out) {
+static void report_devices(struct io_path *p, struct collector_output *out) {
     struct io_use *uses = mem_alloc(p->targets.count * sizeof *uses);
     struct interrupts now = {0};
+    bool seen[KICK_COUNT];
+    for (int kind = 0; kind < KICK_COUNT; kind++)
+        seen[kind] = p->sees_kicks && io_kicks_see(p->kicks, (enum io_kick)kind);
     interrupts_read(&now);
+    io_learn_channels(&p->targets, p->channels, &now);
     io_sum(&p->targets, p->cpus, p->cpu_count, uses);
+    io_count_kicks(&p->targets, p->cpus, p->cpu_count, p->channels, &now, seen, uses);
     io_count_interrupts(&p->targets, &p->interrupts, &now, uses);
-    for (size_t i = 0; i < p->targets.count; i++)
-        uses[i].kicks_known = p->targets.items[i].kick == KICK_NONE;
     io_path_report(&p->targets, uses, out);
     interrupts_free(&now);
     free(uses);

@@ -14,6 +14,7 @@ enum io_kick {
     KICK_VIRTIO, // by a function of its virtio transport
     KICK_XEN,    // by an event channel
     KICK_UNSEEN, // by a register of an emulated device, or a way that is in no table
+    KICK_COUNT
 };
 
 // A disk or network interface whose path is known.
@@ -60,6 +61,14 @@ struct io_use {
 
 // Sums the rows of all CPUs; `uses` has targets->count items.
 void io_sum(const struct io_targets *targets, const struct io_cpu *cpus, size_t cpu_count, struct io_use *uses);
+
+// Xen's disks: which of the machine's interrupts their channels are, as the programs have learned it.
+void io_learn_channels(struct io_targets *targets, const struct io_channel *channels, const struct interrupts *now);
+
+// Adds the notifications. `seen`: those of which kinds the programs have counted.
+void io_count_kicks(const struct io_targets *targets, const struct io_cpu *cpus, size_t cpu_count,
+                    const struct io_channel *channels, const struct interrupts *now, const bool seen[KICK_COUNT],
+                    struct io_use *uses);
 
 // Adds the interrupts that came between two readings.
 void io_count_interrupts(const struct io_targets *targets, const struct interrupts *from, const struct interrupts *to,

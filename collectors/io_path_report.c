@@ -54,6 +54,43 @@ void io_count_interrupts(const struct io_targets *targets, const struct interrup
     }
 }
 
+// --- notifications --------------------------------------------------------------------------------------------------
+
+void io_learn_channels(struct io_targets *targets, const struct io_channel *channels, const struct interrupts *now) {
+    for (size_t i = 0; i < now->count; i++) {
+        unsigned number = now->items[i].number;
+        unsigned device = number < IO_IRQS ? channels[number].device : 0;
+        bool learned = device && device <= targets->count && targets->items[device - 1].kick == KICK_XEN;
+        if (learned && strncmp(now->items[i].name, "blkif", strlen("blkif")) == 0)
+            targets->items[device - 1].irqs[number] = true;
+    }
+}
+
+static void add_channels(const struct io_target *target, const struct io_channel *channels,
+                         const struct interrupts *now, struct io_use *use) {
+    for (size_t i = 0; i < now->count; i++) {
+        unsigned number = now->items[i].number;
+        if (number >= IO_IRQS || !io_target_has_interrupt(target, number, now->items[i].name))
+            continue;
+        use->kicks += channels[number].kicks;
+        use->answered += channels[number].answered;
+        use->answer_ns += channels[number].ns;
+    }
+}
+
+void io_count_kicks(const struct io_targets *targets, const struct io_cpu *cpus, size_t cpu_count,
+                    const struct io_channel *channels, const struct interrupts *now, const bool seen[KICK_COUNT],
+                    struct io_use *uses) {
+    for (size_t i = 0; i < targets->count; i++) {
+        const struct io_target *target = &targets->items[i];
+        uses[i].kicks_known = target->kick == KICK_NONE || seen[target->kick];
+        for (size_t cpu = 0; cpu < cpu_count && target->kick == KICK_VIRTIO; cpu++)
+            uses[i].kicks += cpus[cpu].kicks[target->virtio];
+        if (target->kick == KICK_XEN)
+            add_channels(target, channels, now, &uses[i]);
+    }
+}
+
 // --- observations ---------------------------------------------------------------------------------------------------
 
 // What ended without its beginning having been seen took as long as the others.

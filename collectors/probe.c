@@ -49,6 +49,15 @@ void probe_refused(struct collector_status *status, const char *what, int error)
     collector_say(status, COLLECTOR_UNAVAILABLE, hint, "%s: %s", what, strerror(error));
 }
 
+bool probe_has_function(struct btf *types, const char *name, const char *module) {
+    if (btf__find_by_name_kind(types, name, BTF_KIND_FUNC) > 0)
+        return true;
+    struct btf *own = module ? btf__load_module_btf(module, types) : NULL;
+    bool found = own && btf__find_by_name_kind(own, name, BTF_KIND_FUNC) > 0;
+    btf__free(own); // NULL is fine
+    return found;
+}
+
 int probe_stats_on(void) {
     return bpf_enable_stats(BPF_STATS_RUN_TIME);
 }

@@ -4,6 +4,7 @@
 
 #include "collectors/collectors.h"
 
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
 // Keeps libbpf from writing to standard error; reasons go into statuses instead. Call before any other use of libbpf.
@@ -14,6 +15,9 @@ bool probe_permitted(char *hint, size_t size);
 
 // A status for a probe whose load or attach failed with `error` (an errno value).
 void probe_refused(struct collector_status *status, const char *what, int error);
+
+// Does the running kernel, whose types these are, or its module (NULL: none) have a function of this name?
+bool probe_has_function(struct btf *types, const char *name, const char *module);
 
 // What programs have cost so far, from the kernel's statistics, which count only while they are switched on.
 struct probe_cost {

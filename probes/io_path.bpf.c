@@ -14,6 +14,8 @@
 
 const volatile _Bool issue_names_queue; // block_rq_issue(queue, request), before Linux 5.11; set by the collector
 
+const volatile _Bool channels_wanted; // disks and interfaces of a Xen guest; set by the collector
+
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(map_flags, BPF_F_MMAPABLE);
@@ -50,20 +52,26 @@ static __always_inline __u32 place_of(__u64 request) {
     return (request >> 6) * 0x9e3779b97f4a7c15ULL >> 40;
 }
 
-// Two CPUs that take the same free place at the same moment leave one request untimed; that is counted.
-static __always_inline void depart(__u64 request) {
-    __u32 first = place_of(request);
+// Two CPUs that take the same free place at the same moment leave one request untimed, and so does one that finds no
+// free place and drives out another.
+static __always_inline void depart(__u64 request, __u32 device) {
+    __u32 first = place_of(request) & (IO_FLIGHTS - 1);
+    struct io_flight *place = bpf_map_lookup_elem(&flights, &first);
 #pragma unroll
     for (__u32 way = 0; way < IO_WAYS; way++) {
         __u32 at = (first + way) & (IO_FLIGHTS - 1);
         struct io_flight *flight = bpf_map_lookup_elem(&flights, &at);
         if (!flight || (flight->request && flight->request != request))
             continue;
-        flight->request = request;
-        flight->cpu = bpf_get_smp_processor_id();
-        flight->start = bpf_ktime_get_ns();
-        return;
+        place = flight;
+        break;
     }
+    if (!place)
+        return;
+    place->request = request;
+    place->device = device;
+    place->cpu = bpf_get_smp_processor_id();
+    place->start = bpf_ktime_get_ns();
 }
 
 static __always_inline struct io_flight *flight_of(__u64 request) {
@@ -79,7 +87,6 @@ static __always_inline struct io_flight *flight_of(__u64 request) {
 }
 
 static __always_inline void arrive(struct io_row *row, struct io_flight *flight) {
-    row->requests++;
     if (!flight)
         return;
     __u64 now = bpf_ktime_get_ns();
@@ -89,6 +96,35 @@ static __always_inline void arrive(struct io_row *row, struct io_flight *flight)
     row->hist[bucket(ns)]++;
     row->remote += flight->cpu != bpf_get_smp_processor_id();
     flight->request = 0;
+}
+
+// --- event channels -------------------------------------------------------------------------------------------------
+
+// A disk's channel has no name that tells which disk it is: that shows when its handler ends a request.
+static __always_inline void remember_channel(struct io_cpu *cpu) {
+    __u32 irq = cpu->irq;
+    struct io_channel *channel = channels_wanted && irq ? bpf_map_lookup_elem(&channels, &irq) : 0;
+    if (channel)
+        channel->device = cpu->completed;
+}
+
+// irq:irq_handler_entry(int irq, action). The answer to the first notification since the last event.
+SEC("raw_tp/irq_handler_entry")
+int on_irq_handler_entry(struct bpf_raw_tracepoint_args *ctx) {
+    __u32 irq = ctx->args[0];
+    struct io_cpu *cpu = my_cpu();
+    struct io_channel *channel = bpf_map_lookup_elem(&channels, &irq);
+    if (!cpu || !channel)
+        return 0;
+    cpu->irq = irq;
+    __u64 since = channel->since;
+    if (!since)
+        return 0;
+    __u64 now = bpf_ktime_get_ns();
+    channel->since = 0;
+    channel->answered++;
+    channel->ns += now > since ? now - since : 0;
+    return 0;
 }
 
 // --- disks ----------------------------------------------------------------------------------------------------------
@@ -122,7 +158,7 @@ static __always_inline __u32 disk_index(struct io_control *c, struct request *rq
 // block:block_rq_issue([queue,] request). The driver is given the request; it has not notified the other side yet.
 SEC("raw_tp/block_rq_issue")
 int on_block_rq_issue(struct bpf_raw_tracepoint_args *ctx) {
-    depart(issue_names_queue ? ctx->args[1] : ctx->args[0]);
+    depart(issue_names_queue ? ctx->args[1] : ctx->args[0], 0);
     return 0;
 }
 
@@ -148,12 +184,79 @@ int on_block_rq_complete(struct bpf_raw_tracepoint_args *ctx) {
     cpu->completed = device + 1; // whoever is woken from here to the end of the handler has waited for it
     struct io_row *row = &cpu->rows[device];
     row->bytes += bytes;
-    if (bytes >= left)
-        arrive(row, flight);
+    if (bytes < left)
+        return 0;
+    row->requests++;
+    arrive(row, flight);
+    remember_channel(cpu);
     return 0;
 }
 
-// --- who waits for them ---------------------------------------------------------------------------------------------
+// --- network interfaces ---------------------------------------------------------------------------------------------
+
+static __always_inline __u32 nic_index(struct io_control *c, struct net_device *dev) {
+    for (__u32 i = 0; i < IO_DEVICES && c->devices[i].number; i++)
+        if (c->devices[i].object == (__u64)dev)
+            return i;
+    __u32 number = BPF_CORE_READ(dev, ifindex);
+    for (__u32 i = 0; i < IO_DEVICES && c->devices[i].number; i++)
+        if (c->devices[i].is_nic && c->devices[i].number == number) {
+            c->devices[i].object = (__u64)dev;
+            return i;
+        }
+    return IO_DEVICES;
+}
+
+// net:net_dev_start_xmit(packet, interface). The driver is given the packet.
+SEC("raw_tp/net_dev_start_xmit")
+int on_net_dev_start_xmit(struct bpf_raw_tracepoint_args *ctx) {
+    struct sk_buff *packet = (void *)ctx->args[0];
+    struct io_cpu *cpu = my_cpu();
+    struct io_control *c = my_control();
+    __u32 device = c ? nic_index(c, (void *)ctx->args[1]) : IO_DEVICES;
+    if (!cpu || device >= IO_DEVICES)
+        return 0;
+    cpu->rows[device].requests++;
+    cpu->rows[device].bytes += BPF_CORE_READ(packet, len);
+    depart((__u64)packet, device);
+    return 0;
+}
+
+// The driver frees the packet when it learns that the other side has taken it.
+static __always_inline int packet_ends(__u64 packet) {
+    struct io_cpu *cpu = my_cpu();
+    struct io_flight *flight = flight_of(packet);
+    if (cpu && flight)
+        arrive(&cpu->rows[flight->device & (IO_DEVICES - 1)], flight);
+    return 0;
+}
+
+SEC("raw_tp/consume_skb")
+int on_consume_skb(struct bpf_raw_tracepoint_args *ctx) {
+    return packet_ends(ctx->args[0]);
+}
+
+SEC("raw_tp/kfree_skb")
+int on_kfree_skb(struct bpf_raw_tracepoint_args *ctx) {
+    return packet_ends(ctx->args[0]);
+}
+
+// napi:napi_poll(napi, int work, int budget)
+SEC("raw_tp/napi_poll")
+int on_napi_poll(struct bpf_raw_tracepoint_args *ctx) {
+    struct napi_struct *napi = (void *)ctx->args[0];
+    struct net_device *dev = BPF_CORE_READ(napi, dev);
+    struct io_cpu *cpu = my_cpu();
+    struct io_control *c = my_control();
+    __u32 device = c && dev ? nic_index(c, dev) : IO_DEVICES;
+    if (!cpu || device >= IO_DEVICES)
+        return 0;
+    cpu->rows[device].polls++;
+    cpu->rows[device].polled += (__u32)ctx->args[1];
+    return 0;
+}
+
+// --- who waits for disks ---------------------------------------------------------------------------------------------
 
 // Idle time of each CPU, and where the job's threads were when they left theirs.
 SEC("tp_btf/sched_switch")

@@ -21,11 +21,11 @@ struct io_device {
 
 // What one device did, on one CPU.
 struct io_row {
-    unsigned long long requests;   // that ended: block requests; packets that were sent and freed
+    unsigned long long requests;   // block requests that ended; packets that were sent
     unsigned long long timed;      // of these, the beginning had been seen
     unsigned long long ns;         // from issue to completion, summed over the timed ones
-    unsigned long long bytes;      // of those that ended
-    unsigned long long remote;     // of the timed ones: ended on another CPU than they began on
+    unsigned long long bytes;      // of those
+    unsigned long long remote;     // of the timed ones: ended on another CPU than where they began
     unsigned long long waits;      // threads of the job that were woken by a completion
     unsigned long long blocked_ns; // their CPUs stood idle meanwhile
     unsigned long long polls;      // rounds of NAPI
@@ -42,7 +42,7 @@ struct io_cpu {
     unsigned long long told_ns;          // idle time up to here belongs to a wait already
     unsigned long long others;           // requests of devices that nobody asked for
     unsigned int completed;              // number + 1 of the device whose completion is being handled; 0: none
-    unsigned int irq;                    // the interrupt whose handler ran last
+    unsigned int irq;                    // the interrupt whose handler ran last; 0: not looked at
 } __attribute__((aligned(64)));
 
 // A request that is under way.
@@ -50,7 +50,7 @@ struct io_flight {
     unsigned long long request; // address; 0: free
     unsigned long long start;
     unsigned int cpu;
-    unsigned int unused;
+    unsigned int device; // of a packet
 };
 
 // A thread of the job that left its CPU.

@@ -107,4 +107,26 @@ struct request___before_5_17 {
     struct gendisk *rq_disk;
 };
 
+// A packet, the network interface that it goes through, and the polling of that.
+struct sk_buff {
+    unsigned int len;
+};
+
+struct net_device {
+    int ifindex;
+};
+
+struct napi_struct {
+    struct net_device *dev;
+};
+
+// A ring of a virtio device.
+struct virtio_device {
+    int index; // the number in its name
+};
+
+struct virtqueue {
+    struct virtio_device *vdev;
+};
+
 #pragma clang attribute pop

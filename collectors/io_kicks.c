@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// Counts notifications of virtual devices. See io_kicks.h.
+#include "collectors/io_kicks.h"
+
+#include "collectors/probe.h"
+#include "core/memory.h"
+#include "probes/io_path_kick.skel.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+// Names as of Linux 5.10 to 6.18. Another kernel's name is one more row.
+static const struct {
+    const char *name;
+    const char *module; // that has it where it is not built in; NULL: none
+    enum io_kick kind;
+} functions[] = {
+    {"vp_notify", "virtio_pci", KICK_VIRTIO},  {"vp_notify_with_data", "virtio_pci", KICK_VIRTIO},
+    {"vm_notify", "virtio_mmio", KICK_VIRTIO}, {"vm_notify_with_data", "virtio_mmio", KICK_VIRTIO},
+    {"notify_remote_via_irq", NULL, KICK_XEN},
+};
+
+struct io_kicks {
+    struct io_path_kick_bpf *bpf[ARRAY_LEN(functions)]; // NULL: not here, or refused
+    struct bpf_link *links[ARRAY_LEN(functions)];
+};
+
+static struct bpf_program *program_of(const struct io_path_kick_bpf *bpf, enum io_kick kind) {
+    return kind == KICK_VIRTIO ? bpf->progs.virtio_is_notified : bpf->progs.channel_is_notified;
+}
+
+static int load(struct io_path_kick_bpf *bpf, size_t i, const struct bpf_map *cpus, const struct bpf_map *channels) {
+    struct bpf_program *program;
+    struct bpf_program *wanted = program_of(bpf, functions[i].kind);
+    bpf_object__for_each_program(program, bpf->obj) bpf_program__set_autoload(program, program == wanted);
+    if (bpf_map__reuse_fd(bpf->maps.cpus, bpf_map__fd(cpus)) ||
+        bpf_map__reuse_fd(bpf->maps.channels, bpf_map__fd(channels)))
+        return -errno;
+    int result = bpf_program__set_attach_target(wanted, 0, functions[i].name);
+    return result ? result : io_path_kick_bpf__load(bpf);
+}
+
+static bool attach(struct io_kicks *kicks, size_t i) {
+    kicks->links[i] = bpf_program__attach(program_of(kicks->bpf[i], functions[i].kind));
+    return kicks->links[i] != NULL;
+}
+
+// Loaded is not attachable: that is tried, too.
+static int try_function(struct io_kicks *kicks, size_t i, const struct bpf_map *cpus, const struct bpf_map *channels) {
+    kicks->bpf[i] = io_path_kick_bpf__open();
+    int result = kicks->bpf[i] ? load(kicks->bpf[i], i, cpus, channels) : -errno;
+    if (!result && !attach(kicks, i))
+        result = -errno;
+    bpf_link__destroy(kicks->links[i]); // NULL is fine
+    kicks->links[i] = NULL;
+    if (result) {
+        io_path_kick_bpf__destroy(kicks->bpf[i]); // NULL is fine
+        kicks->bpf[i] = NULL;
+    }
+    return result;
+}
+
+struct io_kicks *io_kicks_open(const struct bpf_map *cpus, const struct bpf_map *channels, struct btf *types,
+                               int *refused) {
+    struct io_kicks *kicks = mem_alloc(sizeof *kicks);
+    *refused = 0;
+    for (size_t i = 0; i < ARRAY_LEN(functions); i++) {
+        int result = probe_has_function(types, functions[i].name, functions[i].module)
+                         ? try_function(kicks, i, cpus, channels)
+                         : 0;
+        if (result && !*refused)
+            *refused = -result;
+    }
+    return kicks;
+}
+
+void io_kicks_close(struct io_kicks *kicks) {
+    if (!kicks)
+        return;
+    io_kicks_detach(kicks);
+    for (size_t i = 0; i < ARRAY_LEN(functions); i++)
+        io_path_kick_bpf__destroy(kicks->bpf[i]);
+    free(kicks);
+}
+
+bool io_kicks_attach(struct io_kicks *kicks) {
+    for (size_t i = 0; i < ARRAY_LEN(functions); i++)
+        if (kicks->bpf[i] && !attach(kicks, i)) {
+            io_kicks_detach(kicks);
+            return false;
+        }
+    return true;
+}
+
+void io_kicks_detach(struct io_kicks *kicks) {
+    for (size_t i = 0; i < ARRAY_LEN(functions); i++) {
+        bpf_link__destroy(kicks->links[i]);
+        kicks->links[i] = NULL;
+    }
+}
+
+bool io_kicks_see(const struct io_kicks *kicks, enum io_kick kind) {
+    for (size_t i = 0; i < ARRAY_LEN(functions); i++)
+        if (kicks->bpf[i] && functions[i].kind == kind)
+            return true;
+    return false;
+}
+
+size_t io_kicks_programs(const struct io_kicks *kicks, struct bpf_program **out, size_t capacity) {
+    size_t count = 0;
+    for (size_t i = 0; i < ARRAY_LEN(functions); i++)
+        if (kicks->bpf[i] && count < capacity)
+            out[count++] = program_of(kicks->bpf[i], functions[i].kind);
+    return count;
+}
