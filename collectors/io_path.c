@@ -86,6 +86,9 @@ static int load(struct io_path *p) {
     p->bpf->rodata->channels_wanted = wants_channels(p);
     bpf_program__set_autoload(p->bpf->progs.on_irq_handler_entry, wants_channels(p));
     bpf_map__set_max_entries(p->bpf->maps.cpus, (unsigned)p->cpu_count);
+    bpf_map__set_max_entries(p->bpf->maps.flights, IO_FLIGHTS);
+    bpf_map__set_max_entries(p->bpf->maps.sleepers, IO_SLEEPERS);
+    bpf_map__set_max_entries(p->bpf->maps.channels, IO_IRQS);
     int result = io_path_bpf__load(p->bpf);
     if (result)
         return result;

@@ -8,6 +8,7 @@
 
 static void add_row(struct io_row *into, const struct io_row *from) {
     into->requests += from->requests;
+    into->own += from->own;
     into->timed += from->timed;
     into->ns += from->ns;
     into->bytes += from->bytes;
@@ -119,6 +120,7 @@ static void describe(cJSON *list, const struct io_target *target, const struct i
     json_add_string(device, "via", target->via);
     json_add_string(device, "driver", target->driver);
     json_add_u64(device, "requests", row->requests);
+    json_add_u64(device, "own", row->own);
     json_add_u64(device, "timed", row->timed);
     json_add_double(device, "seconds", request_seconds(row));
     json_add_u64(device, "bytes", row->bytes);
@@ -143,6 +145,9 @@ static void describe(cJSON *list, const struct io_target *target, const struct i
 
 static struct observation begin(enum cause cause, enum obs_scope scope, cJSON **devices) {
     struct observation o = {.cause = cause, .scope = scope, .basis = BASIS_TIMED, .detail = cJSON_CreateObject()};
+    // A hop's wait holds the device's own time, which bare metal waits for, too.
+    if (scope == SCOPE_BLOCKED && cause_info(cause)->family == FAMILY_HOP)
+        cJSON_AddTrueToObject(o.detail, "upper_bound");
     *devices = cJSON_AddArrayToObject(o.detail, "devices");
     return o;
 }

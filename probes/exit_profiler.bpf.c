@@ -14,7 +14,6 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-#include "probes/bucket.bpf.h"
 #include "probes/exit_profiler.h"
 #include "probes/maps.bpf.h"
 #include "probes/task.bpf.h"

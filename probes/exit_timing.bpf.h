@@ -9,7 +9,6 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-#include "probes/bucket.bpf.h"
 #include "probes/exit_timing.h"
 #include "probes/job.bpf.h"
 #include "probes/maps.bpf.h"

@@ -12,33 +12,14 @@
 #include "probes/io_path.bpf.h"
 #include "probes/job.bpf.h"
 
-const volatile _Bool issue_names_queue; // block_rq_issue(queue, request), before Linux 5.11; set by the collector
+const volatile _Bool
+    issue_names_queue; // block_rq_issue and _insert(queue, request), before Linux 5.11; set by the collector
 
 const volatile _Bool channels_wanted; // disks and interfaces of a Xen guest; set by the collector
 
-struct {
-    __uint(type, BPF_MAP_TYPE_ARRAY);
-    __uint(map_flags, BPF_F_MMAPABLE);
-    __uint(max_entries, IO_FLIGHTS);
-    __type(key, __u32);
-    __type(value, struct io_flight);
-} flights SEC(".maps");
-
-struct {
-    __uint(type, BPF_MAP_TYPE_ARRAY);
-    __uint(map_flags, BPF_F_MMAPABLE);
-    __uint(max_entries, IO_SLEEPERS);
-    __type(key, __u32);
-    __type(value, struct io_sleeper);
-} sleepers SEC(".maps");
-
-struct {
-    __uint(type, BPF_MAP_TYPE_ARRAY);
-    __uint(map_flags, BPF_F_MMAPABLE);
-    __uint(max_entries, 1);
-    __type(key, __u32);
-    __type(value, struct io_control);
-} control SEC(".maps");
+MAPPED_ARRAY(flights, struct io_flight);
+MAPPED_ARRAY(sleepers, struct io_sleeper);
+MAPPED_ARRAY(control, struct io_control);
 
 static __always_inline struct io_control *my_control(void) {
     __u32 zero = 0;
@@ -52,26 +33,41 @@ static __always_inline __u32 place_of(__u64 request) {
     return (request >> 6) * 0x9e3779b97f4a7c15ULL >> 40;
 }
 
-// Two CPUs that take the same free place at the same moment leave one request untimed, and so does one that finds no
-// free place and drives out another.
-static __always_inline void depart(__u64 request, __u32 device) {
+// The request's place, or one that it may take. Two CPUs that take the same free place at the same moment leave one
+// request untimed, and so does one that finds no free place and drives out another.
+static __always_inline struct io_flight *claim(__u64 request) {
     __u32 first = place_of(request) & (IO_FLIGHTS - 1);
     struct io_flight *place = bpf_map_lookup_elem(&flights, &first);
 #pragma unroll
     for (__u32 way = 0; way < IO_WAYS; way++) {
         __u32 at = (first + way) & (IO_FLIGHTS - 1);
         struct io_flight *flight = bpf_map_lookup_elem(&flights, &at);
-        if (!flight || (flight->request && flight->request != request))
-            continue;
-        place = flight;
-        break;
+        if (flight && (!flight->request || flight->request == request))
+            return flight;
     }
-    if (!place)
+    return place;
+}
+
+// Whose it is shows when it is put into the scheduler's queue, if it is; the queue may be run by anybody.
+static __always_inline void queue_up(__u64 request, __u32 own) {
+    struct io_flight *flight = claim(request);
+    if (!flight)
         return;
-    place->request = request;
-    place->device = device;
-    place->cpu = bpf_get_smp_processor_id();
-    place->start = bpf_ktime_get_ns();
+    flight->request = request;
+    flight->start = 0;
+    flight->own = own;
+}
+
+static __always_inline void depart(__u64 request, __u32 device, __u32 own) {
+    struct io_flight *flight = claim(request);
+    if (!flight)
+        return;
+    if (flight->request != request)
+        flight->own = own;
+    flight->request = request;
+    flight->device = device;
+    flight->cpu = bpf_get_smp_processor_id();
+    flight->start = bpf_ktime_get_ns();
 }
 
 static __always_inline struct io_flight *flight_of(__u64 request) {
@@ -89,13 +85,15 @@ static __always_inline struct io_flight *flight_of(__u64 request) {
 static __always_inline void arrive(struct io_row *row, struct io_flight *flight) {
     if (!flight)
         return;
+    flight->request = 0;
+    if (!flight->start)
+        return;
     __u64 now = bpf_ktime_get_ns();
     __u64 ns = now > flight->start ? now - flight->start : 0;
     row->timed++;
     row->ns += ns;
-    row->hist[bucket(ns)]++;
+    row->hist[log2_bucket(ns, IO_HIST)]++;
     row->remote += flight->cpu != bpf_get_smp_processor_id();
-    flight->request = 0;
 }
 
 // --- event channels -------------------------------------------------------------------------------------------------
@@ -155,10 +153,25 @@ static __always_inline __u32 disk_index(struct io_control *c, struct request *rq
     return IO_DEVICES;
 }
 
+static __always_inline __u64 request_of(struct bpf_raw_tracepoint_args *ctx) {
+    return issue_names_queue ? ctx->args[1] : ctx->args[0];
+}
+
+// block:block_rq_insert([queue,] request)
+SEC("raw_tp/block_rq_insert")
+int on_block_rq_insert(struct bpf_raw_tracepoint_args *ctx) {
+    struct io_cpu *cpu = my_cpu();
+    if (cpu)
+        queue_up(request_of(ctx), cpu->current);
+    return 0;
+}
+
 // block:block_rq_issue([queue,] request). The driver is given the request; it has not notified the other side yet.
 SEC("raw_tp/block_rq_issue")
 int on_block_rq_issue(struct bpf_raw_tracepoint_args *ctx) {
-    depart(issue_names_queue ? ctx->args[1] : ctx->args[0], 0);
+    struct io_cpu *cpu = my_cpu();
+    if (cpu)
+        depart(request_of(ctx), 0, cpu->current);
     return 0;
 }
 
@@ -187,6 +200,7 @@ int on_block_rq_complete(struct bpf_raw_tracepoint_args *ctx) {
     if (bytes < left)
         return 0;
     row->requests++;
+    row->own += flight ? flight->own : 0;
     arrive(row, flight);
     remember_channel(cpu);
     return 0;
@@ -217,8 +231,9 @@ int on_net_dev_start_xmit(struct bpf_raw_tracepoint_args *ctx) {
     if (!cpu || device >= IO_DEVICES)
         return 0;
     cpu->rows[device].requests++;
+    cpu->rows[device].own += cpu->current;
     cpu->rows[device].bytes += BPF_CORE_READ(packet, len);
-    depart((__u64)packet, device);
+    depart((__u64)packet, device, cpu->current);
     return 0;
 }
 
@@ -272,6 +287,7 @@ int BPF_PROG(on_sched_switch, _Bool preempt, struct task_struct *prev, struct ta
     }
     if (next->pid == 0)
         cpu->idle_since = bpf_ktime_get_ns();
+    cpu->current = is_of_job(&c->job, next) ? WHOSE_JOB : WHOSE_OTHERS;
     if (!is_of_job(&c->job, prev))
         return 0;
     __u32 at = (__u32)prev->pid & (IO_SLEEPERS - 1);

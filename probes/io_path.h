@@ -22,6 +22,7 @@ struct io_device {
 // What one device did, on one CPU.
 struct io_row {
     unsigned long long requests;   // block requests that ended; packets that were sent
+    unsigned long long own;        // of these, a thread of the job gave them to the driver
     unsigned long long timed;      // of these, the beginning had been seen
     unsigned long long ns;         // from issue to completion, summed over the timed ones
     unsigned long long bytes;      // of those
@@ -41,6 +42,7 @@ struct io_cpu {
     unsigned long long idle_since;       // ns of CLOCK_MONOTONIC; 0: it is not idle
     unsigned long long told_ns;          // idle time up to here belongs to a wait already
     unsigned long long others;           // requests of devices that nobody asked for
+    unsigned int current;                // enum probe_whose: the task that runs now
     unsigned int completed;              // number + 1 of the device whose completion is being handled; 0: none
     unsigned int irq;                    // the interrupt whose handler ran last; 0: not looked at
 } __attribute__((aligned(64)));
@@ -48,9 +50,11 @@ struct io_cpu {
 // A request that is under way.
 struct io_flight {
     unsigned long long request; // address; 0: free
-    unsigned long long start;
+    unsigned long long start;   // ns of CLOCK_MONOTONIC; 0: it is in the scheduler's queue
     unsigned int cpu;
     unsigned int device; // of a packet
+    unsigned int own;    // it is a thread's of the job
+    unsigned int unused;
 };
 
 // A thread of the job that left its CPU.
