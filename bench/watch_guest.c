@@ -113,7 +113,9 @@ static int guest_end(void *state, struct watch_view *view, struct error *err) {
         const struct cause_info *cause = cause_info(obs.items[i].cause);
         if (obs.items[i].scope == SCOPE_LATENCY)
             continue;
-        watch_add(view, cause->id, cause_family_is_direct(cause->family), &obs.items[i]);
+        // A CPU that waits for a disk stands idle: nobody has taken it.
+        bool taken = cause_family_is_direct(cause->family) && cause->family != FAMILY_HOP;
+        watch_add(view, cause->id, taken, &obs.items[i]);
         add_sites(view, &obs.items[i]);
     }
     observations_free(&obs);

@@ -168,6 +168,7 @@ static void keep_sample(struct dataset *set, const struct journal_sample *s) {
     keep_losses(series, s, &point);
     places_add(&c->places, s);
     sites_add(&c->sites, s);
+    devices_add(&c->devices, s);
     keep_steps(c, s);
     ARRAY_PUSH(series->point, series->count, series->capacity, point);
     if (!s->valid && !c->invalid_why)
@@ -332,6 +333,7 @@ static void free_case(struct dataset_case *c) {
     free(c->passes);
     places_free(&c->places);
     sites_free(&c->sites);
+    devices_free(&c->devices);
     free(c->name);
     free(c->bench);
     free(c->fom_name);

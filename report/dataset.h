@@ -5,6 +5,7 @@
 
 #include "core/journal.h"
 #include "core/names.h"
+#include "report/devices.h"
 #include "report/places.h"
 #include "report/sites.h"
 
@@ -71,8 +72,9 @@ struct dataset_case {
     char **passes; // of attribution samples, by name, "" where a line tells none; empty without any
     size_t pass_count;
     size_t pass_capacity;
-    struct places places; // who lost the time, of the timing samples
-    struct sites sites;   // where in the program the exits were, of the attribution samples
+    struct places places;   // who lost the time, of the timing samples
+    struct sites sites;     // where in the program the exits were, of the attribution samples
+    struct devices devices; // what disks and network interfaces did, of the attribution samples
     struct series mode[MODE_COUNT];
     double *step; // per-step seconds of the timing samples, in order
     size_t step_count;

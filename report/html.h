@@ -41,6 +41,9 @@ void html_forest(struct str *out, const struct model *model);                   
 // The letter that marks the i-th summed line in bar and table.
 char html_mark(size_t i);
 
+// html_devices.c: a table of the disks and network interfaces; nothing where none did anything.
+void html_devices(struct str *out, const struct model_case *c);
+
 // html_history.c: the section about time.
 void html_history(struct str *out, const struct history *history);
 

@@ -142,6 +142,8 @@ void html_case(struct str *out, const struct model *model, size_t i) {
         ledger_table(out, c);
         hints(out, &c->ledger);
     }
+    html_devices(out, c);
+    html_devices(out, c);
     html_histograms(out, c);
     html_steps(out, model, c);
     html_mind(out, &c->warnings, c->ledger.exceeds);

@@ -28,8 +28,10 @@ struct model_case {
     double q;              // smallest false discovery rate at which it counts as found among this report's cases
     double noise_floor_pct;
     struct ledger ledger;
-    struct strings places; // who lost the time and where in the program, as far as known and worth a word
-    char *sentence;        // one sentence: what this case shows, with its interval
+    struct strings places;         // who lost the time and where in the program, as far as known and worth a word
+    const struct devices *devices; // of the subject, if it is one run with such; NULL otherwise
+    const struct devices *baseline_devices; // the same of the baseline
+    char *sentence;                         // one sentence: what this case shows, with its interval
     struct strings warnings;
 };
 

@@ -36,6 +36,11 @@ static void check_sameness(struct model_case *c, struct side *side, const struct
     side->count = kept;
 }
 
+static const struct devices *used_devices(const struct side *side) {
+    const struct devices *devices = side->count == 1 ? &side->run[0].c->devices : NULL;
+    return devices && devices_used(devices) ? devices : NULL;
+}
+
 static void add_case(struct model *model, const char *name, const struct dataset_case *reference) {
     struct model_case c = {.name = name,
                            .fom_name = reference->fom_name,
@@ -76,6 +81,12 @@ static void add_case(struct model *model, const char *name, const struct dataset
             strings_add(&c.places, "%s", sentence);
         free(sentence);
     }
+    c.devices = used_devices(&c.subject);
+    c.baseline_devices = used_devices(&c.baseline);
+    char *waiting = c.devices ? devices_sentence(c.devices) : NULL;
+    if (waiting)
+        strings_add(&c.places, "%s", waiting);
+    free(waiting);
     c.ledger = ledger_make(&c.subject, &c.baseline, &c.cmp);
     model_warn_case(&c, model);
     c.sentence = model_case_sentence(&c, model);

@@ -132,6 +132,41 @@ static void add_sites(cJSON *object, const struct model_case *c) {
     }
 }
 
+static cJSON *device_object(const struct devices *devices, const struct device *device, const char *side) {
+    cJSON *row = cJSON_CreateObject();
+    double samples = fmax(device->samples, 1);
+    json_add_string(row, "side", side);
+    json_add_string(row, "device", device->name);
+    json_add_string(row, "resource", device->resource);
+    json_add_string(row, "path", device->path);
+    json_add_string(row, "via", *device->via ? device->via : NULL);
+    json_add_string(row, "driver", *device->driver ? device->driver : NULL);
+    json_add_string(row, "cause", cause_info(device->cause)->id);
+    json_add_double(row, "requests", device->requests / samples);
+    json_add_double(row, "own_requests", device->own / samples);
+    json_add_double(row, "mean_s", device_mean_s(device));
+    json_add_double(row, "p50_s", device_quantile_s(device, 0.5));
+    json_add_double(row, "p99_s", device_quantile_s(device, 0.99));
+    json_add_double(row, "bytes_per_request", device_per_request(device, device->bytes));
+    json_add_double(row, "kicks_per_request", device_per_request(device, device->kicks));
+    json_add_double(row, "interrupts_per_request", device_per_request(device, device->interrupts));
+    json_add_double(row, "remote_pct", device->timed > 0 ? 100 * device->remote / device->timed : NAN);
+    json_add_double(row, "interrupt_cpus", device->cpus);
+    json_add_double(row, "queues", device->queues > 0 ? device->queues : NAN);
+    if (device->event_count > 0)
+        json_add_double(row, "notify_to_event_s", device->event_s / device->event_count);
+    json_add_double(row, "waits", device->waits / samples);
+    json_add_double(row, "blocked_s", device->blocked_s / samples);
+    json_add_double(row, "wait_pct", device_wait_pct(devices, device));
+    return row;
+}
+
+static void add_devices(cJSON *list, const struct devices *devices, const char *name) {
+    for (size_t i = 0; devices && i < devices->count; i++)
+        if (devices->items[i].requests > 0)
+            cJSON_AddItemToArray(list, device_object(devices, &devices->items[i], name));
+}
+
 static void add_ledger(cJSON *object, const struct model_case *c) {
     const struct ledger *ledger = &c->ledger;
     cJSON *lines = cJSON_AddArrayToObject(object, "ledger");
@@ -155,6 +190,9 @@ static void add_ledger(cJSON *object, const struct model_case *c) {
     add_observers(object, ledger);
     add_places(object, c);
     add_sites(object, c);
+    cJSON *devices = cJSON_AddArrayToObject(object, "devices");
+    add_devices(devices, c->baseline_devices, "baseline");
+    add_devices(devices, c->devices, "subject");
 }
 
 static cJSON *case_object(const struct model *model, const struct model_case *c) {

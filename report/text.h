@@ -31,5 +31,8 @@ void text_number_cell(const struct text_page *page, double value, double uncerta
 
 double text_half_width(struct stats_interval ci);
 
+// One side's devices in a case (text_devices.c); nothing for NULL. `of`: whose, "" if that is clear.
+void text_devices(const struct text_page *page, const struct devices *devices, const char *of);
+
 // The ledger of one case (text_ledger.c).
 void text_ledger(const struct text_page *page, const struct model_case *c);

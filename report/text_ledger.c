@@ -132,4 +132,6 @@ void text_ledger(const struct text_page *page, const struct model_case *c) {
     observers(page, ledger);
     for (size_t i = 0; i < c->places.count; i++)
         text_paragraph(page, "  ", "  ", c->places.items[i]);
+    text_devices(page, c->baseline_devices, c->baseline_devices ? c->baseline.run[0].set->name : "");
+    text_devices(page, c->devices, c->devices && c->cmp.has_baseline ? c->subject.run[0].set->name : "");
 }
