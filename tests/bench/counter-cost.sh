@@ -11,7 +11,7 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 echo "Counters: time per event by the kernel's BPF statistics (which include one reading of its clock)"
 "$B/tests/counter_cost" events
-echo "Programs that time exits, in attribution samples only: the same"
+echo "Programs that time exits and requests, in attribution samples only: the same"
 "$B/tests/counter_cost" timing
 echo "Counters: user + system CPU time with all collectors of timing samples over that without [95 % interval]"
 "$B/tests/counter_cost" ratio "$PAIRS"

@@ -3,7 +3,8 @@
 //
 //   counter_cost events          ns per event of each eBPF program, by the kernel's BPF statistics, beside those of a
 //                                program that does nothing (the statistics' own floor)
-//   counter_cost timing          ns per event of each program that times exits, which attribution samples have
+//   counter_cost timing          ns per event of each program that times exits and requests, which attribution
+//                                samples have
 //   counter_cost ratio PAIRS [SELECTION]
 //                                user + system CPU time with collectors (all) over that without, for four loops, in
 //                                PAIRS interleaved pairs of alternating order; the geometric mean and its 95 %
@@ -12,9 +13,11 @@
 #include "collectors/probe.h"
 #include "core/clock.h"
 #include "core/memory.h"
+#include "detect/detect.h"
 #include "report/sort.h"
 
 #include <bpf/bpf.h>
+#include <fcntl.h>
 #include <linux/membarrier.h>
 #include <math.h>
 #include <pthread.h>
@@ -134,6 +137,22 @@ static void loop_first_touch(void) {
     munmap(memory, BYTES);
 }
 
+// Reads of a file in the current folder past the page cache; none where its file system cannot do that.
+static void loop_disk_reads(void) {
+    enum { READS = 500, BLOCK = 4096 };
+    static char buffer[BLOCK] __attribute__((aligned(BLOCK)));
+    char path[] = "counter_cost.XXXXXX";
+    int file = mkstemp(path);
+    if (file < 0)
+        return;
+    unlink(path);
+    bool written = pwrite(file, buffer, BLOCK, 0) == BLOCK && fsync(file) == 0;
+    fcntl(file, F_SETFL, O_DIRECT);
+    for (int i = 0; i < READS && written; i++)
+        written = pread(file, buffer, BLOCK, 0) == BLOCK;
+    close(file);
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
@@ -182,8 +201,10 @@ static double cpu_time(void (*run)(void), const char *selection) {
 // it.
 static cJSON *observer_of(const char *collector, void (*run)(void)) {
     struct error err;
-    const struct collect_options options = {0};
+    cJSON *platform = detect_live_json(false);
+    const struct collect_options options = {.platform = platform};
     struct collector_set *set = collector_set_open(collector, &options, &err);
+    cJSON_Delete(platform);
     if (!set) {
         error_print(&err);
         exit(err.code);
@@ -347,35 +368,47 @@ static void events(void) {
 
 // --- programs that time -------------------------------------------------------------------------------------------
 
-// What each program of exit_timing takes, a mean over loops that make it run.
-static void timing(void) {
-    static void (*const runs[])(void) = {loop_naps, loop_ping_pong_two_cpus, loop_first_touch};
-    enum { MOST = 64 };
-    struct {
-        char key[64];
-        struct mean mean;
-    } rows[MOST];
-    size_t count = 0;
-    for (size_t i = 0; i < ARRAY_LEN(runs); i++) {
-        cJSON *detail = observer_of("exit_timing", runs[i]);
-        const cJSON *member;
-        cJSON_ArrayForEach(member, detail) {
-            size_t at = 0;
-            while (at < count && strcmp(rows[at].key, member->string) != 0)
-                at++;
-            if (at == MOST)
-                break;
-            if (at == count) {
-                snprintf(rows[at].key, sizeof rows[at].key, "%s", member->string);
-                rows[count++].mean = (struct mean){0};
-            }
-            mean_add(&rows[at].mean, member->valuedouble);
+struct program_mean {
+    char key[64];
+    struct mean mean;
+};
+
+static void add_programs(const cJSON *detail, struct program_mean *rows, size_t most, size_t *count) {
+    const cJSON *member;
+    cJSON_ArrayForEach(member, detail) {
+        size_t at = 0;
+        while (at < *count && strcmp(rows[at].key, member->string) != 0)
+            at++;
+        if (at == most)
+            return;
+        if (at == *count) {
+            snprintf(rows[at].key, sizeof rows[at].key, "%s", member->string);
+            rows[(*count)++].mean = (struct mean){0};
         }
+        mean_add(&rows[at].mean, member->valuedouble);
+    }
+}
+
+// What each program of a collector takes, a mean over loops that make it run.
+static void timing(const char *collector, void (*const *runs)(void), size_t run_count) {
+    enum { MOST = 64 };
+    struct program_mean rows[MOST];
+    size_t count = 0;
+    for (size_t i = 0; i < run_count; i++) {
+        cJSON *detail = observer_of(collector, runs[i]);
+        add_programs(detail, rows, MOST, &count);
         cJSON_Delete(detail);
     }
     for (size_t i = 0; i < count; i++)
-        printf("%-32.*s %4.0f ns per event\n", (int)strlen(rows[i].key) - 3, rows[i].key,
+        printf("%-12s %-32.*s %4.0f ns per event\n", collector, (int)strlen(rows[i].key) - 3, rows[i].key,
                rows[i].mean.sum / rows[i].mean.count);
+}
+
+static void all_timing(void) {
+    static void (*const exits[])(void) = {loop_naps, loop_ping_pong_two_cpus, loop_first_touch};
+    static void (*const requests[])(void) = {loop_disk_reads, loop_ping_pong_two_cpus};
+    timing("exit_timing", exits, ARRAY_LEN(exits));
+    timing("io_path", requests, ARRAY_LEN(requests));
 }
 
 int main(int argc, char **argv) {
@@ -385,7 +418,7 @@ int main(int argc, char **argv) {
         return 0;
     }
     if (argc == 2 && strcmp(argv[1], "timing") == 0) {
-        timing();
+        all_timing();
         return 0;
     }
     if (argc < 3 || argc > 4 || strcmp(argv[1], "ratio") != 0 || pairs < 2) {
