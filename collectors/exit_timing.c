@@ -391,11 +391,6 @@ static void *exit_timing_open(const struct collect_options *options, struct coll
 
 // --- samples --------------------------------------------------------------------------------------------------------
 
-static struct probe_cost cost_of(const struct bpf_program *program) {
-    struct probe_cost cost = {0};
-    return probe_cost_read(program, &cost) ? (struct probe_cost){0} : cost;
-}
-
 // What began before a sample is not ended in it.
 static void forget_begun(struct exit_timing *t) {
     for (size_t cpu = 0; cpu < t->cpu_count; cpu++) {
@@ -415,7 +410,7 @@ static int exit_timing_begin(void *state, const struct sample_window *window, st
         return -1;
     }
     t->stats_fd = probe_stats_on();
-    t->switches_before = cost_of(t->bpf->progs.on_sched_switch);
+    t->switches_before = probe_cost_of(t->bpf->progs.on_sched_switch);
     for (size_t cpu = 0; cpu < t->cpu_count; cpu++)
         t->cpus[cpu].current = WHOSE_OTHERS;
     t->control->job.leader = 0;
@@ -423,7 +418,7 @@ static int exit_timing_begin(void *state, const struct sample_window *window, st
     for (size_t i = 0; i < t->part_count; i++) {
         struct timing_part *part = &t->parts[i];
         for (size_t p = 0; p < TIMING_PROGRAMS && part->programs[p]; p++)
-            part->before[p] = cost_of(part->programs[p]);
+            part->before[p] = probe_cost_of(part->programs[p]);
         attach(part); // one that does not attach any more has seen nothing
     }
     forget_begun(t);
@@ -439,7 +434,7 @@ static double share_of_job(const struct timing_row *job, const struct timing_row
 }
 
 static void add_cost(struct observation *o, const struct bpf_program *program, struct probe_cost before, double share) {
-    struct probe_cost now = cost_of(program);
+    struct probe_cost now = probe_cost_of(program);
     if (now.runs <= before.runs)
         return;
     double runs = (double)(now.runs - before.runs);

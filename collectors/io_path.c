@@ -81,13 +81,14 @@ static int load(struct io_path *p) {
     p->types = btf__load_vmlinux_btf();
     p->bpf = p->types ? io_path_bpf__open() : NULL;
     if (!p->bpf)
-        return -errno;
+        return errno ? -errno : -ENOMEM;
     p->bpf->rodata->issue_names_queue = arguments_of(p->types, "block_rq_issue") == 3;
     p->bpf->rodata->channels_wanted = wants_channels(p);
     bpf_program__set_autoload(p->bpf->progs.on_irq_handler_entry, wants_channels(p));
     bpf_map__set_max_entries(p->bpf->maps.cpus, (unsigned)p->cpu_count);
     bpf_map__set_max_entries(p->bpf->maps.flights, IO_FLIGHTS);
     bpf_map__set_max_entries(p->bpf->maps.sleepers, IO_SLEEPERS);
+    bpf_map__set_max_entries(p->bpf->maps.bios, IO_BIOS);
     bpf_map__set_max_entries(p->bpf->maps.channels, IO_IRQS);
     int result = io_path_bpf__load(p->bpf);
     if (result)
@@ -160,12 +161,16 @@ static void io_path_close(void *state) {
     free(p);
 }
 
+static bool lacks_kicks(const struct io_path *p, const struct io_target *target) {
+    bool notifies = target->kick == KICK_VIRTIO || target->kick == KICK_XEN;
+    return notifies && !io_kicks_see(p->kicks, target->kick);
+}
+
 static void tell_unseen(const struct io_path *p, struct collector_status *status) {
     struct str names = {0};
     for (size_t i = 0; i < p->targets.count; i++) {
         const struct io_target *target = &p->targets.items[i];
-        bool lacks = (target->kick == KICK_VIRTIO || target->kick == KICK_XEN) && !io_kicks_see(p->kicks, target->kick);
-        if (lacks)
+        if (lacks_kicks(p, target))
             str_printf(&names, "%s%s", names.length ? ", " : "", target->name);
     }
     if (names.length && p->refused)
@@ -210,11 +215,6 @@ static void *io_path_open(const struct collect_options *options, struct collecto
 
 // --- samples --------------------------------------------------------------------------------------------------------
 
-static struct probe_cost cost_of(const struct bpf_program *program) {
-    struct probe_cost cost = {0};
-    return probe_cost_read(program, &cost) ? (struct probe_cost){0} : cost;
-}
-
 static int io_path_begin(void *state, const struct sample_window *window, struct error *err) {
     struct io_path *p = state;
     memset(p->cpus, 0, cpu_bytes(p));
@@ -227,7 +227,7 @@ static int io_path_begin(void *state, const struct sample_window *window, struct
     p->control->job.session = window_session(window);
     p->stats_fd = probe_stats_on();
     for (size_t i = 0; i < p->program_count; i++)
-        p->before[i] = cost_of(p->programs[i]);
+        p->before[i] = probe_cost_of(p->programs[i]);
     int result = attach(p);
     if (!result)
         return 0;
@@ -241,7 +241,7 @@ static void report_cost(const struct io_path *p, const cpu_set_t *cpus, struct c
     double share = fmin((double)CPU_COUNT(cpus) / (double)sysconf(_SC_NPROCESSORS_ONLN), 1);
     o.detail = cJSON_CreateObject();
     for (size_t i = 0; i < p->program_count; i++) {
-        struct probe_cost now = cost_of(p->programs[i]);
+        struct probe_cost now = probe_cost_of(p->programs[i]);
         if (now.runs <= p->before[i].runs)
             continue;
         double runs = (double)(now.runs - p->before[i].runs);

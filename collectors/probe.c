@@ -70,3 +70,10 @@ int probe_cost_read(const struct bpf_program *program, struct probe_cost *out) {
     *out = (struct probe_cost){.run_ns = info.run_time_ns, .runs = info.run_cnt};
     return 0;
 }
+
+struct probe_cost probe_cost_of(const struct bpf_program *program) {
+    struct probe_cost cost = {0};
+    if (probe_cost_read(program, &cost))
+        cost = (struct probe_cost){0};
+    return cost;
+}

@@ -28,3 +28,4 @@ struct probe_cost {
 // Switches the statistics on until the file descriptor is closed. -1 with errno if that is not permitted (Linux 5.8+).
 int probe_stats_on(void);
 int probe_cost_read(const struct bpf_program *program, struct probe_cost *out); // 0 or -1
+struct probe_cost probe_cost_of(const struct bpf_program *program);             // zeros if it cannot be read

@@ -12,13 +12,13 @@
 #include "probes/io_path.bpf.h"
 #include "probes/job.bpf.h"
 
-const volatile _Bool
-    issue_names_queue; // block_rq_issue and _insert(queue, request), before Linux 5.11; set by the collector
-
-const volatile _Bool channels_wanted; // disks and interfaces of a Xen guest; set by the collector
+// Set by the collector. Before Linux 5.11 block_rq_issue and block_bio_queue had a queue as first argument.
+const volatile _Bool issue_names_queue;
+const volatile _Bool channels_wanted; // of disks and interfaces of a Xen guest
 
 MAPPED_ARRAY(flights, struct io_flight);
 MAPPED_ARRAY(sleepers, struct io_sleeper);
+MAPPED_ARRAY(bios, __u64);
 MAPPED_ARRAY(control, struct io_control);
 
 static __always_inline struct io_control *my_control(void) {
@@ -48,22 +48,11 @@ static __always_inline struct io_flight *claim(__u64 request) {
     return place;
 }
 
-// Whose it is shows when it is put into the scheduler's queue, if it is; the queue may be run by anybody.
-static __always_inline void queue_up(__u64 request, __u32 own) {
-    struct io_flight *flight = claim(request);
-    if (!flight)
-        return;
-    flight->request = request;
-    flight->start = 0;
-    flight->own = own;
-}
-
 static __always_inline void depart(__u64 request, __u32 device, __u32 own) {
     struct io_flight *flight = claim(request);
     if (!flight)
         return;
-    if (flight->request != request)
-        flight->own = own;
+    flight->own = own || (flight->request == request && flight->own); // it may be issued again
     flight->request = request;
     flight->device = device;
     flight->cpu = bpf_get_smp_processor_id();
@@ -86,8 +75,6 @@ static __always_inline void arrive(struct io_row *row, struct io_flight *flight)
     if (!flight)
         return;
     flight->request = 0;
-    if (!flight->start)
-        return;
     __u64 now = bpf_ktime_get_ns();
     __u64 ns = now > flight->start ? now - flight->start : 0;
     row->timed++;
@@ -157,21 +144,33 @@ static __always_inline __u64 request_of(struct bpf_raw_tracepoint_args *ctx) {
     return issue_names_queue ? ctx->args[1] : ctx->args[0];
 }
 
-// block:block_rq_insert([queue,] request)
-SEC("raw_tp/block_rq_insert")
-int on_block_rq_insert(struct bpf_raw_tracepoint_args *ctx) {
+// Where the bio of a thread of the job is noted, until its request is issued: by whom is up to the scheduler.
+static __always_inline __u64 *note_of(__u64 bio) {
+    __u32 at = place_of(bio) & (IO_BIOS - 1);
+    return bpf_map_lookup_elem(&bios, &at);
+}
+
+// block:block_bio_queue([queue,] bio), in the thread that wants it
+SEC("raw_tp/block_bio_queue")
+int on_block_bio_queue(struct bpf_raw_tracepoint_args *ctx) {
+    __u64 bio = request_of(ctx);
     struct io_cpu *cpu = my_cpu();
-    if (cpu)
-        queue_up(request_of(ctx), cpu->current);
+    __u64 *note = cpu && cpu->current == WHOSE_JOB ? note_of(bio) : 0;
+    if (note)
+        *note = bio;
     return 0;
 }
 
 // block:block_rq_issue([queue,] request). The driver is given the request; it has not notified the other side yet.
 SEC("raw_tp/block_rq_issue")
 int on_block_rq_issue(struct bpf_raw_tracepoint_args *ctx) {
-    struct io_cpu *cpu = my_cpu();
-    if (cpu)
-        depart(request_of(ctx), 0, cpu->current);
+    struct request *rq = (void *)request_of(ctx);
+    __u64 bio = (__u64)BPF_CORE_READ(rq, bio);
+    __u64 *note = bio ? note_of(bio) : 0;
+    __u32 own = note && *note == bio;
+    if (own)
+        *note = 0;
+    depart((__u64)rq, 0, own);
     return 0;
 }
 

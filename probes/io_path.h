@@ -8,6 +8,7 @@
 #define IO_HIST     32   // log2 buckets of ns; the last one holds all above
 #define IO_FLIGHTS  8192 // requests whose beginning waits for its end, a power of two
 #define IO_WAYS     4    // places that a request may take
+#define IO_BIOS     4096 // of the job, that wait for a request, by their address
 #define IO_SLEEPERS 4096 // threads that may sleep at the same time, by the low bits of their number
 #define IO_VIRTIO   64   // virtio devices that can notify, by their number
 #define IO_IRQS     1024 // Linux interrupts that can be an event channel, by number
@@ -22,7 +23,7 @@ struct io_device {
 // What one device did, on one CPU.
 struct io_row {
     unsigned long long requests;   // block requests that ended; packets that were sent
-    unsigned long long own;        // of these, a thread of the job gave them to the driver
+    unsigned long long own;        // of these, a thread of the job asked for them
     unsigned long long timed;      // of these, the beginning had been seen
     unsigned long long ns;         // from issue to completion, summed over the timed ones
     unsigned long long bytes;      // of those
@@ -50,7 +51,7 @@ struct io_cpu {
 // A request that is under way.
 struct io_flight {
     unsigned long long request; // address; 0: free
-    unsigned long long start;   // ns of CLOCK_MONOTONIC; 0: it is in the scheduler's queue
+    unsigned long long start;
     unsigned int cpu;
     unsigned int device; // of a packet
     unsigned int own;    // it is a thread's of the job

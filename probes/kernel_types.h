@@ -101,6 +101,7 @@ struct request_queue {
 struct request {
     struct request_queue *q;
     unsigned int __data_len; // bytes that have not ended yet
+    struct bio *bio;         // the first one
 };
 
 struct request___before_5_17 {

@@ -16,7 +16,7 @@ struct device {
     enum cause cause;
     double samples; // that told it
     double requests, seconds, bytes, remote;
-    double own;         // requests that the job's threads gave to the driver
+    double own;         // requests that the job's threads asked for
     double timed;       // requests that were seen from beginning to end
     double kicks;       // NaN: not counted in one sample at least
     double interrupts;  // the same

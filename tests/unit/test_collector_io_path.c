@@ -251,9 +251,10 @@ static void all_of_it_becomes_observations(void **state) {
     interrupts_parse(before_text, &before);
     interrupts_parse(after_text, &after);
     // vda: 20 requests on two CPUs, of which one was not seen to begin; two waits.
-    cpus[0].rows[0] = (struct io_row){.requests = 15, .own = 10, .timed = 14, .ns = 14000, .bytes = 15 * 4096};
+    cpus[0].rows[0] = (struct io_row){.requests = 15, .own = 10, .timed = 14, .ns = 14000, .bytes = 15 * 4096ULL};
     cpus[0].rows[0].hist[9] = 14;
-    cpus[1].rows[0] = (struct io_row){.requests = 5, .own = 5, .timed = 5, .ns = 5000, .bytes = 5 * 4096, .remote = 4};
+    cpus[1].rows[0] =
+        (struct io_row){.requests = 5, .own = 5, .timed = 5, .ns = 5000, .bytes = 5 * 4096ULL, .remote = 4};
     cpus[1].rows[0].hist[10] = 5;
     cpus[1].rows[0].waits = 2;
     cpus[1].rows[0].blocked_ns = 3000;
