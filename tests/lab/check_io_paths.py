@@ -45,9 +45,11 @@ def check_report(report, wrong):
     if set(devices) != set(EXPECTED) or any(devices[d]["cause"] != EXPECTED[d][0] for d in devices):
         wrong.append(f"the report's devices: {devices}")
     # The virtio disk is the subject, the NVMe disk the baseline: what one waits for the hop, the other waits for the card,
-    # and both together are the difference.
+    # and both together are the difference, as near as the samples let it be told (a busy machine stops an emulated one).
     hop, card = ledger["hop.vmm"]["pct"], ledger["offload.nvme"]["pct"]
-    if not hop > 0 > card or abs((hop + card) / case["overhead"]["mean_pct"] - 1) > NEAR:
+    low, high = case["unexplained"]["ci"]
+    closes = abs((hop + card) / case["overhead"]["mean_pct"] - 1) <= NEAR or low <= 0 <= high
+    if not hop > 0 > card or not closes:
         wrong.append(f"the ledger: {ledger}")
 
 
