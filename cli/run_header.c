@@ -4,6 +4,7 @@
 
 #include "collectors/circumstances.h"
 #include "collectors/topology.h"
+#include "core/arch.h"
 #include "core/clock.h"
 #include "detect/detect.h"
 #include "version.h"
@@ -11,6 +12,7 @@
 #include <math.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <time.h>
 
 static cJSON *tool_json(void) {
     cJSON *tool = cJSON_CreateObject();
@@ -27,6 +29,16 @@ static cJSON *kernel_json(const struct utsname *name) {
     return kernel;
 }
 
+// The same moment by the counter and by the wall clock: what joins journals of machines whose counters differ.
+static void add_anchor(cJSON *clock) {
+    struct timespec wall;
+    uint64_t before = arch_ticks();
+    clock_gettime(CLOCK_REALTIME, &wall);
+    uint64_t after = arch_ticks();
+    json_add_u64(clock, "at_tsc", before + (after - before) / 2);
+    json_add_u64(clock, "at_unix_ns", (uint64_t)wall.tv_sec * 1000000000 + (uint64_t)wall.tv_nsec);
+}
+
 static cJSON *clock_json(const cJSON *circumstances) {
     struct clock_ticks ticks;
     clock_calibrate(0.05, &ticks);
@@ -37,6 +49,7 @@ static cJSON *clock_json(const cJSON *circumstances) {
     json_add_double(clock, "tsc_hz_se", ticks.hz > 0 ? ticks.hz_se : NAN);
     cJSON_AddBoolToObject(clock, "tsc_stated", ticks.stated);
     cJSON_AddBoolToObject(clock, "tsc_invariant", ticks.invariant);
+    add_anchor(clock);
     return clock;
 }
 

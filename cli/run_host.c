@@ -3,8 +3,8 @@
 #include "cli/run_host.h"
 
 #include "cli/run_header.h"
+#include "collectors/host_source.h"
 #include "collectors/host_windows.h"
-#include "collectors/vm_names.h"
 #include "core/clock.h"
 #include "core/journal.h"
 #include "core/memory.h"
@@ -35,24 +35,27 @@ static void catch_signals(void) {
     signal(SIGPIPE, SIG_IGN);
 }
 
-static int find_vm(const char *name, pid_t *pid, struct error *err) {
-    *pid = name ? vm_find(name) : 0;
-    if (!name || *pid > 0)
+static int find_vm(const struct host_source *source, const char *name, int *guest, struct error *err) {
+    *guest = name ? source->find(name) : HOST_ALL;
+    if (!name || *guest >= 0)
         return 0;
     error_set(err, EXIT_CODE_LACKS, "recording the virtual machine %s", name);
-    error_why(err, *pid ? "several have this name" : "no process has this pid, and no virtual machine this name");
-    return error_remedy(err, "name it by its pid: pgrep -a \"qemu|firecracker|cloud-hyp|crosvm|lkvm\"");
+    error_why(err, *guest == -2
+                       ? "several have this name"
+                       : "no virtual machine has this number (a process's, a domain's), and no virtual machine "
+                         "this name");
+    return error_remedy(err, "name it by its number: %s", source->how_to_name);
 }
 
-static int write_header(const struct host_run *run, const struct collector_status *status,
-                        struct journal_writer *journal, struct error *err) {
+static int write_header(const struct host_run *run, const struct host_source *source,
+                        const struct collector_status *status, struct journal_writer *journal, struct error *err) {
     cJSON *header = journal_header_begin();
     cJSON *rest = run_header(run->label, "host", run->argc, run->argv);
     cJSON *item;
     while ((item = cJSON_DetachItemFromArray(rest, 0)) != NULL)
         cJSON_AddItemToObject(header, item->string, item);
     cJSON *collector = cJSON_CreateObject();
-    json_add_string(collector, "name", "kvm_host");
+    json_add_string(collector, "name", source->name);
     json_add_string(collector, "state", collector_state_names[status->state]);
     json_add_string(collector, "reason", status->reason);
     json_add_string(collector, "hint", status->hint);
@@ -77,8 +80,8 @@ static int flush(struct journal_writer *journal, cJSON **pending, struct error *
     return result;
 }
 
-static int record(const struct host_run *run, struct host_windows *windows, struct journal_writer *journal,
-                  struct error *err) {
+static int record(const struct host_run *run, const struct host_source *source, void *host,
+                  struct journal_writer *journal, struct error *err) {
     const uint64_t step_ns = (uint64_t)(HOST_WINDOW_S * 1e9);
     uint64_t begin = clock_now_ns();
     uint64_t next = begin;
@@ -89,7 +92,7 @@ static int record(const struct host_run *run, struct host_windows *windows, stru
         if (next < clock_now_ns()) // the machine was too busy to come back in time: the window is longer
             next = clock_now_ns();
         sleep_until(next);
-        cJSON *lines = host_windows_next(windows);
+        cJSON *lines = source->next(host);
         cJSON *line;
         while ((line = cJSON_DetachItemFromArray(lines, 0)) != NULL)
             cJSON_AddItemToArray(pending, line);
@@ -103,8 +106,9 @@ static int record(const struct host_run *run, struct host_windows *windows, stru
     return result;
 }
 
-static int write_notes(struct journal_writer *journal, const struct host_windows *windows, struct error *err) {
-    cJSON *notes = host_windows_notes(windows);
+static int write_notes(const struct host_source *source, void *host, struct journal_writer *journal,
+                       struct error *err) {
+    cJSON *notes = source->notes(host);
     const cJSON *text;
     int result = 0;
     cJSON_ArrayForEach(text, notes) {
@@ -115,17 +119,16 @@ static int write_notes(struct journal_writer *journal, const struct host_windows
     return result;
 }
 
-static int record_all(const struct host_run *run, struct kvm_host *host, const struct collector_status *status,
-                      struct journal_writer *journal, struct error *err) {
-    if (write_header(run, status, journal, err))
+static int record_all(const struct host_run *run, const struct host_source *source, void *host,
+                      const struct collector_status *status, struct journal_writer *journal, struct error *err) {
+    if (write_header(run, source, status, journal, err))
         return -1;
     uint64_t begin = clock_now_ns();
-    struct host_windows *windows = host_windows_begin(host);
+    cJSON_Delete(source->next(host)); // what went before
     fprintf(stderr, "metalgap: recording this host%s\n", isinf(run->duration_s) ? "; Ctrl-C ends it" : "");
-    int result = record(run, windows, journal, err);
+    int result = record(run, source, host, journal, err);
     if (!result)
-        result = write_notes(journal, windows, err);
-    host_windows_end(windows);
+        result = write_notes(source, host, journal, err);
     // Without a duration a signal is how a recording ends.
     bool complete = !stopped || isinf(run->duration_s);
     return result ? result : journal_write_end(journal, complete, 0, (double)(clock_now_ns() - begin) * 1e-9, err);
@@ -154,11 +157,12 @@ static void print_end(const struct host_run *run, const char *path) {
 }
 
 int run_host(const struct host_run *run, struct error *err) {
+    const struct host_source *source = host_source_here();
     struct collector_status status;
-    pid_t vm;
-    if (find_vm(run->vm, &vm, err))
+    int guest;
+    if (find_vm(source, run->vm, &guest, err))
         return -1;
-    struct kvm_host *host = kvm_host_open(vm, &status);
+    void *host = source->open(guest, &status);
     if (!host) {
         error_set(err, EXIT_CODE_LACKS, "recording this host");
         error_why(err, "%s", status.reason);
@@ -169,9 +173,9 @@ int run_host(const struct host_run *run, struct error *err) {
     catch_signals();
     char *path = run->journal ? mem_strdup(run->journal) : default_journal();
     struct journal_writer *journal = journal_open(path, false, err);
-    int result = journal ? record_all(run, host, &status, journal, err) : -1;
+    int result = journal ? record_all(run, source, host, &status, journal, err) : -1;
     journal_close(journal);
-    kvm_host_close(host);
+    source->close(host);
     if (!result)
         print_end(run, path);
     free(path);

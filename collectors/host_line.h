@@ -3,14 +3,9 @@
 // "window". Inside the host's room. May include: core, probes.
 #pragma once
 
+#include "collectors/host_moment.h"
 #include "core/json.h"
 #include "probes/kvm_host.h"
-
-// A moment in both clocks.
-struct host_moment {
-    uint64_t ns; // CLOCK_MONOTONIC
-    uint64_t tsc;
-};
 
 struct host_span {
     const struct host_moment *from, *to;

@@ -8,8 +8,6 @@
 #include "collectors/kvm_stats.h"
 #include "collectors/vm_names.h"
 #include "collectors/vm_threads.h"
-#include "core/arch.h"
-#include "core/clock.h"
 #include "core/memory.h"
 
 #include <math.h>
@@ -51,25 +49,12 @@ struct host_windows {
     struct kvm_vcpu_state *now; // scratch
 };
 
-static struct host_moment moment_now(void) {
-    // The counter is read between two readings of the clock; a pair that was torn apart is read again.
-    struct host_moment m = {0};
-    for (int i = 0; i < 10; i++) {
-        uint64_t before = clock_now_ns();
-        m.tsc = arch_ticks();
-        m.ns = clock_now_ns();
-        if (m.ns - before < 1000)
-            break;
-    }
-    return m;
-}
-
 struct host_windows *host_windows_begin(struct kvm_host *host) {
     struct host_windows *w = mem_alloc(sizeof *w);
     w->host = host;
     w->seats = mem_alloc(kvm_host_slots(host) * sizeof *w->seats);
     w->now = mem_alloc(sizeof *w->now);
-    w->begin = moment_now();
+    w->begin = host_moment_now();
     return w;
 }
 
@@ -203,7 +188,7 @@ static void take_seat(struct host_windows *w, struct seat *seat) {
 }
 
 cJSON *host_windows_next(struct host_windows *w) {
-    struct host_moment end = moment_now();
+    struct host_moment end = host_moment_now();
     cJSON *lines = cJSON_CreateArray();
     for (size_t i = 0; i < w->vm_count; i++)
         w->vms[i].told = false;

@@ -169,6 +169,7 @@ static void keep_sample(struct dataset *set, const struct journal_sample *s) {
     places_add(&c->places, s);
     sites_add(&c->sites, s);
     devices_add(&c->devices, s);
+    io_samples_add(&c->io, s);
     keep_steps(c, s);
     ARRAY_PUSH(series->point, series->count, series->capacity, point);
     if (!s->valid && !c->invalid_why)
@@ -334,6 +335,8 @@ static void free_case(struct dataset_case *c) {
     places_free(&c->places);
     sites_free(&c->sites);
     devices_free(&c->devices);
+    io_samples_free(&c->io);
+    io_splits_free(&c->splits);
     free(c->name);
     free(c->bench);
     free(c->fom_name);

@@ -6,6 +6,8 @@
 #include "core/journal.h"
 #include "core/names.h"
 #include "report/devices.h"
+#include "report/io_samples.h"
+#include "report/io_split.h"
 #include "report/places.h"
 #include "report/sites.h"
 
@@ -72,9 +74,11 @@ struct dataset_case {
     char **passes; // of attribution samples, by name, "" where a line tells none; empty without any
     size_t pass_count;
     size_t pass_capacity;
-    struct places places;   // who lost the time, of the timing samples
-    struct sites sites;     // where in the program the exits were, of the attribution samples
-    struct devices devices; // what disks and network interfaces did, of the attribution samples
+    struct places places;    // who lost the time, of the timing samples
+    struct sites sites;      // where in the program the exits were, of the attribution samples
+    struct devices devices;  // what disks and network interfaces did, of the attribution samples
+    struct io_samples io;    // the guest's requests that cross Dom0
+    struct io_splits splits; // the same, split by Dom0's record (report/join_io.h)
     struct series mode[MODE_COUNT];
     double *step; // per-step seconds of the timing samples, in order
     size_t step_count;

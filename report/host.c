@@ -18,6 +18,14 @@ static const cJSON *member(const cJSON *object, const char *key) {
 static void keep_header(struct host_journal *host, const cJSON *json) {
     const cJSON *label = member(json, "label");
     host->label = mem_strdup(cJSON_IsString(label) ? label->valuestring : host->path);
+    const cJSON *clock = member(json, "clock");
+    uint64_t tsc = 0;
+    uint64_t unix_ns = 0;
+    double hz = 0;
+    if (clock && json_get_ticks(clock, "at_tsc", JSON_OPTIONAL, &tsc, NULL) > 0 &&
+        json_get_ticks(clock, "at_unix_ns", JSON_OPTIONAL, &unix_ns, NULL) > 0 &&
+        json_get_double(clock, "tsc_hz", JSON_OPTIONAL, &hz, NULL) > 0)
+        host->clock = (struct host_clock){(double)tsc, (double)unix_ns, hz};
 }
 
 static struct host_vm *find_vm(struct host_journal *host, uint64_t pid, const char *name) {
@@ -35,13 +43,16 @@ static int read_vm(struct host_journal *host, const cJSON *line, struct host_vm 
     uint64_t pid = 0;
     double offset = NAN;
     double ratio = 1;
-    if (json_get_object(line, "vm", JSON_REQUIRED, &object, err) < 0 ||
-        json_get_u64(object, "pid", JSON_REQUIRED, &pid, err) < 0 ||
+    if (json_get_object(line, "vm", JSON_REQUIRED, &object, err) < 0)
+        return -1;
+    bool is_domain = member(object, "domid") != NULL;
+    if (json_get_u64(object, is_domain ? "domid" : "pid", JSON_REQUIRED, &pid, err) < 0 ||
         json_get_string(object, "name", JSON_OPTIONAL, &name, err) < 0 ||
         json_get_double(object, "tsc_offset", JSON_OPTIONAL, &offset, err) < 0 ||
         json_get_double(object, "tsc_ratio", JSON_OPTIONAL, &ratio, err) < 0)
         return -1;
     struct host_vm *vm = find_vm(host, pid, name);
+    host->is_dom0 |= is_domain;
     if (isfinite(offset) && ratio > 0) {
         vm->offset_changed |= vm->has_offset && vm->offset != offset;
         vm->has_offset = true;
@@ -97,6 +108,7 @@ static int keep_window(struct host_journal *host, const struct journal_record *r
         return 0;
     w.vcpu = (unsigned)vcpu;
     w.first = vm->loss_count;
+    host_io_add(&vm->io, w.start_tsc, w.end_tsc, &record->window_obs);
     keep_losses(host, vm, &record->window_obs);
     w.count = vm->loss_count - w.first;
     if (w.vcpu >= vm->vcpus)
@@ -165,6 +177,7 @@ int host_load(struct host_journal *host, const char *path, struct error *err) {
         struct host_vm *vm = &host->vms[i];
         if (vm->window_count)
             qsort(vm->windows, vm->window_count, sizeof *vm->windows, compare_windows);
+        host_io_sort(&vm->io);
         if (vm->knock_count)
             qsort(vm->knocks, vm->knock_count, sizeof *vm->knocks, compare_knocks);
     }
@@ -177,6 +190,7 @@ void host_free(struct host_journal *host) {
         free(host->vms[i].windows);
         free(host->vms[i].losses);
         free(host->vms[i].knocks);
+        host_io_free(&host->vms[i].io);
     }
     for (size_t i = 0; i < host->warning_count; i++)
         free(host->warnings[i]);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/journal.h"
+#include "report/host_io.h"
 
 // What one vCPU spent in one window on one cause.
 struct host_loss {
@@ -25,7 +26,7 @@ struct host_knock {
 };
 
 struct host_vm {
-    uint64_t pid;
+    uint64_t pid; // of Xen's guests: the domain
     char *name;
     bool has_offset; // told by KVM: guest = host * ratio + offset
     double offset, ratio;
@@ -39,6 +40,13 @@ struct host_vm {
     size_t loss_count, loss_capacity;
     struct host_knock *knocks; // ascending by host_tsc
     size_t knock_count, knock_capacity;
+    struct host_io io; // its requests in Dom0
+};
+
+// A moment by the host's counter and by its wall clock.
+struct host_clock {
+    double tsc, unix_ns;
+    double hz; // of the counter; 0: the header does not tell all three
 };
 
 struct host_journal {
@@ -51,6 +59,8 @@ struct host_journal {
     char **warnings; // its notes of level warn
     size_t warning_count, warning_capacity;
     bool truncated;
+    bool is_dom0; // its virtual machines are Xen's domains: it tells of their requests, not of exits
+    struct host_clock clock;
 };
 
 // Reads it. 0, or -1 with `err` (code 3: a bad journal, its place named, or one that is no host's). host_free() in any

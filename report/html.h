@@ -47,6 +47,9 @@ void html_devices(struct str *out, const struct model_case *c);
 // html_history.c: the section about time.
 void html_history(struct str *out, const struct history *history);
 
+// html_io.c: requests split by Dom0's record; nothing where there are none. `c` may be NULL.
+void html_io(struct str *out, const struct dataset_case *c);
+
 // html_machine.c: the drawn machine and its tables.
 void html_machine(struct str *out, const struct dataset *set);
 void html_unmeasured(struct str *out, const struct model *model);

@@ -143,7 +143,8 @@ void html_case(struct str *out, const struct model *model, size_t i) {
         hints(out, &c->ledger);
     }
     html_devices(out, c);
-    html_devices(out, c);
+    for (size_t k = 0; k < model->subject_count; k++)
+        html_io(out, dataset_find(&model->subjects[k], c->name));
     html_histograms(out, c);
     html_steps(out, model, c);
     html_mind(out, &c->warnings, c->ledger.exceeds);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The report as JSON, schema metalgap.report/1. Keys and meanings: docs/method.md. May include: core, report.
 #include "report/history.h"
+#include "report/json_io.h"
 #include "report/render.h"
 #include "report/report.h"
 
@@ -212,6 +213,8 @@ static cJSON *case_object(const struct model *model, const struct model_case *c)
     else
         cJSON_AddNullToObject(object, "overhead");
     add_ledger(object, c);
+    if (model->subject_count)
+        cJSON_AddItemToObject(object, "requests", json_io(dataset_find(&model->subjects[0], c->name)));
     add_strings(object, "warnings", &c->warnings);
     return object;
 }

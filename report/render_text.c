@@ -215,6 +215,7 @@ void render_text(const struct model *model, bool colour, FILE *out) {
     if (model->history)
         history(&page, model->history);
     ledgers(&page, model);
+    text_io(&page, model);
     warnings(&page, model);
     bool titled = false;
     for (size_t i = 0; i < model->subject_count; i++)

@@ -5,6 +5,7 @@
 #include "core/memory.h"
 #include "report/history.h"
 #include "report/join.h"
+#include "report/join_io.h"
 #include "report/model_make.h"
 #include "report/render.h"
 
@@ -37,6 +38,10 @@ static int load_all(struct dataset *sets, const char *const *paths, size_t count
     return 0;
 }
 
+static int compare_hosts(const void *a, const void *b) {
+    return (int)((const struct host_journal *)a)->is_dom0 - (int)((const struct host_journal *)b)->is_dom0;
+}
+
 static int join_hosts(const struct report_options *options, struct dataset *guests, struct error *err) {
     if (options->host_count == 0)
         return 0;
@@ -44,8 +49,17 @@ static int join_hosts(const struct report_options *options, struct dataset *gues
     int result = 0;
     for (size_t i = 0; result == 0 && i < options->host_count; i++)
         result = host_load(&hosts[i], options->hosts[i], err);
-    for (size_t i = 0; result == 0 && i < options->journal_count; i++)
-        join_guest(&guests[i], hosts, options->host_count);
+    // Those that tell of exits, then Xen's Dom0s, which tell of requests.
+    qsort(hosts, options->host_count, sizeof *hosts, compare_hosts);
+    size_t exits = 0;
+    while (exits < options->host_count && !hosts[exits].is_dom0)
+        exits++;
+    for (size_t i = 0; result == 0 && i < options->journal_count; i++) {
+        if (exits)
+            join_guest(&guests[i], hosts, exits);
+        if (exits < options->host_count)
+            join_io(&guests[i], hosts + exits, options->host_count - exits);
+    }
     for (size_t i = 0; i < options->host_count; i++)
         host_free(&hosts[i]);
     free(hosts);

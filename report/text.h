@@ -36,3 +36,6 @@ void text_devices(const struct text_page *page, const struct devices *devices, c
 
 // The ledger of one case (text_ledger.c).
 void text_ledger(const struct text_page *page, const struct model_case *c);
+
+// Requests split by Dom0's record (text_io.c); nothing where there are none.
+void text_io(const struct text_page *page, const struct model *model);

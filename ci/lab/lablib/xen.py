@@ -182,7 +182,7 @@ def _job_disk(work, contents=None):
     return used_mb
 
 
-def boot(host, job, guests, all_guests):
+def boot(host, job, guests, all_guests, after=()):
     """guests: [(machine, job)] of all_guests, the machines in the saved memory. As nested.boot()."""
     store.require(host.qemu)
     memory = saved(host, all_guests)
@@ -195,6 +195,8 @@ def boot(host, job, guests, all_guests):
             guest_image.write_tar(work / f"{guest.name}.tar")
             contents.add_file(f"xen/{guest.name}.job", work / f"{guest.name}.tar")
             names.append(job.command(f"guest-job {guest.name} {guest_job.token} {guest.timeout_s}", guest.timeout_s + 10))
+        for text, limit_s in after:
+            job.command(text, limit_s)
         job.put(contents)
         used_mb = _job_disk(work, contents)
         with vm.qemu(_arguments(host, work) + ["-incoming", f"exec:lz4 -dc {memory}"]) as process:

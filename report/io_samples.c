@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads what a guest says of its devices; see the header. May include: core.
+#include "report/io_samples.h"
+
+#include "core/memory.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static double number(const cJSON *object, const char *key) {
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
+    return cJSON_IsNumber(item) && isfinite(item->valuedouble) && item->valuedouble >= 0 ? item->valuedouble : 0;
+}
+
+// The row of a device in a sample; the lines of several ranks are one.
+static struct io_sample *row_of(struct io_samples *samples, const struct journal_sample *s, const char *device) {
+    for (size_t i = samples->count; i-- > 0;) {
+        struct io_sample *row = &samples->items[i];
+        if (row->seq == s->seq && row->mode == s->mode && strcmp(row->device, device) == 0)
+            return row;
+        if (row->seq + 1 < s->seq) // lines of one sample stand together
+            break;
+    }
+    struct io_sample row = {.seq = s->seq, .mode = s->mode, .device = mem_strdup(device)};
+    ARRAY_PUSH(samples->items, samples->count, samples->capacity, row);
+    return &samples->items[samples->count - 1];
+}
+
+static void add_observation(struct io_samples *samples, const struct journal_sample *s, const struct observation *o) {
+    const cJSON *device;
+    cJSON_ArrayForEach(device, cJSON_GetObjectItemCaseSensitive(o->detail, "devices")) {
+        const cJSON *name = cJSON_GetObjectItemCaseSensitive(device, "device");
+        if (!cJSON_IsString(name))
+            continue;
+        struct io_sample *row = row_of(samples, s, name->valuestring);
+        if (o->scope == SCOPE_LATENCY) {
+            row->requests += number(device, "requests");
+            row->seconds += number(device, "seconds");
+        } else if (o->scope == SCOPE_BLOCKED) {
+            row->blocked_s += number(device, "seconds");
+        }
+    }
+}
+
+void io_samples_add(struct io_samples *samples, const struct journal_sample *s) {
+    for (size_t i = 0; s->valid && i < s->obs.count; i++)
+        if (s->obs.items[i].cause == CAUSE_HOP_DOM0)
+            add_observation(samples, s, &s->obs.items[i]);
+}
+
+void io_samples_free(struct io_samples *samples) {
+    for (size_t i = 0; i < samples->count; i++)
+        free(samples->items[i].device);
+    free(samples->items);
+    *samples = (struct io_samples){0};
+}

@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: Apache-2.0
+// Splits a guest's requests by Dom0's record; the header states how. May include: core, report.
+#include "report/join_io.h"
+
+#include "core/memory.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SAME_COUNTER_S 0.05  // wall clocks further apart than this are not kept together by anybody
+#define SHIFT_MOST_S   0.5   // between the wall clocks
+#define SHIFT_STEP_S   0.005 //
+#define FITS_AS_WELL   0.002 // of all requests
+#define COUNTS_DIFFER  0.01  // of the requests: less is the edges of the windows
+
+// From the guest's counter to the host's.
+struct clock {
+    double guest_at, host_at; // the same moment by both
+    double ratio;             // guest's ticks per host's tick
+    double hz;                // the host's
+    bool same;                // one counter
+    double error_s;
+};
+
+struct domain {
+    const struct host_journal *host;
+    const struct host_vm *vm;
+    struct clock clock;
+};
+
+static void add_note(struct dataset *set, bool warn, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static void add_note(struct dataset *set, bool warn, const char *format, ...) {
+    va_list args;
+    char text[1024];
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    struct dataset_note note = {.warn = warn, .text = mem_strdup(text)};
+    ARRAY_PUSH(set->notes, set->note_count, set->note_capacity, note);
+}
+
+void io_splits_free(struct io_splits *splits) {
+    for (size_t i = 0; i < splits->count; i++) {
+        free(splits->items[i].device);
+        free(splits->items[i].backend);
+    }
+    free(splits->items);
+    *splits = (struct io_splits){0};
+}
+
+// --- which domain ---------------------------------------------------------------------------------------------------
+
+static bool named_alike(const struct dataset *guest, const struct host_vm *vm) {
+    return *vm->name && (strcmp(vm->name, guest->host) == 0 || strcmp(vm->name, guest->label) == 0);
+}
+
+static bool find_domain(const struct dataset *guest, const struct host_journal *hosts, size_t host_count,
+                        struct domain *out) {
+    struct domain alone = {0};
+    size_t named = 0;
+    size_t all = 0;
+    *out = (struct domain){0};
+    for (size_t h = 0; h < host_count; h++)
+        for (size_t v = 0; hosts[h].is_dom0 && v < hosts[h].vm_count; v++) {
+            alone = (struct domain){.host = &hosts[h], .vm = &hosts[h].vms[v]};
+            all++;
+            if (!named_alike(guest, alone.vm))
+                continue;
+            named++;
+            *out = alone;
+        }
+    if (named == 0 && all == 1)
+        *out = alone;
+    return named == 1 || (named == 0 && all == 1);
+}
+
+// --- when -----------------------------------------------------------------------------------------------------------
+
+// The first row that may reach beyond a moment of the host's counter.
+static size_t first_row(const struct host_vm *vm, double moment) {
+    size_t low = 0;
+    size_t high = vm->io.count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if ((double)vm->io.rows[middle].start_tsc + (double)vm->longest > moment)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
+static double host_time(const struct clock *clock, double guest_tsc, double shift_s) {
+    return clock->host_at + (guest_tsc - clock->guest_at) / clock->ratio + shift_s * clock->hz;
+}
+
+// A window's share that lies in a sample.
+static double share_of(const struct host_io_row *row, double begin, double end) {
+    double from = fmax((double)row->start_tsc, begin);
+    double to = fmin((double)row->end_tsc, end);
+    return to > from ? (to - from) / (double)(row->end_tsc - row->start_tsc) : 0;
+}
+
+static double requests_in(const struct domain *d, const char *device, const struct point *point, double shift_s) {
+    double begin = host_time(&d->clock, (double)point->start_tsc, shift_s);
+    double end = host_time(&d->clock, (double)point->end_tsc, shift_s);
+    double sum = 0;
+    for (size_t i = first_row(d->vm, begin); i < d->vm->io.count; i++) {
+        const struct host_io_row *row = &d->vm->io.rows[i];
+        if ((double)row->start_tsc >= end)
+            break;
+        if (strcmp(row->device, device) == 0)
+            sum += share_of(row, begin, end) * row->answers;
+    }
+    return sum;
+}
+
+static const struct point *find_point(const struct dataset_case *c, enum sample_mode mode, uint64_t seq) {
+    const struct series *series = &c->mode[mode];
+    for (size_t i = 0; i < series->count; i++)
+        if (series->point[i].seq == seq && series->point[i].end_tsc > series->point[i].start_tsc)
+            return &series->point[i];
+    return NULL;
+}
+
+// How far the counts of both sides are apart when the host's clock is shifted.
+static double misfit(const struct dataset *guest, const struct domain *d, double shift_s, double *all) {
+    double sum = 0;
+    *all = 0;
+    for (size_t i = 0; i < guest->case_count; i++) {
+        const struct dataset_case *c = &guest->cases[i];
+        for (size_t k = 0; k < c->io.count; k++) {
+            const struct io_sample *s = &c->io.items[k];
+            const struct point *point = find_point(c, s->mode, s->seq);
+            if (!point)
+                continue;
+            sum += fabs(s->requests - requests_in(d, s->device, point, shift_s));
+            *all += s->requests;
+        }
+    }
+    return sum;
+}
+
+// Shifts the clock to where the counts fit best, as little as needed; how far it could be shifted besides is its error.
+static void fit_clock(const struct dataset *guest, struct domain *d, double *shifted_s) {
+    enum { STEPS = (int)(SHIFT_MOST_S / SHIFT_STEP_S) };
+    double all;
+    double best = INFINITY;
+    double fits[2 * STEPS + 1];
+    for (int i = -STEPS; i <= STEPS; i++) {
+        fits[i + STEPS] = misfit(guest, d, i * SHIFT_STEP_S, &all);
+        best = fmin(best, fits[i + STEPS]);
+    }
+    int at = 0;
+    double limit = best + FITS_AS_WELL * all;
+    while (at <= STEPS && fits[STEPS + at] > limit && fits[STEPS - at] > limit)
+        at++;
+    if (fits[STEPS + at] > limit)
+        at = -at;
+    int low = at;
+    int high = at;
+    while (low > -STEPS && fits[STEPS + low - 1] <= limit)
+        low--;
+    while (high < STEPS && fits[STEPS + high + 1] <= limit)
+        high++;
+    *shifted_s = at * SHIFT_STEP_S;
+    d->clock.host_at += *shifted_s * d->clock.hz;
+    d->clock.error_s = fmax(high - at, at - low) * SHIFT_STEP_S + SHIFT_STEP_S;
+}
+
+static bool find_clock(const struct dataset *guest, struct domain *d) {
+    const cJSON *clock = cJSON_GetObjectItemCaseSensitive(guest->header, "clock");
+    const struct host_clock *host = &d->host->clock;
+    uint64_t at_tsc = 0;
+    uint64_t at_ns = 0;
+    double hz = NAN;
+    if (!clock || json_get_ticks(clock, "at_tsc", JSON_OPTIONAL, &at_tsc, NULL) <= 0 ||
+        json_get_ticks(clock, "at_unix_ns", JSON_OPTIONAL, &at_ns, NULL) <= 0 ||
+        json_get_double(clock, "tsc_hz", JSON_OPTIONAL, &hz, NULL) <= 0 || !(hz > 0) || !(host->hz > 0))
+        return false;
+    double wall_s = ((double)at_ns - host->unix_ns) * 1e-9;
+    d->clock = (struct clock){
+        .guest_at = (double)at_tsc, .host_at = host->tsc + wall_s * host->hz, .ratio = hz / host->hz, .hz = host->hz};
+    d->clock.same =
+        fabs(d->clock.host_at - (double)at_tsc) < SAME_COUNTER_S * host->hz && fabs(d->clock.ratio - 1) < 1e-3;
+    if (d->clock.same) {
+        d->clock.host_at = (double)at_tsc;
+        d->clock.ratio = 1;
+    }
+    return true;
+}
+
+// --- one case -------------------------------------------------------------------------------------------------------
+
+static struct io_split *split_of(struct dataset_case *c, const char *device) {
+    for (size_t i = 0; i < c->splits.count; i++)
+        if (strcmp(c->splits.items[i].device, device) == 0)
+            return &c->splits.items[i];
+    struct io_split split = {.device = mem_strdup(device)};
+    ARRAY_PUSH(c->splits.items, c->splits.count, c->splits.capacity, split);
+    return &c->splits.items[c->splits.count - 1];
+}
+
+// Adds what Dom0 saw of a device in a sample: sums, until finish() makes means of them.
+static void add_host(const struct domain *d, struct io_split *split, const struct point *point) {
+    double begin = host_time(&d->clock, (double)point->start_tsc, 0);
+    double end = host_time(&d->clock, (double)point->end_tsc, 0);
+    for (size_t i = first_row(d->vm, begin); i < d->vm->io.count; i++) {
+        const struct host_io_row *row = &d->vm->io.rows[i];
+        if ((double)row->start_tsc >= end)
+            break;
+        double share = strcmp(row->device, split->device) == 0 ? share_of(row, begin, end) : 0;
+        if (share <= 0)
+            continue;
+        if (!split->backend)
+            split->backend = mem_strdup(row->backend);
+        split->timed += share * row->requests;
+        split->answers += share * row->answers;
+        split->unannounced += share * row->unannounced;
+        split->disk_requests += share * row->disk_requests;
+        split->disk_s += share * row->disk_s;
+        for (int s = 0; s < IO_SEGMENTS; s++)
+            split->segment_s[s] += share * row->segment_s[s];
+    }
+}
+
+static void finish(struct io_split *split) {
+    double sum = 0;
+    for (int s = 0; s < IO_SEGMENTS; s++) {
+        split->segment_s[s] = split->timed > 0 ? split->segment_s[s] / split->timed : NAN;
+        sum += split->segment_s[s];
+    }
+    split->disk_s = split->disk_requests > 0 ? split->disk_s / split->disk_requests : NAN;
+    split->whole_s = split->requests > 0 ? split->whole_s / split->requests : NAN;
+    split->rest_s = split->whole_s - sum;
+    if (!split->backend)
+        split->backend = mem_strdup("");
+}
+
+static bool covered(const struct domain *d, const struct point *point) {
+    const struct host_vm *vm = d->vm;
+    return vm->window_count && host_time(&d->clock, (double)point->start_tsc, 0) >= (double)vm->windows[0].start_tsc &&
+           host_time(&d->clock, (double)point->end_tsc, 0) <= (double)vm->windows[vm->window_count - 1].end_tsc;
+}
+
+static void split_case(struct dataset *guest, struct dataset_case *c, const struct domain *d) {
+    size_t outside = 0;
+    for (size_t i = 0; i < c->io.count; i++) {
+        const struct io_sample *s = &c->io.items[i];
+        const struct point *point = find_point(c, s->mode, s->seq);
+        if (s->requests <= 0 || !point)
+            continue;
+        if (!covered(d, point)) {
+            outside++;
+            continue;
+        }
+        struct io_split *split = split_of(c, s->device);
+        split->samples++;
+        split->requests += s->requests;
+        split->whole_s += s->seconds;
+        split->blocked_s += s->blocked_s;
+        add_host(d, split, point);
+    }
+    for (size_t i = 0; i < c->splits.count; i++)
+        finish(&c->splits.items[i]);
+    if (outside)
+        add_note(guest, true, "%s: Dom0's windows do not cover %zu of its samples: their requests are not split",
+                 c->name, outside);
+}
+
+static void compare_counts(struct dataset *guest, const struct dataset_case *c) {
+    for (size_t i = 0; i < c->splits.count; i++) {
+        const struct io_split *split = &c->splits.items[i];
+        double gap = fabs(split->requests - split->answers);
+        if (gap > 1 && gap > COUNTS_DIFFER * split->requests)
+            add_note(
+                guest, true,
+                "%s: %s: the guest completed %.0f requests, Dom0 answered %.0f: the guest's driver splits or joins "
+                "them, or the clocks of both sides do not fit",
+                c->name, split->device, split->requests, split->answers);
+        if (split->timed > 0 && split->rest_s < 0)
+            add_note(guest, true,
+                     "%s: %s: what Dom0 timed of a request is more than the guest saw of it (by %.3g us): requests "
+                     "that are split in Dom0's ring overlap",
+                     c->name, split->device, -1e6 * split->rest_s);
+    }
+}
+
+// --- the whole journal ----------------------------------------------------------------------------------------------
+
+static bool has_requests(const struct dataset *guest) {
+    for (size_t i = 0; i < guest->case_count; i++)
+        if (guest->cases[i].io.count)
+            return true;
+    return false;
+}
+
+static void tell_clock(struct dataset *guest, const struct domain *d, double shifted_s) {
+    if (d->clock.same)
+        add_note(guest, false, "requests were joined with Dom0's record of domain %llu (%s): both read the same TSC",
+                 (unsigned long long)d->vm->pid, d->vm->name);
+    else
+        add_note(guest, false,
+                 "requests were joined with Dom0's record of domain %llu (%s) by the wall clocks, since both read "
+                 "different TSCs; the counts of requests fit best with Dom0's clock shifted by %.0f ms, to within %.0f "
+                 "ms",
+                 (unsigned long long)d->vm->pid, d->vm->name, 1e3 * shifted_s, 1e3 * d->clock.error_s);
+}
+
+void join_io(struct dataset *guest, const struct host_journal *hosts, size_t host_count) {
+    struct domain d;
+    double shifted_s = 0;
+    if (!has_requests(guest)) {
+        add_note(guest, true,
+                 "not joined with Dom0: the guest's journal has no requests of Xen's devices (collector io_path)");
+        return;
+    }
+    if (!find_domain(guest, hosts, host_count, &d)) {
+        add_note(guest, true,
+                 "not joined with Dom0: none of the recorded domains has the name of this guest (its label or host "
+                 "name): metalgap run --label DOMAIN");
+        return;
+    }
+    if (!find_clock(guest, &d)) {
+        add_note(guest, true, "not joined with Dom0: one of the journals does not tell its clock (at_tsc, at_unix_ns)");
+        return;
+    }
+    if (!d.clock.same)
+        fit_clock(guest, &d, &shifted_s);
+    tell_clock(guest, &d, shifted_s);
+    for (size_t i = 0; i < guest->case_count; i++) {
+        split_case(guest, &guest->cases[i], &d);
+        compare_counts(guest, &guest->cases[i]);
+    }
+}
