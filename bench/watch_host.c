@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Guests seen from their KVM host: what their vCPUs lost, by cause and exit reason. See watch.h.
+// Guests seen from their host: what KVM's vCPUs lost, by cause and exit reason; the requests of Xen's guests in Dom0.
+// See watch.h.
 #include "bench/watch.h"
-#include "collectors/host_windows.h"
+#include "bench/watch_dom0.h"
+#include "collectors/host_source.h"
 #include "collectors/vm_names.h"
 #include "core/clock.h"
 #include "core/memory.h"
@@ -12,64 +14,54 @@
 #include <string.h>
 
 struct host {
-    struct kvm_host *kvm;
-    struct host_windows *windows;
+    const struct host_source *source;
+    void *open; // its state
     cJSON *states;
     uint64_t begin_ns; // of the interval
 };
 
 static void host_close(void *state) {
     struct host *h = state;
-    host_windows_end(h->windows);
-    kvm_host_close(h->kvm);
+    h->source->close(h->open);
     cJSON_Delete(h->states);
     free(h);
 }
 
-static int find_vm(const char *name, pid_t *pid, struct error *err) {
-    *pid = strcmp(name, "all") == 0 ? 0 : vm_find(name);
-    if (*pid > 0 || strcmp(name, "all") == 0)
+static int find_vm(const struct host_source *source, const char *name, int *guest, struct error *err) {
+    *guest = strcmp(name, "all") == 0 ? HOST_ALL : source->find(name);
+    if (*guest >= 0 || strcmp(name, "all") == 0)
         return 0;
     error_set(err, EXIT_CODE_LACKS, "looking at the virtual machine %s from its host", name);
-    error_why(err, *pid ? "several have this name" : "no process has this pid, and no virtual machine this name");
-    return error_remedy(err, "name it by its pid, or take all of them: --vm all");
-}
-
-static cJSON *states_of(const struct collector_status *status) {
-    cJSON *list = cJSON_CreateArray();
-    cJSON *row = cJSON_CreateObject();
-    json_add_string(row, "name", "kvm_host");
-    json_add_string(row, "state", collector_state_names[status->state]);
-    json_add_string(row, "reason", status->reason[0] ? status->reason : NULL);
-    json_add_string(row, "hint", status->hint[0] ? status->hint : NULL);
-    cJSON_AddItemToArray(list, row);
-    return list;
+    error_why(err, "%s", host_not_found(*guest));
+    return error_remedy(err, "name it by its number (%s), or take all of them: --vm all", source->how_to_name);
 }
 
 static void *host_open(const struct watch_options *options, struct error *err) {
+    const struct host_source *source = host_source_here();
     struct collector_status status = {.state = COLLECTOR_ACTIVE};
-    pid_t vm;
-    if (find_vm(options->vm, &vm, err))
+    int guest;
+    if (find_vm(source, options->vm, &guest, err))
         return NULL;
-    struct kvm_host *kvm = kvm_host_open(vm, &status);
-    if (!kvm) {
+    void *open = source->open(guest, &status);
+    if (!open) {
         error_set(err, EXIT_CODE_LACKS, "looking at the virtual machine %s from its host", options->vm);
         error_why(err, "%s", status.reason);
         error_remedy(err, "%s", status.hint);
         return NULL;
     }
     struct host *h = mem_alloc(sizeof *h);
-    h->kvm = kvm;
-    h->windows = host_windows_begin(kvm);
-    h->states = states_of(&status);
+    h->source = source;
+    h->open = open;
+    h->states = cJSON_CreateArray();
+    cJSON_AddItemToArray(h->states, host_state_to_json(source, &status));
     return h;
 }
 
 static int host_begin(void *state, struct error *err) {
     struct host *h = state;
     (void)err;
-    h->begin_ns = clock_now_ns();                // a window ends when the next one is asked for
-    cJSON_Delete(host_windows_next(h->windows)); // what went before
+    h->begin_ns = clock_now_ns();           // a window ends when the next one is asked for
+    cJSON_Delete(h->source->next(h->open)); // what went before
     return 0;
 }
 
@@ -103,8 +95,12 @@ static void add_line(struct watch_view *view, const cJSON *line, cJSON *ran) {
     char name[VM_NAME_MAX];
     snprintf(name, sizeof name, "%s", text(vm, "name"));
     if (!name[0])
-        snprintf(name, sizeof name, "%.0f", number(vm, "pid"));
+        snprintf(name, sizeof name, "%.0f", number(vm, cJSON_HasObjectItem(vm, "domid") ? "domid" : "pid"));
     view->cpus++;
+    if (cJSON_HasObjectItem(vm, "domid")) {
+        watch_add_requests(view, line, name);
+        return;
+    }
     cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(line, "obs")) {
         struct observation o;
         if (observation_from_json(item, &o, NULL) != 1)
@@ -124,7 +120,7 @@ static void add_line(struct watch_view *view, const cJSON *line, cJSON *ran) {
 
 // As a reader of the journal gets the lines: large numbers are text until they have been printed.
 static cJSON *next_lines(struct host *h) {
-    cJSON *written = host_windows_next(h->windows);
+    cJSON *written = h->source->next(h->open);
     char *printed = json_print_line(written);
     cJSON *lines = cJSON_Parse(printed);
     free(printed);
@@ -138,7 +134,9 @@ static int host_end(void *state, struct watch_view *view, struct error *err) {
     *view = (struct watch_view){.of = "vCPUs", .circumstances = cJSON_CreateObject(), .sources = h->states};
     view->interval_s = fmax((double)(clock_now_ns() - h->begin_ns) * 1e-9, 1e-9);
     cJSON *lines = next_lines(h);
-    view->notes = host_windows_notes(h->windows);
+    view->notes = h->source->notes(h->open);
+    if (h->source == &host_source_xen)
+        view->of = "guests";
     cJSON *ran = cJSON_AddObjectToObject(view->circumstances, "busy");
     const cJSON *line;
     cJSON_ArrayForEach(line, lines) add_line(view, line, ran);

@@ -4,6 +4,7 @@
 #include "cli/wrap.h"
 #include "collectors/capabilities.h"
 #include "collectors/collector.h"
+#include "collectors/host_source.h"
 #include "core/memory.h"
 #include "core/str.h"
 #include "detect/detect.h"
@@ -45,6 +46,20 @@ static cJSON *collector_states(struct error *err) {
     return list;
 }
 
+// What could be recorded if this machine were asked as a host.
+static cJSON *host_states(void) {
+    const struct host_source *source;
+    cJSON *list = cJSON_CreateArray();
+    for (size_t i = 0; (source = host_source_by_index(i)) != NULL; i++) {
+        struct collector_status status = {.state = COLLECTOR_ACTIVE};
+        void *open = source->open(HOST_ALL, &status);
+        if (open)
+            source->close(open);
+        cJSON_AddItemToArray(list, host_state_to_json(source, &status));
+    }
+    return list;
+}
+
 // --- text ---------------------------------------------------------------------------------------------------------
 
 static void print_row(const char *name, const char *state, const char *text) {
@@ -81,6 +96,17 @@ static void print_collectors(const cJSON *states) {
     }
 }
 
+static void print_hosts(const cJSON *states) {
+    const cJSON *row;
+    int i = 0;
+    printf("\nAs a host of guests (`metalgap run --role host`):\n");
+    cJSON_ArrayForEach(row, states) {
+        print_row(text_of(row, "name"), text_of(row, "state"), host_source_by_index((size_t)i++)->about);
+        print_detail("why", text_of(row, "reason"));
+        print_detail("try", text_of(row, "hint"));
+    }
+}
+
 static void print_capabilities(const struct capability *list) {
     printf("Sources, each tried just now:\n");
     for (size_t i = 0; i < capability_count; i++) {
@@ -107,20 +133,22 @@ static void print_footer(const struct capability *list) {
     str_free(&text);
 }
 
-static int print_text(const struct capability *list, const cJSON *states) {
+static int print_text(const struct capability *list, const cJSON *states, const cJSON *hosts) {
     print_capabilities(list);
     print_collectors(states);
+    print_hosts(hosts);
     print_footer(list);
     return EXIT_CODE_DONE;
 }
 
-static int print_json(const struct capability *list, cJSON *states) {
+static int print_json(const struct capability *list, cJSON *states, cJSON *hosts) {
     cJSON *root = cJSON_CreateObject();
     json_add_string(root, "schema", "metalgap.doctor/1");
     cJSON *rows = cJSON_AddArrayToObject(root, "capabilities");
     for (size_t i = 0; i < capability_count; i++)
         cJSON_AddItemToArray(rows, capability_to_json(&list[i]));
     cJSON_AddItemReferenceToObject(root, "collectors", states);
+    cJSON_AddItemReferenceToObject(root, "hosts", hosts);
     char *line = json_print_line(root);
     puts(line);
     free(line);
@@ -161,8 +189,10 @@ int cmd_doctor(int argc, char **argv) {
     struct capability *list = mem_alloc(capability_count * sizeof *list);
     for (size_t i = 0; i < capability_count; i++)
         capability_try(i, &list[i]);
-    int code = json ? print_json(list, states) : print_text(list, states);
+    cJSON *hosts = host_states();
+    int code = json ? print_json(list, states, hosts) : print_text(list, states, hosts);
     free(list);
     cJSON_Delete(states);
+    cJSON_Delete(hosts);
     return code;
 }

@@ -4,6 +4,7 @@
 #include "cli/command.h"
 #include "cli/wrap.h"
 #include "collectors/collector.h"
+#include "collectors/host_source.h"
 #include "collectors/pmu_events.h"
 #include "collectors/pmu_file.h"
 #include "core/cause.h"
@@ -92,6 +93,11 @@ static int collectors_text(struct error *err) {
         print_row(ops->name, ops->summary);
         print_detail(ops->in_timing ? "in every sample" : "in attribution samples only: too dear for timing samples");
     }
+    const struct host_source *host;
+    for (size_t i = 0; (host = host_source_by_index(i)) != NULL; i++) {
+        print_row(host->name, host->about);
+        print_detail("on a host: metalgap run --role host, metalgap watch --vm");
+    }
     return 0;
 }
 
@@ -102,6 +108,15 @@ static int collectors_json(cJSON *list, struct error *err) {
         json_add_string(item, "name", collector_registry[i]->name);
         json_add_string(item, "summary", collector_registry[i]->summary);
         cJSON_AddBoolToObject(item, "in_timing", collector_registry[i]->in_timing);
+        cJSON_AddItemToArray(list, item);
+    }
+    const struct host_source *host;
+    for (size_t i = 0; (host = host_source_by_index(i)) != NULL; i++) {
+        cJSON *item = cJSON_CreateObject();
+        json_add_string(item, "name", host->name);
+        json_add_string(item, "summary", host->about);
+        cJSON_AddBoolToObject(item, "in_timing", false);
+        cJSON_AddBoolToObject(item, "of_host", true);
         cJSON_AddItemToArray(list, item);
     }
     return 0;

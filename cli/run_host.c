@@ -40,10 +40,7 @@ static int find_vm(const struct host_source *source, const char *name, int *gues
     if (!name || *guest >= 0)
         return 0;
     error_set(err, EXIT_CODE_LACKS, "recording the virtual machine %s", name);
-    error_why(err, *guest == -2
-                       ? "several have this name"
-                       : "no virtual machine has this number (a process's, a domain's), and no virtual machine "
-                         "this name");
+    error_why(err, "%s", host_not_found(*guest));
     return error_remedy(err, "name it by its number: %s", source->how_to_name);
 }
 
@@ -54,12 +51,7 @@ static int write_header(const struct host_run *run, const struct host_source *so
     cJSON *item;
     while ((item = cJSON_DetachItemFromArray(rest, 0)) != NULL)
         cJSON_AddItemToObject(header, item->string, item);
-    cJSON *collector = cJSON_CreateObject();
-    json_add_string(collector, "name", source->name);
-    json_add_string(collector, "state", collector_state_names[status->state]);
-    json_add_string(collector, "reason", status->reason);
-    json_add_string(collector, "hint", status->hint);
-    cJSON_AddItemToArray(cJSON_AddArrayToObject(header, "collectors"), collector);
+    cJSON_AddItemToArray(cJSON_AddArrayToObject(header, "collectors"), host_state_to_json(source, status));
     int result = journal_write(journal, header, err);
     cJSON_Delete(rest);
     cJSON_Delete(header);

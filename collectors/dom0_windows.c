@@ -29,6 +29,7 @@ struct disk {
     uint32_t domid, vdev;
     char name[32];
     struct dom0_disk_sums before;
+    struct dom0_disk_sums grown; // in this window
 };
 
 struct domain {
@@ -69,7 +70,7 @@ static bool knows_disk(const struct dom0_windows *w, const struct xen_vbd_place 
 }
 
 static void add_disk(struct dom0_windows *w, const struct xen_vbd_place *place, uint32_t dev) {
-    struct disk disk = {xen_dom0_add_disk(w->dom0, dev), place->domid, place->vdev, "", {0}};
+    struct disk disk = {xen_dom0_add_disk(w->dom0, dev), place->domid, place->vdev, "", {0}, {0}};
     if (disk.slot < 0 || knows_disk(w, place, disk.slot))
         return;
     xen_disk_name("", dev, disk.name, sizeof disk.name);
@@ -159,22 +160,29 @@ cJSON *dom0_device_to_json(const char *device, const char *backend, const struct
     return object;
 }
 
-static void add_disks(struct dom0_windows *w, cJSON *device, uint32_t domid, uint32_t vdev) {
-    cJSON *list = NULL;
+static void read_disks(struct dom0_windows *w) {
     for (size_t i = 0; i < w->disk_count; i++) {
         struct disk *disk = &w->disks[i];
         struct dom0_disk_sums now;
-        if (disk->domid != domid || disk->vdev != vdev)
-            continue;
         xen_dom0_read_disk(w->dom0, disk->slot, &now);
-        if (now.issued == disk->before.issued && now.completed == disk->before.completed)
+        disk->grown.issued = now.issued - disk->before.issued;
+        disk->grown.completed = now.completed - disk->before.completed;
+        disk->grown.ns = now.ns - disk->before.ns;
+        disk->before = now;
+    }
+}
+
+static void add_disks(const struct dom0_windows *w, cJSON *device, uint32_t domid, uint32_t vdev) {
+    cJSON *list = NULL;
+    for (size_t i = 0; i < w->disk_count; i++) {
+        const struct disk *disk = &w->disks[i];
+        if (disk->domid != domid || disk->vdev != vdev || (!disk->grown.issued && !disk->grown.completed))
             continue;
         cJSON *item = cJSON_CreateObject();
         json_add_string(item, "disk", disk->name);
-        json_add_u64(item, "issued", now.issued - disk->before.issued);
-        json_add_u64(item, "completed", now.completed - disk->before.completed);
-        json_add_double(item, "seconds", (double)(now.ns - disk->before.ns) / NS_PER_S);
-        disk->before = now;
+        json_add_u64(item, "issued", disk->grown.issued);
+        json_add_u64(item, "completed", disk->grown.completed);
+        json_add_double(item, "seconds", (double)disk->grown.ns / NS_PER_S);
         list = list ? list : cJSON_AddArrayToObject(device, "disks");
         cJSON_AddItemToArray(list, item);
     }
@@ -256,6 +264,7 @@ cJSON *dom0_windows_next(struct dom0_windows *w) {
     cJSON *lines = cJSON_CreateArray();
     if (++w->windows % LOOK_AGAIN == 0)
         look_around(w);
+    read_disks(w);
     for (size_t i = 0; i < w->domain_count; i++)
         cJSON_AddItemToArray(lines, line_of(w, &w->domains[i], &end));
     w->begin = end;

@@ -122,6 +122,20 @@ const struct host_source *host_source_by_index(size_t index) {
     return index < ARRAY_LEN(sources) ? sources[index] : NULL;
 }
 
+cJSON *host_state_to_json(const struct host_source *source, const struct collector_status *status) {
+    cJSON *row = cJSON_CreateObject();
+    json_add_string(row, "name", source->name);
+    json_add_string(row, "state", collector_state_names[status->state]);
+    json_add_string(row, "reason", status->reason[0] ? status->reason : NULL);
+    json_add_string(row, "hint", status->hint[0] ? status->hint : NULL);
+    return row;
+}
+
+const char *host_not_found(int result) {
+    return result == -2 ? "several have this name"
+                        : "no process or domain has this number, and no virtual machine this name";
+}
+
 const struct host_source *host_source_here(void) {
     for (size_t i = 0; i + 1 < ARRAY_LEN(sources); i++)
         if (sources[i]->here())

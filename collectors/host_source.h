@@ -26,6 +26,12 @@ struct host_source {
 
 #define HOST_ALL (-1)
 
+// {"name","state","reason","hint"}, as headers, `doctor` and `watch` have it. The caller owns it.
+cJSON *host_state_to_json(const struct host_source *source, const struct collector_status *status);
+
+// Why find() found none.
+const char *host_not_found(int result);
+
 extern const struct host_source host_source_kvm;
 extern const struct host_source host_source_xen;
 

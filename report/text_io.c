@@ -47,6 +47,5 @@ void text_io(const struct text_page *page, const struct model *model) {
             }
         }
     if (titled)
-        text_styled(page, TEXT_DIM,
-                    "Rest: the guest's block layer, event channels, Xen's scheduling: neither side sees it.\n");
+        text_styled(page, TEXT_DIM, "Rest: outside Dom0: the guest's block layer, event channels, Xen's scheduling.\n");
 }

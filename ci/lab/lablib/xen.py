@@ -69,7 +69,7 @@ def _arguments(host, work):
             "-device", "isa-serial,index=1,chardev=port",
             "-qmp", f"unix:{work}/qmp,server=on,wait=off",
             "-drive", f"file={work}/job,if=none,id=job,format=raw,cache=none", "-device", "virtio-blk-pci,drive=job"]
-    return argv + [part for text in host.devices for part in ("-device", text)]
+    return argv + [part for text in host.devices for part in ("-device", text)] + host.options
 
 
 def connect(path, process):
@@ -119,7 +119,7 @@ def _key(host, guests):
     """Changes with everything that is in the saved memory."""
     digest = hashlib.sha256(subprocess.run([host.qemu, "--version"], capture_output=True, check=False).stdout)
     descriptions = [(m.name, m.kernel, m.machine, m.cpu, m.memory_mb, m.modules, m.tools, m.setup, m.cmdline,
-                     m.devices)
+                     m.devices, m.options)
                     for m in [host, *guests]]
     digest.update(json.dumps(descriptions).encode())
     sources = [*sorted((store.LAB / "guest").rglob("*")), store.LAB / "lablib/xen.py", store.LAB / "lablib/image.py"]

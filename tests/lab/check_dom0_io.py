@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""check_dom0_io.py FOLDER: what ci/lab/dom0-io left there. A guest's own word on its reads against Dom0's record:
+as many requests, the same latency, and an injected delay in its segment alone with its size; each within 15 %.
+Prints a table (us a request) and a line for each rule; exits with 1 if one is broken."""
+import json
+import pathlib
+import sys
+
+WITHIN = 0.15
+SEGMENTS = ("notify", "wakeup", "service", "device", "completion")
+DEVICE = "xvdc"
+
+
+class Phase:
+    def __init__(self, name, reads, seconds):
+        self.name, self.reads, self.latency = name, reads, seconds / reads
+        self.timed = self.answers = self.completed = 0
+        self.segments = dict.fromkeys(SEGMENTS, 0.0)
+        self.disk_s = 0.0
+
+    def take(self, device):
+        self.timed += device["requests"]
+        self.answers += device["answers"]
+        self.completed += sum(d["completed"] for d in device.get("disks", []))
+        self.disk_s += sum(d["seconds"] for d in device.get("disks", []))
+        for name in SEGMENTS:
+            self.segments[name] += device["segments"][name + "_s"]
+
+    def each(self, name):
+        return self.segments[name] / max(self.timed, 1)
+
+    def dom0(self):
+        return sum(self.each(name) for name in SEGMENTS)
+
+
+def load(folder):
+    """The phases in order. Dom0's windows are given out from the end: what came before the first phase (the guest looked
+    for partitions) is no phase's."""
+    readings = json.loads((folder / "readings.json").read_text())
+    phases = [Phase(r["phase"], r["reads"], r["seconds"]) for r in readings["guest"]]
+    lines = [json.loads(line) for line in (folder / "dom0.jsonl").read_text().splitlines()]
+    devices = [d for line in lines if line["t"] == "window" for o in line["obs"] for d in o["detail"]["devices"]
+               if d["device"] == DEVICE]
+    left = list(reversed(phases))
+    for device in reversed(devices):
+        if left and left[0].answers >= left[0].reads:
+            left.pop(0)
+        if left:
+            left[0].take(device)
+    own = {r["phase"]: r["seconds"] / r["reads"] for r in readings["dom0"]}
+    return phases, own
+
+
+def check(text, holds):
+    print(f"{'ok  ' if holds else 'FAIL'} {text}")
+    return holds
+
+
+def changed(before, after, name, wanted, source):
+    """One segment grew by `wanted`, no other by more than a sixth of it."""
+    grown = {s: after.each(s) - before.each(s) for s in SEGMENTS}
+    good = check(f"{after.name}: {name} grew by {1e6 * grown[name]:.0f} us, {source} by {1e6 * wanted:.0f} us",
+                 abs(grown[name] - wanted) <= WITHIN * wanted)
+    for other in SEGMENTS:
+        if other != name:
+            good &= check(f"{after.name}: {other} changed by {1e6 * grown[other]:.0f} us",
+                          abs(grown[other]) <= WITHIN * wanted)
+    return good
+
+
+def main():
+    phases, own = load(pathlib.Path(sys.argv[1]))
+    print(f"{'us':10}{'guest':>9}{'Dom0':>9}" + "".join(f"{name:>11}" for name in SEGMENTS) + f"{'disk':>9}")
+    for p in phases:
+        print(f"{p.name:10}{1e6 * p.latency:9.0f}{1e6 * p.dom0():9.0f}" +
+              "".join(f"{1e6 * p.each(name):11.0f}" for name in SEGMENTS) +
+              f"{1e6 * p.disk_s / max(p.completed, 1):9.0f}")
+    good = True
+    for p in phases:
+        good &= check(f"{p.name}: {p.reads} reads of the guest, {p.answers} answered, {p.timed} timed, {p.completed} "
+                      "completed by the disk", p.reads == p.answers == p.timed == p.completed)
+        good &= check(f"{p.name}: Dom0's segments are {100 * p.dom0() / p.latency:.1f} % of the guest's latency",
+                      abs(p.dom0() - p.latency) <= WITHIN * p.latency)
+    by_name = {p.name: p for p in phases}
+    if "delay" in by_name:
+        good &= changed(by_name["plain"], by_name["delay"], "device", own["delay"] - own["plain"], "Dom0's own reads")
+    if "busy" in by_name:
+        wanted = by_name["busy"].latency - by_name["plain"].latency
+        good &= changed(by_name["plain"], by_name["busy"], "wakeup", wanted, "the guest's reads")
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

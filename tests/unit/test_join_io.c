@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+// Splitting a guest's requests by Dom0's record, on journals made up here: counters of 1 GHz, two samples of 1 s with
+// 100 requests of 900 us each, windows of 100 ms in which Dom0 timed 800 us of them.
+#include "report/join_io.h"
+
+#include "tests/unit/report_fixture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <string.h>
+
+#define UNIX_NS 1.7e18 // when the guest's counter was at 1 s
+
+// What a test changes.
+struct setup {
+    double host_ahead_s; // the host's counter less the guest's
+    double wall_ahead_s; // the host's wall clock less the guest's
+    const char *domain;
+    const char *other; // a second domain; NULL: none
+    double answers;    // of 10 a window in the samples
+    double to_s;       // end of the recording
+    bool without_clock;
+};
+
+static const struct setup plain = {.domain = "web1", .answers = 10, .to_s = 10};
+
+static void header(struct fixture *f, const char *label, const char *role, double tsc, double unix_ns, bool clock) {
+    fixture_begin(f, label, role, "box");
+    str_free(&f->text);
+    str_printf(&f->text,
+               "{\"t\":\"header\",\"schema\":\"metalgap.run/1\",\"label\":\"%s\",\"role\":\"%s\",\"host\":\"box\"",
+               label, role);
+    if (clock)
+        str_printf(&f->text, ",\"clock\":{\"tsc_hz\":1e9,\"at_tsc\":%.0f,\"at_unix_ns\":%.0f}", tsc, unix_ns);
+    str_add(&f->text, "}\n");
+}
+
+static void write_guest(struct fixture *f, const struct setup *s) {
+    header(f, "web1", "guest", 1e9, UNIX_NS, !s->without_clock);
+    str_add(&f->text, "{\"t\":\"case\",\"case\":\"read\",\"cpus\":1}\n");
+    for (int seq = 0; seq < 2; seq++) {
+        double begin = 2 + 3 * seq;
+        str_printf(
+            &f->text,
+            "{\"t\":\"sample\",\"case\":\"read\",\"seq\":%d,\"mode\":\"attribution\",\"wall_s\":1,\"valid\":true,"
+            "\"start_tsc\":%.0f,\"end_tsc\":%.0f,\"obs\":["
+            "{\"cause\":\"hop.dom0\",\"scope\":\"latency\",\"count\":100,\"seconds\":0.09,\"basis\":\"timed\","
+            "\"detail\":{\"devices\":[{\"device\":\"xvda\",\"requests\":100,\"seconds\":0.09}]}},"
+            "{\"cause\":\"hop.dom0\",\"scope\":\"blocked\",\"count\":90,\"seconds\":0.08,\"basis\":\"timed\","
+            "\"detail\":{\"devices\":[{\"device\":\"xvda\",\"seconds\":0.08}]}}]}\n",
+            seq, begin * 1e9, (begin + 1) * 1e9);
+    }
+    fixture_end(f);
+}
+
+static void write_window(struct fixture *f, const struct setup *s, double from, const char *domain, unsigned domid) {
+    double middle = from + 0.05;
+    bool works = (middle > 2 && middle < 3) || (middle > 5 && middle < 6);
+    str_printf(&f->text,
+               "{\"t\":\"window\",\"start_tsc\":%.0f,\"end_tsc\":%.0f,\"vm\":{\"domid\":%u,\"name\":\"%s\"},\"obs\":[",
+               (from + s->host_ahead_s) * 1e9, (from + 0.1 + s->host_ahead_s) * 1e9, domid, domain);
+    if (works)
+        str_printf(&f->text,
+                   "{\"cause\":\"hop.dom0\",\"scope\":\"latency\",\"count\":10,\"seconds\":0.008,\"basis\":\"timed\","
+                   "\"detail\":{\"devices\":[{\"device\":\"xvda\",\"backend\":\"%u.xvda-0\",\"requests\":10,"
+                   "\"answers\":%g,\"unannounced\":1,\"seconds\":0.008,\"segments\":{\"notify_s\":0.0005,"
+                   "\"wakeup_s\":0.001,\"service_s\":0.0015,\"device_s\":0.0045,\"completion_s\":0.0005},"
+                   "\"disks\":[{\"disk\":\"loop0\",\"issued\":10,\"completed\":10,\"seconds\":0.004}]}]}}",
+                   domid, s->answers);
+    str_add(&f->text, "]}\n");
+}
+
+static void write_host(struct fixture *f, const struct setup *s) {
+    header(f, "dom0", "host", (1 + s->host_ahead_s) * 1e9, UNIX_NS + s->wall_ahead_s * 1e9, true);
+    for (int i = 0; i * 0.1 < s->to_s - 0.05; i++) {
+        write_window(f, s, i * 0.1, s->domain, 3);
+        if (s->other)
+            write_window(f, s, i * 0.1, s->other, 4);
+    }
+    fixture_end(f);
+}
+
+static void join(const struct setup *s, struct dataset *out) {
+    struct fixture guest;
+    struct fixture host;
+    struct host_journal journal;
+    struct error err;
+    write_guest(&guest, s);
+    write_host(&host, s);
+    assert_int_equal(dataset_load(out, guest.path, &err), 0);
+    assert_int_equal(host_load(&journal, host.path, &err), 0);
+    assert_true(journal.is_dom0);
+    join_io(out, &journal, 1);
+    host_free(&journal);
+    fixture_remove(&guest);
+    fixture_remove(&host);
+}
+
+static bool has_note(const struct dataset *set, bool warn, const char *part) {
+    for (size_t i = 0; i < set->note_count; i++)
+        if (set->notes[i].warn == warn && strstr(set->notes[i].text, part))
+            return true;
+    return false;
+}
+
+static void assert_split(const struct dataset *set) {
+    static const double us[IO_SEGMENTS] = {50, 100, 150, 450, 50};
+    assert_int_equal(set->cases[0].splits.count, 1);
+    const struct io_split *split = &set->cases[0].splits.items[0];
+    assert_string_equal(split->device, "xvda");
+    assert_string_equal(split->backend, "3.xvda-0");
+    assert_int_equal(split->samples, 2);
+    assert_float_equal(split->requests, 200, 1e-9);
+    assert_float_equal(split->timed, 200, 1);
+    assert_float_equal(split->disk_requests, 200, 1);
+    assert_float_equal(split->whole_s, 900e-6, 1e-12);
+    for (int i = 0; i < IO_SEGMENTS; i++)
+        assert_float_equal(split->segment_s[i], 1e-6 * us[i], 1e-9);
+    assert_float_equal(split->rest_s, 100e-6, 1e-9);
+    assert_float_equal(split->disk_s, 400e-6, 1e-9);
+    assert_float_equal(split->blocked_s, 0.16, 1e-9);
+}
+
+static void test_one_counter_needs_no_wall_clock(void **state) {
+    (void)state;
+    struct dataset set;
+    struct setup s = plain;
+    s.wall_ahead_s = 0.02; // does not matter
+    join(&s, &set);
+    assert_split(&set);
+    assert_true(has_note(&set, false, "both read the same TSC"));
+    dataset_free(&set);
+}
+
+static void test_different_counters_are_matched_by_the_wall_clock(void **state) {
+    (void)state;
+    struct dataset set;
+    struct setup s = plain;
+    s.host_ahead_s = 5000;
+    join(&s, &set);
+    assert_split(&set);
+    assert_true(has_note(&set, false, "shifted by 0 ms"));
+    dataset_free(&set);
+}
+
+// The wall clocks are 200 ms apart; the counts of requests say so.
+static void test_requests_tell_how_far_the_wall_clocks_are_apart(void **state) {
+    (void)state;
+    struct dataset set;
+    struct setup s = plain;
+    s.host_ahead_s = 5000;
+    s.wall_ahead_s = 0.2;
+    join(&s, &set);
+    assert_split(&set);
+    assert_true(has_note(&set, false, "shifted by 200 ms"));
+    dataset_free(&set);
+}
+
+static void test_the_domain_is_found_by_its_name(void **state) {
+    (void)state;
+    struct dataset set;
+    struct setup s = plain;
+    s.other = "web2";
+    join(&s, &set);
+    assert_split(&set);
+    dataset_free(&set);
+    s.domain = "db";
+    join(&s, &set);
+    assert_int_equal(set.cases[0].splits.count, 0);
+    assert_true(has_note(&set, true, "none of the recorded domains has the name"));
+    dataset_free(&set);
+}
+
+static void test_other_counts_are_a_warning(void **state) {
+    (void)state;
+    struct dataset set;
+    struct setup s = plain;
+    s.answers = 11;
+    join(&s, &set);
+    assert_float_equal(set.cases[0].splits.items[0].answers, 220, 1);
+    assert_true(has_note(&set, true, "the guest completed 200 requests, Dom0 answered 220"));
+    dataset_free(&set);
+}
+
+static void test_what_cannot_be_joined_says_why(void **state) {
+    (void)state;
+    struct dataset set;
+    struct setup s = plain;
+    s.to_s = 4; // the second sample comes later
+    join(&s, &set);
+    assert_int_equal(set.cases[0].splits.items[0].samples, 1);
+    assert_true(has_note(&set, true, "do not cover 1 of its samples"));
+    dataset_free(&set);
+    s = plain;
+    s.without_clock = true;
+    join(&s, &set);
+    assert_int_equal(set.cases[0].splits.count, 0);
+    assert_true(has_note(&set, true, "does not tell its clock"));
+    dataset_free(&set);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_one_counter_needs_no_wall_clock),
+        cmocka_unit_test(test_different_counters_are_matched_by_the_wall_clock),
+        cmocka_unit_test(test_requests_tell_how_far_the_wall_clocks_are_apart),
+        cmocka_unit_test(test_the_domain_is_found_by_its_name),
+        cmocka_unit_test(test_other_counts_are_a_warning),
+        cmocka_unit_test(test_what_cannot_be_joined_says_why),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
