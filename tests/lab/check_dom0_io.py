@@ -85,9 +85,9 @@ def main():
     by_name = {p.name: p for p in phases}
     if "delay" in by_name:
         good &= changed(by_name["plain"], by_name["delay"], "device", own["delay"] - own["plain"], "Dom0's own reads")
-    if "busy" in by_name:
-        wanted = by_name["busy"].latency - by_name["plain"].latency
-        good &= changed(by_name["plain"], by_name["busy"], "wakeup", wanted, "the guest's reads")
+    if "throttled" in by_name:
+        wanted = by_name["throttled"].latency - by_name["plain"].latency
+        good &= changed(by_name["plain"], by_name["throttled"], "wakeup", wanted, "the guest's reads")
     return 0 if good else 1
 
 
