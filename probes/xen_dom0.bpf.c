@@ -430,9 +430,7 @@ int BPF_PROG(on_answer, struct xen_blkif_ring *ring) {
     return 0;
 }
 
-// Xen may let the guest run at once: what comes behind this call is no part of the request's way.
-SEC("fentry/notify_remote_via_irq")
-int BPF_PROG(on_notify_guest) {
+static __always_inline int guest_is_told(void) {
     struct cpu *cpu = my_cpu();
     if (!cpu || !cpu->answering)
         return 0;
@@ -441,14 +439,16 @@ int BPF_PROG(on_notify_guest) {
     return 0;
 }
 
+// Xen may let the guest run at once: what comes behind this call is no part of the request's way.
+SEC("fentry/notify_remote_via_irq")
+int BPF_PROG(on_notify_guest) {
+    return guest_is_told();
+}
+
+// A guest that is awake did not want to be notified.
 SEC("fexit/make_response")
 int BPF_PROG(on_answered) {
-    struct cpu *cpu = my_cpu();
-    if (!cpu || !cpu->answering)
-        return 0;
-    cpu->answering = 0;
-    cpu->told = bpf_ktime_get_ns();
-    return 0;
+    return guest_is_told();
 }
 
 static __always_inline void add(struct dom0_sums *s, enum dom0_segment segment, __u64 ns) {

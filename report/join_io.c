@@ -5,8 +5,6 @@
 #include "core/memory.h"
 
 #include <math.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,17 +28,6 @@ struct domain {
     const struct host_vm *vm;
     struct clock clock;
 };
-
-static void add_note(struct dataset *set, bool warn, const char *format, ...) __attribute__((format(printf, 3, 4)));
-static void add_note(struct dataset *set, bool warn, const char *format, ...) {
-    va_list args;
-    char text[1024];
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    struct dataset_note note = {.warn = warn, .text = mem_strdup(text)};
-    ARRAY_PUSH(set->notes, set->note_count, set->note_capacity, note);
-}
 
 void io_splits_free(struct io_splits *splits) {
     for (size_t i = 0; i < splits->count; i++) {
@@ -267,8 +254,9 @@ static void split_case(struct dataset *guest, struct dataset_case *c, const stru
     for (size_t i = 0; i < c->splits.count; i++)
         finish(&c->splits.items[i]);
     if (outside)
-        add_note(guest, true, "%s: Dom0's windows do not cover %zu of its samples: their requests are not split",
-                 c->name, outside);
+        dataset_add_note(guest, true,
+                         "%s: Dom0's windows do not cover %zu of its samples: their requests are not split", c->name,
+                         outside);
 }
 
 static void compare_counts(struct dataset *guest, const struct dataset_case *c) {
@@ -276,16 +264,17 @@ static void compare_counts(struct dataset *guest, const struct dataset_case *c) 
         const struct io_split *split = &c->splits.items[i];
         double gap = fabs(split->requests - split->answers);
         if (gap > 1 && gap > COUNTS_DIFFER * split->requests)
-            add_note(
+            dataset_add_note(
                 guest, true,
                 "%s: %s: the guest completed %.0f requests, Dom0 answered %.0f: the guest's driver splits or joins "
                 "them, or the clocks of both sides do not fit",
                 c->name, split->device, split->requests, split->answers);
         if (split->timed > 0 && split->rest_s < 0)
-            add_note(guest, true,
-                     "%s: %s: what Dom0 timed of a request is more than the guest saw of it (by %.3g us): requests "
-                     "that are split in Dom0's ring overlap",
-                     c->name, split->device, -1e6 * split->rest_s);
+            dataset_add_note(
+                guest, true,
+                "%s: %s: what Dom0 timed of a request is more than the guest saw of it (by %.3g us): requests "
+                "that are split in Dom0's ring overlap",
+                c->name, split->device, -1e6 * split->rest_s);
     }
 }
 
@@ -300,32 +289,37 @@ static bool has_requests(const struct dataset *guest) {
 
 static void tell_clock(struct dataset *guest, const struct domain *d, double shifted_s) {
     if (d->clock.same)
-        add_note(guest, false, "requests were joined with Dom0's record of domain %llu (%s): both read the same TSC",
-                 (unsigned long long)d->vm->pid, d->vm->name);
+        dataset_add_note(guest, false,
+                         "requests were joined with Dom0's record of domain %llu (%s): both read the same TSC",
+                         (unsigned long long)d->vm->pid, d->vm->name);
     else
-        add_note(guest, false,
-                 "requests were joined with Dom0's record of domain %llu (%s) by the wall clocks, since both read "
-                 "different TSCs; the counts of requests fit best with Dom0's clock shifted by %.0f ms, to within %.0f "
-                 "ms",
-                 (unsigned long long)d->vm->pid, d->vm->name, 1e3 * shifted_s, 1e3 * d->clock.error_s);
+        dataset_add_note(
+            guest, false,
+            "requests were joined with Dom0's record of domain %llu (%s) by the wall clocks, since both read "
+            "different TSCs; the counts of requests fit best with Dom0's clock shifted by %.0f ms, to within %.0f "
+            "ms",
+            (unsigned long long)d->vm->pid, d->vm->name, 1e3 * shifted_s, 1e3 * d->clock.error_s);
 }
 
 void join_io(struct dataset *guest, const struct host_journal *hosts, size_t host_count) {
     struct domain d;
     double shifted_s = 0;
     if (!has_requests(guest)) {
-        add_note(guest, true,
-                 "not joined with Dom0: the guest's journal has no requests of Xen's devices (collector io_path)");
+        dataset_add_note(
+            guest, true,
+            "not joined with Dom0: the guest's journal has no requests of Xen's devices (collector io_path)");
         return;
     }
     if (!find_domain(guest, hosts, host_count, &d)) {
-        add_note(guest, true,
-                 "not joined with Dom0: none of the recorded domains has the name of this guest (its label or host "
-                 "name): metalgap run --label DOMAIN");
+        dataset_add_note(
+            guest, true,
+            "not joined with Dom0: none of the recorded domains has the name of this guest (its label or host "
+            "name): metalgap run --label DOMAIN");
         return;
     }
     if (!find_clock(guest, &d)) {
-        add_note(guest, true, "not joined with Dom0: one of the journals does not tell its clock (at_tsc, at_unix_ns)");
+        dataset_add_note(guest, true,
+                         "not joined with Dom0: one of the journals does not tell its clock (at_tsc, at_unix_ns)");
         return;
     }
     if (!d.clock.same)
