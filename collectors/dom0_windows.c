@@ -172,17 +172,30 @@ static void read_disks(struct dom0_windows *w) {
     }
 }
 
-static void add_disks(const struct dom0_windows *w, cJSON *device, uint32_t domid, uint32_t vdev) {
+static bool is_active(const struct disk *disk, uint32_t domid, uint32_t vdev) {
+    return disk->domid == domid && disk->vdev == vdev && (disk->grown.issued || disk->grown.completed);
+}
+
+static bool disks_are_active(const struct dom0_windows *w, uint32_t domid, uint32_t vdev) {
+    for (size_t i = 0; i < w->disk_count; i++)
+        if (is_active(&w->disks[i], domid, vdev))
+            return true;
+    return false;
+}
+
+// Told with the first of a device's rings.
+static void add_disks(struct dom0_windows *w, cJSON *device, uint32_t domid, uint32_t vdev) {
     cJSON *list = NULL;
     for (size_t i = 0; i < w->disk_count; i++) {
-        const struct disk *disk = &w->disks[i];
-        if (disk->domid != domid || disk->vdev != vdev || (!disk->grown.issued && !disk->grown.completed))
+        struct disk *disk = &w->disks[i];
+        if (!is_active(disk, domid, vdev))
             continue;
         cJSON *item = cJSON_CreateObject();
         json_add_string(item, "disk", disk->name);
         json_add_u64(item, "issued", disk->grown.issued);
         json_add_u64(item, "completed", disk->grown.completed);
         json_add_double(item, "seconds", (double)disk->grown.ns / NS_PER_S);
+        disk->grown = (struct dom0_disk_sums){0};
         list = list ? list : cJSON_AddArrayToObject(device, "disks");
         cJSON_AddItemToArray(list, item);
     }
@@ -217,7 +230,7 @@ static void add_ring(struct dom0_windows *w, uint32_t slot, uint32_t domid, stru
         take_seat(seat, &ring);
     struct dom0_sums sums = dom0_sums_since(&seat->before, &now);
     seat->before = now;
-    if (!sums.answers && !sums.notices && !sums.requests) {
+    if (!sums.answers && !sums.notices && !sums.requests && !disks_are_active(w, domid, ring.vdev)) {
         if (thread_is_gone(ring.tid)) {
             xen_dom0_forget(w->dom0, slot);
             *seat = (struct seat){0};

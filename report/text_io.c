@@ -24,6 +24,8 @@ static void parts(struct str *text, const struct io_split *split) {
     str_printf(text, " + rest %.1f", 1e6 * split->rest_s);
     if (isfinite(split->disk_s))
         str_printf(text, " (a disk's request: %.1f)", 1e6 * split->disk_s);
+    if (split->blocked_s > 0)
+        str_printf(text, "; the job's CPUs stood idle for them for %.3g s", split->blocked_s);
 }
 
 void text_io(const struct text_page *page, const struct model *model) {
