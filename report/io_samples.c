@@ -27,11 +27,17 @@ static struct io_sample *row_of(struct io_samples *samples, const struct journal
     return &samples->items[samples->count - 1];
 }
 
+// Dom0 is asked about disks only.
+static bool is_nic(const cJSON *device) {
+    const cJSON *resource = cJSON_GetObjectItemCaseSensitive(device, "resource");
+    return cJSON_IsString(resource) && strcmp(resource->valuestring, "nic") == 0;
+}
+
 static void add_observation(struct io_samples *samples, const struct journal_sample *s, const struct observation *o) {
     const cJSON *device;
     cJSON_ArrayForEach(device, cJSON_GetObjectItemCaseSensitive(o->detail, "devices")) {
         const cJSON *name = cJSON_GetObjectItemCaseSensitive(device, "device");
-        if (!cJSON_IsString(name))
+        if (!cJSON_IsString(name) || is_nic(device))
             continue;
         struct io_sample *row = row_of(samples, s, name->valuestring);
         if (o->scope == SCOPE_LATENCY) {

@@ -227,6 +227,24 @@ static void finish(struct io_split *split) {
         split->backend = mem_strdup("");
 }
 
+// A device of which Dom0 timed nothing is not split.
+static void finish_case(struct dataset *guest, struct dataset_case *c) {
+    size_t kept = 0;
+    for (size_t i = 0; i < c->splits.count; i++) {
+        struct io_split *split = &c->splits.items[i];
+        finish(split);
+        if (split->timed > 0) {
+            c->splits.items[kept++] = *split;
+            continue;
+        }
+        dataset_add_note(guest, true, "%s: %s: Dom0 timed none of its %.0f requests (is its disk served by a process?)",
+                         c->name, split->device, split->requests);
+        free(split->device);
+        free(split->backend);
+    }
+    c->splits.count = kept;
+}
+
 static bool covered(const struct domain *d, const struct point *point) {
     const struct host_vm *vm = d->vm;
     return vm->window_count && host_time(&d->clock, (double)point->start_tsc, 0) >= (double)vm->windows[0].start_tsc &&
@@ -251,8 +269,7 @@ static void split_case(struct dataset *guest, struct dataset_case *c, const stru
         split->blocked_s += s->blocked_s;
         add_host(d, split, point);
     }
-    for (size_t i = 0; i < c->splits.count; i++)
-        finish(&c->splits.items[i]);
+    finish_case(guest, c);
     if (outside)
         dataset_add_note(guest, true,
                          "%s: Dom0's windows do not cover %zu of its samples: their requests are not split", c->name,

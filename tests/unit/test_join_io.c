@@ -25,9 +25,10 @@ struct setup {
     double answers;    // of 10 a window in the samples
     double to_s;       // end of the recording
     bool without_clock;
+    const char *device; // that the guest calls it
 };
 
-static const struct setup plain = {.domain = "web1", .answers = 10, .to_s = 10};
+static const struct setup plain = {.domain = "web1", .answers = 10, .to_s = 10, .device = "xvda"};
 
 static void header(struct fixture *f, const char *label, const char *role, double tsc, double unix_ns, bool clock) {
     fixture_begin(f, label, role, "box");
@@ -50,10 +51,11 @@ static void write_guest(struct fixture *f, const struct setup *s) {
             "{\"t\":\"sample\",\"case\":\"read\",\"seq\":%d,\"mode\":\"attribution\",\"wall_s\":1,\"valid\":true,"
             "\"start_tsc\":%.0f,\"end_tsc\":%.0f,\"obs\":["
             "{\"cause\":\"hop.dom0\",\"scope\":\"latency\",\"count\":100,\"seconds\":0.09,\"basis\":\"timed\","
-            "\"detail\":{\"devices\":[{\"device\":\"xvda\",\"requests\":100,\"seconds\":0.09}]}},"
+            "\"detail\":{\"devices\":[{\"device\":\"%s\",\"requests\":100,\"seconds\":0.09},"
+            "{\"device\":\"eth0\",\"resource\":\"nic\",\"requests\":7,\"seconds\":0.01}]}},"
             "{\"cause\":\"hop.dom0\",\"scope\":\"blocked\",\"count\":90,\"seconds\":0.08,\"basis\":\"timed\","
             "\"detail\":{\"devices\":[{\"device\":\"xvda\",\"seconds\":0.08}]}}]}\n",
-            seq, begin * 1e9, (begin + 1) * 1e9);
+            seq, begin * 1e9, (begin + 1) * 1e9, s->device);
     }
     fixture_end(f);
 }
@@ -204,6 +206,19 @@ static void test_what_cannot_be_joined_says_why(void **state) {
     dataset_free(&set);
 }
 
+// Its disk is served by a process of Dom0, say.
+static void test_a_device_that_dom0_does_not_time_is_not_split(void **state) {
+    (void)state;
+    struct dataset set;
+    struct setup s = plain;
+    s.device = "xvdz";
+    join(&s, &set);
+    for (size_t i = 0; i < set.cases[0].splits.count; i++)
+        assert_string_not_equal(set.cases[0].splits.items[i].device, "xvdz");
+    assert_true(has_note(&set, true, "xvdz: Dom0 timed none of its 200 requests"));
+    dataset_free(&set);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_counter_needs_no_wall_clock),
@@ -212,6 +227,7 @@ int main(void) {
         cmocka_unit_test(test_the_domain_is_found_by_its_name),
         cmocka_unit_test(test_other_counts_are_a_warning),
         cmocka_unit_test(test_what_cannot_be_joined_says_why),
+        cmocka_unit_test(test_a_device_that_dom0_does_not_time_is_not_split),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
