@@ -17,20 +17,20 @@ struct xen_dom0;
 struct xen_dom0 *xen_dom0_open(int domid, struct collector_status *status);
 
 // Detaches and frees everything. NULL is fine. If the process dies instead, the kernel does the same.
-void xen_dom0_close(struct xen_dom0 *dom0);
+void xen_dom0_close(struct xen_dom0 *h);
 
 // A ring and its sums over all CPUs. False if the slot (0 to DOM0_RINGS - 1) is free.
-bool xen_dom0_read(const struct xen_dom0 *dom0, uint32_t slot, struct dom0_ring *ring, struct dom0_sums *sums);
+bool xen_dom0_read(const struct xen_dom0 *h, uint32_t slot, struct dom0_ring *ring, struct dom0_sums *sums);
 
 // Frees the slot of a ring that is gone.
-void xen_dom0_forget(struct xen_dom0 *dom0, uint32_t slot);
+void xen_dom0_forget(struct xen_dom0 *h, uint32_t slot);
 
 // Starts to count a disk's requests, by the kernel's device number; nothing changes if it does already. Its slot, or -1
 // if none is left.
-int xen_dom0_add_disk(struct xen_dom0 *dom0, uint32_t dev);
-void xen_dom0_read_disk(const struct xen_dom0 *dom0, int slot, struct dom0_disk_sums *sums);
+int xen_dom0_add_disk(struct xen_dom0 *h, uint32_t dev);
+void xen_dom0_read_disk(const struct xen_dom0 *h, int slot, struct dom0_disk_sums *sums);
 
-struct dom0_totals xen_dom0_totals(const struct xen_dom0 *dom0);
+struct dom0_totals xen_dom0_totals(const struct xen_dom0 *h);
 
 // Times that the kernel did not run one of the programs since it was running on that CPU already.
-uint64_t xen_dom0_misses(const struct xen_dom0 *dom0);
+uint64_t xen_dom0_misses(const struct xen_dom0 *h);

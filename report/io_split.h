@@ -11,7 +11,9 @@ struct io_split {
     size_t samples;       // joined
     double requests;      // that the guest counted; NaN: it was not asked
     double timed;         // that Dom0 timed in all segments
-    double answers;       // that Dom0 gave
+    double answers;       // that Dom0 gave, prorated at the edges of its windows
+    double answers_low;   // of the windows that lie in the samples: at least so many
+    double answers_high;  // of those that overlap them: at most
     double unannounced;   // that came without a notification
     double disk_requests; // that the disks completed, whoever made them
     double whole_s;       // issue to completion in the guest; NaN: not known

@@ -91,16 +91,23 @@ static double share_of(const struct host_io_row *row, double begin, double end) 
     return to > from ? (to - from) / (double)(row->end_tsc - row->start_tsc) : 0;
 }
 
-static double requests_in(const struct domain *d, const char *device, const struct point *point, double shift_s) {
+// How many requests Dom0 answered in a sample: at least those of the windows that lie in it, at most those of all that
+// overlap it.
+struct range {
+    double low, high;
+};
+
+static struct range answers_in(const struct domain *d, const char *device, const struct point *point, double shift_s) {
     double begin = host_time(&d->clock, (double)point->start_tsc, shift_s);
     double end = host_time(&d->clock, (double)point->end_tsc, shift_s);
-    double sum = 0;
+    struct range sum = {0, 0};
     for (size_t i = first_row(d->vm, begin); i < d->vm->io.count; i++) {
         const struct host_io_row *row = &d->vm->io.rows[i];
         if ((double)row->start_tsc >= end)
             break;
-        if (strcmp(row->device, device) == 0)
-            sum += share_of(row, begin, end) * row->answers;
+        double share = strcmp(row->device, device) == 0 ? share_of(row, begin, end) : 0;
+        sum.high += share > 0 ? row->answers : 0;
+        sum.low += share >= 1 ? row->answers : 0;
     }
     return sum;
 }
@@ -113,7 +120,7 @@ static const struct point *find_point(const struct dataset_case *c, enum sample_
     return NULL;
 }
 
-// How far the counts of both sides are apart when the host's clock is shifted.
+// By how many requests the counts of both sides contradict each other when the host's clock is shifted.
 static double misfit(const struct dataset *guest, const struct domain *d, double shift_s, double *all) {
     double sum = 0;
     *all = 0;
@@ -124,14 +131,16 @@ static double misfit(const struct dataset *guest, const struct domain *d, double
             const struct point *point = find_point(c, s->mode, s->seq);
             if (!point)
                 continue;
-            sum += fabs(s->requests - requests_in(d, s->device, point, shift_s));
+            struct range answers = answers_in(d, s->device, point, shift_s);
+            sum += fmax(0, fmax(answers.low - s->requests, s->requests - answers.high));
             *all += s->requests;
         }
     }
     return sum;
 }
 
-// Shifts the clock to where the counts fit best, as little as needed; how far it could be shifted besides is its error.
+// The clock stays if the counts allow it, else goes to the middle of the shifts that fit best. How far it could be
+// shifted besides is its error.
 static void fit_clock(const struct dataset *guest, struct domain *d, double *shifted_s) {
     enum { STEPS = (int)(SHIFT_MOST_S / SHIFT_STEP_S) };
     double all;
@@ -141,9 +150,9 @@ static void fit_clock(const struct dataset *guest, struct domain *d, double *shi
         fits[i + STEPS] = misfit(guest, d, i * SHIFT_STEP_S, &all);
         best = fmin(best, fits[i + STEPS]);
     }
-    int at = 0;
     double limit = best + FITS_AS_WELL * all;
-    while (at <= STEPS && fits[STEPS + at] > limit && fits[STEPS - at] > limit)
+    int at = 0;
+    while (at < STEPS && fits[STEPS + at] > limit && fits[STEPS - at] > limit)
         at++;
     if (fits[STEPS + at] > limit)
         at = -at;
@@ -153,6 +162,7 @@ static void fit_clock(const struct dataset *guest, struct domain *d, double *shi
         low--;
     while (high < STEPS && fits[STEPS + high + 1] <= limit)
         high++;
+    at = at ? (low + high) / 2 : 0;
     *shifted_s = at * SHIFT_STEP_S;
     d->clock.host_at += *shifted_s * d->clock.hz;
     d->clock.error_s = fmax(high - at, at - low) * SHIFT_STEP_S + SHIFT_STEP_S;
@@ -267,6 +277,9 @@ static void split_case(struct dataset *guest, struct dataset_case *c, const stru
         split->requests += s->requests;
         split->whole_s += s->seconds;
         split->blocked_s += s->blocked_s;
+        struct range answers = answers_in(d, s->device, point, 0);
+        split->answers_low += answers.low;
+        split->answers_high += answers.high;
         add_host(d, split, point);
     }
     finish_case(guest, c);
@@ -279,13 +292,12 @@ static void split_case(struct dataset *guest, struct dataset_case *c, const stru
 static void compare_counts(struct dataset *guest, const struct dataset_case *c) {
     for (size_t i = 0; i < c->splits.count; i++) {
         const struct io_split *split = &c->splits.items[i];
-        double gap = fabs(split->requests - split->answers);
+        double gap = fmax(split->answers_low - split->requests, split->requests - split->answers_high);
         if (gap > 1 && gap > COUNTS_DIFFER * split->requests)
-            dataset_add_note(
-                guest, true,
-                "%s: %s: the guest completed %.0f requests, Dom0 answered %.0f: the guest's driver splits or joins "
-                "them, or the clocks of both sides do not fit",
-                c->name, split->device, split->requests, split->answers);
+            dataset_add_note(guest, true,
+                             "%s: %s: the guest completed %.0f requests, Dom0 answered %.0f: the guest's driver splits "
+                             "or joins them, or the clocks of both sides do not fit",
+                             c->name, split->device, split->requests, split->answers);
         if (split->timed > 0 && split->rest_s < 0)
             dataset_add_note(
                 guest, true,
@@ -305,17 +317,17 @@ static bool has_requests(const struct dataset *guest) {
 }
 
 static void tell_clock(struct dataset *guest, const struct domain *d, double shifted_s) {
-    if (d->clock.same)
-        dataset_add_note(guest, false,
-                         "requests were joined with Dom0's record of domain %llu (%s): both read the same TSC",
-                         (unsigned long long)d->vm->pid, d->vm->name);
-    else
-        dataset_add_note(
-            guest, false,
-            "requests were joined with Dom0's record of domain %llu (%s) by the wall clocks, since both read "
-            "different TSCs; the counts of requests fit best with Dom0's clock shifted by %.0f ms, to within %.0f "
-            "ms",
-            (unsigned long long)d->vm->pid, d->vm->name, 1e3 * shifted_s, 1e3 * d->clock.error_s);
+    char *clocks = d->clock.same ? mem_strdup("both read the same TSC")
+                                 : mem_printf(
+                                       "matched by the wall clocks; the requests' counts fit best with Dom0's "
+                                       "shifted by %.0f ms, to within %.0f ms",
+                                       1e3 * shifted_s, 1e3 * d->clock.error_s);
+    char *before = guest->joined;
+    guest->joined =
+        mem_printf("%s%sThe requests of %s were timed in Dom0 %s (domain %llu, %s; %s).", before ? before : "",
+                   before ? " " : "", guest->name, d->host->label, (unsigned long long)d->vm->pid, d->vm->name, clocks);
+    free(before);
+    free(clocks);
 }
 
 void join_io(struct dataset *guest, const struct host_journal *hosts, size_t host_count) {

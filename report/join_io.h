@@ -12,6 +12,6 @@
 #include "report/dataset.h"
 #include "report/host.h"
 
-// Splits the requests of each device of each case (dataset_case.splits). What was done becomes a note of the data set,
-// as does what stands in the way.
+// Splits the requests of each device of each case (dataset_case.splits). How the clocks fit becomes guest->joined, and
+// what stands in the way a note of the data set.
 void join_io(struct dataset *guest, const struct host_journal *hosts, size_t host_count);

@@ -12,6 +12,8 @@ cJSON *json_io(const struct dataset_case *c) {
         json_add_u64(object, "samples", split->samples);
         json_add_double(object, "requests", split->requests);
         json_add_double(object, "answers", split->answers);
+        json_add_double(object, "answers_low", split->answers_low);
+        json_add_double(object, "answers_high", split->answers_high);
         json_add_double(object, "timed", split->timed);
         json_add_double(object, "unannounced", split->unannounced);
         json_add_double(object, "disk_requests", split->disk_requests);

@@ -8,8 +8,12 @@
 #include <stdlib.h>
 
 static void counts(struct str *text, const char *name, const struct io_split *split) {
-    str_printf(text, "%.60s, %.30s: %.0f requests in the guest, %.0f answered by %.30s", name, split->device,
-               split->requests, split->answers, *split->backend ? split->backend : "its backend");
+    str_printf(text, "%.60s, %.30s: %.0f requests in the guest, ", name, split->device, split->requests);
+    if (split->answers_high - split->answers_low > 0.02 * split->requests)
+        str_printf(text, "%.0f to %.0f (about %.0f)", split->answers_low, split->answers_high, split->answers);
+    else
+        str_printf(text, "%.0f", split->answers);
+    str_printf(text, " answered by %.30s", *split->backend ? split->backend : "its backend");
     if (split->disk_requests > 0)
         str_printf(text, ", %.0f completed by the disks under it", split->disk_requests);
     if (split->unannounced >= 1)

@@ -69,6 +69,14 @@ test_a_guest_in_the_lab() {
     [[ $METALGAP != */asan/* ]] || skip 'boots take too long under a sanitizer'
     run 0 "$METALGAP_ROOT/ci/lab/dom0-io" io
     run 0 python3 "$TESTS/lab/check_dom0_io.py" io
+    metalgap list collectors | grep -q '^  io_path' || return 0 # the guest's word on each of its devices
+    run 0 metalgap report io/guest.jsonl --host io/dom0.jsonl --format json
+    cat >way <<'PY'
+[r for r in v["cases"][0]["requests"] if r["device"] == "xvdc"][0]
+PY
+    json out "abs($(cat way)['requests'] - $(cat way)['answers']) <= 0.01 * $(cat way)['requests']"
+    json out "0 <= $(cat way)['rest_s'] <= 0.15 * $(cat way)['request_s']"
+    json out "$(cat way)['segments']['device_s'] >= 0.85 * $(cat way)['request_s']"
 }
 
 run_tests

@@ -25,6 +25,7 @@ int main(int argc, char **argv) {
     }
     long count = strtol(argv[2], NULL, 10);
     useconds_t pause_us = argc > 3 ? (useconds_t)strtoul(argv[3], NULL, 10) : 0;
+    long start = (long)(now_s() * 1e6); // blocks that an earlier run has read may be in a cache below
     double seconds = 0;
     int fd = open(argv[1], O_RDONLY | O_DIRECT);
     off_t size = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
@@ -33,7 +34,7 @@ int main(int argc, char **argv) {
         return 4;
     }
     for (long i = 0; i < count; i++) {
-        off_t at = i * BLOCK % (size / BLOCK * BLOCK);
+        off_t at = (start + i) % (size / BLOCK) * BLOCK;
         double begin = now_s();
         if (pread(fd, buffer, BLOCK, at) != BLOCK) {
             fprintf(stderr, "timed_reader: reading %s: %s\n", argv[1], strerror(errno));

@@ -135,7 +135,7 @@ static void test_one_counter_needs_no_wall_clock(void **state) {
     s.wall_ahead_s = 0.02; // does not matter
     join(&s, &set);
     assert_split(&set);
-    assert_true(has_note(&set, false, "both read the same TSC"));
+    assert_non_null(strstr(set.joined, "both read the same TSC"));
     dataset_free(&set);
 }
 
@@ -146,7 +146,7 @@ static void test_different_counters_are_matched_by_the_wall_clock(void **state) 
     s.host_ahead_s = 5000;
     join(&s, &set);
     assert_split(&set);
-    assert_true(has_note(&set, false, "shifted by 0 ms"));
+    assert_non_null(strstr(set.joined, "shifted by 0 ms"));
     dataset_free(&set);
 }
 
@@ -159,7 +159,7 @@ static void test_requests_tell_how_far_the_wall_clocks_are_apart(void **state) {
     s.wall_ahead_s = 0.2;
     join(&s, &set);
     assert_split(&set);
-    assert_true(has_note(&set, false, "shifted by 200 ms"));
+    assert_non_null(strstr(set.joined, "shifted by 200 ms"));
     dataset_free(&set);
 }
 
