@@ -56,7 +56,7 @@ def load(folder):
     readings = json.loads((folder / "readings.json").read_text())
     phases = [Phase(r["phase"], r["reads"], r["seconds"]) for r in readings["guest"]]
     lines = [json.loads(line) for line in (folder / "dom0.jsonl").read_text().splitlines()]
-    large = [b for b in bursts(lines) if sum(d["answers"] for d in b) > phases[0].reads / 2]
+    large = [b for b in bursts(lines) if sum(d["answers"] for d in b) > min(p.reads for p in phases) / 2]
     for phase, burst in zip(phases, large):
         for device in burst:
             phase.take(device)
