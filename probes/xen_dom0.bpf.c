@@ -278,8 +278,8 @@ int BPF_PROG(on_done, int result, struct gntab_unmap_queue_data *data) {
         add(s, DOM0_COMPLETION, completion);
         __sync_fetch_and_add(&s->requests, 1);
         __sync_fetch_and_add(&s->unannounced, f->unannounced);
-        __u32 bucket = log2_bucket(f->notify + f->wakeup + f->service + device + completion);
-        __sync_fetch_and_add(&s->hist[bucket & (DOM0_HIST_BUCKETS - 1)], 1);
+        __u64 whole = f->notify + f->wakeup + f->service + device + completion;
+        __sync_fetch_and_add(&s->hist[log2_bucket(whole, DOM0_HIST_BUCKETS)], 1);
     }
     bpf_map_delete_elem(&in_flight, &key);
     return 0;

@@ -9,6 +9,7 @@
 #include <bpf/bpf_tracing.h>
 
 #include "probes/kernel_types.h"
+#include "probes/maps.bpf.h"
 #include "probes/xen_dom0.h"
 #include "probes/xen_types.h"
 
@@ -137,18 +138,6 @@ static __always_inline void lost(int ring) {
         __sync_fetch_and_add(&t->rings_lost, 1);
     else
         __sync_fetch_and_add(&t->requests_lost, 1);
-}
-
-static __always_inline __u32 log2_bucket(__u64 ns) {
-    __u32 bucket = 0;
-#pragma unroll
-    for (int shift = 32; shift > 0; shift >>= 1) {
-        if (ns >> shift) {
-            ns >>= shift;
-            bucket += shift;
-        }
-    }
-    return bucket < DOM0_HIST_BUCKETS ? bucket : DOM0_HIST_BUCKETS - 1;
 }
 
 // True if index a lies before b; they count on without end.
