@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// metalgap run --role host: records a KVM host until the time is up or Ctrl-C. May include: core.
+// metalgap run --role host: records a KVM host or Xen's Dom0 until the time is up or Ctrl-C. May include: core.
 #pragma once
 
 #include "core/error.h"
@@ -16,5 +16,5 @@ struct host_run {
     char **argv;
 };
 
-// 0, or -1 with `err`: code 4 if KVM cannot be traced here or the virtual machine is not there.
+// 0, or -1 with `err`: code 4 if the host cannot be traced here or the virtual machine is not there.
 int run_host(const struct host_run *run, struct error *err);

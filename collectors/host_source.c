@@ -9,7 +9,6 @@
 #include "core/memory.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 // --- KVM ------------------------------------------------------------------------------------------------------------
 
@@ -17,10 +16,6 @@ struct kvm {
     struct kvm_host *host;
     struct host_windows *windows;
 };
-
-static bool kvm_here(void) {
-    return access("/dev/kvm", F_OK) == 0;
-}
 
 static int kvm_find(const char *name) {
     pid_t pid = vm_find(name);
@@ -57,7 +52,6 @@ const struct host_source host_source_kvm = {
     .about =
         "a KVM host's guests: exits by vCPU and reason, timed; waiting for a CPU; threads of the monitor and vhost",
     .how_to_name = "pgrep -a \"qemu|firecracker|cloud-hyp|crosvm|lkvm\"",
-    .here = kvm_here,
     .find = kvm_find,
     .open = kvm_open,
     .next = kvm_next,

@@ -10,7 +10,7 @@ struct host_source {
     const char *about;       // what it says, one line
     const char *how_to_name; // the command that tells a guest's number
 
-    // True if this machine is such a host.
+    // True if this machine is such a host. NULL: the last one, which every other machine is taken for.
     bool (*here)(void);
     // The number of a guest (pid, domain) by its name or number; -1: there is none, -2: several have this name.
     int (*find)(const char *name);
