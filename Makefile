@@ -179,8 +179,9 @@ print-flags: # for the static checkers: the flags of an ordinary file
 fuzz: ## run the fuzzers for FUZZ_RUNS inputs each
 	@B=$B ci/fuzz.sh
 
-lab: all ## boot the lab's virtual machines and test in them
+lab: all $B/tests/timed_reader ## boot the lab's virtual machines and test in them
 	@ci/lab/lab test
+	@METALGAP_LAB=1 B=$B tests/e2e/run.sh tests/e2e/test_xen_dom0.sh
 
 lab-fast: all ## the fast part of the lab
 	@ci/lab/lab test --fast

@@ -64,6 +64,7 @@ test_a_report_splits_the_guests_requests() {
 }
 
 test_a_guest_in_the_lab() {
+    [ -n "${METALGAP_LAB:-}" ] || skip 'takes more than a minute: make lab'
     command -v qemu-system-x86_64 >/dev/null || skip 'needs QEMU: ci/lab/lab deps --install'
     compgen -G "$LAB_CACHE/saved/xen-*.lz4" >/dev/null || skip 'needs the saved Xen machine: ci/lab/lab test xen'
     [[ $METALGAP != */asan/* ]] || skip 'boots take too long under a sanitizer'
