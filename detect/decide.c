@@ -48,13 +48,15 @@ static struct support support_of(const struct evidence_set *set, enum topic topi
     return support;
 }
 
-// Interpreted machines are the usual ones where the architecture is not that of the desks, and no cloud sells them.
+// Interpreted machines are the usual ones where the architecture is not that of the desks (or of POWER servers, which
+// run KVM), and no cloud sells them.
 static double prior_of(const struct evidence_set *set, const char *cloud, const struct hypervisor *row) {
     if (strcmp(row->id, "qemu") != 0)
         return row->prior;
     if (cloud)
         return row->prior / 20;
-    return set->arch && strcmp(set->arch, "x86_64") != 0 ? row->prior * 6 : row->prior;
+    bool desk = !set->arch || !strcmp(set->arch, "x86_64") || !strncmp(set->arch, "ppc64", 5);
+    return desk ? row->prior : row->prior * 6;
 }
 
 // How sure a value of another topic than the hypervisor is: supporters add up (1 - the product of 1-w), excluders lower

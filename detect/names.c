@@ -128,6 +128,8 @@ static const struct name {
     {NAME_CONTAINER, "kubernetes", "Kubernetes"},
     {NAME_CONTAINER, "containerd", "containerd"},
     {NAME_CONTAINER, "cri-o", "CRI-O"},
+    {NAME_CONTAINER, "oci", "an OCI runtime"},
+    {NAME_CONTAINER, "illumos-lx", "illumos LX zone"},
     {NAME_CONTAINER, "rkt", "rkt"},
     {NAME_CONTAINER, "garden", "Garden"},
     {NAME_CONTAINER, "wsl", "Windows Subsystem for Linux"},

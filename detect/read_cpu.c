@@ -159,9 +159,19 @@ void read_model(struct evidence_set *set, const char *source, const char *model)
 // What QEMU's TCG does not implement (target/i386/cpu.c, TCG_EXT_FEATURES): seen in a guest, it was not TCG.
 static const char *const not_tcg = "hypervisor!=qemu:0.9";
 
+// Processors of the 1990s leave what was there in the registers that they do not define: those that have no SSE2, and
+// no hypervisor's leaves.
+static bool leaves_rubbish(struct evidence_set *set) {
+    char text[13];
+    uint32_t edx;
+    enum { SSE2 = 26 };
+    return cpuid_reg(&set->cpuid, 1, EDX, &edx) && !(edx >> SSE2 & 1) &&
+           !(cpuid_signature(&set->cpuid, BASE_FIRST, text) && find_signature(text));
+}
+
 static void read_cpuid(struct evidence_set *set) {
     uint32_t ecx;
-    if (cpuid_reg(&set->cpuid, 1, ECX, &ecx)) {
+    if (cpuid_reg(&set->cpuid, 1, ECX, &ecx) && !leaves_rubbish(set)) {
         set->hypervisor_bit = ecx >> 31;
         say_leaf(set, 1, set->hypervisor_bit ? "hypervisor bit set" : "hypervisor bit clear",
                  set->hypervisor_bit ? "hypervisor!=none:0.97" : "hypervisor=none:0.85");
@@ -243,6 +253,7 @@ static const struct {
 } cpuinfo_archs[] = {
     {"vendor_id\t: IBM/S390", "s390x"},
     {"vendor_id       : IBM/S390", "s390x"},
+    {"CPU architecture: 7", "armv7l"},
     {"CPU implementer", "aarch64"},
     {"sun4v", "sparc64"},
     {"sun4u", "sparc64"},

@@ -136,9 +136,54 @@ static void read_vmbus(struct evidence_set *set) {
         evidence_add(set, GROUP_DEVICES, "/sys/bus/vmbus", "has devices", "hypervisor=hyperv:0.97");
 }
 
+// A machine that shares out its own adapter shows the physical function on the same bus: no guest does.
+static bool has_physical_function(const struct evidence_set *set, const struct pci_device *vf) {
+    enum { BUS_LENGTH = 7 }; // "0000:05"
+    for (size_t i = 0; i < set->pci_count; i++) {
+        const struct pci_device *other = &set->pci[i];
+        const struct pci_signature *row = pci_find(other->vendor, other->device);
+        if (other->vendor == vf->vendor && !strncmp(other->address, vf->address, BUS_LENGTH) &&
+            other->class_code >> 16 == vf->class_code >> 16 && !(row && row->via))
+            return true;
+    }
+    return false;
+}
+
+static void explain_own_functions(struct evidence_set *set) {
+    char source[48];
+    for (size_t i = 0; i < set->pci_count; i++) {
+        const struct pci_signature *row = pci_find(set->pci[i].vendor, set->pci[i].device);
+        if (!row || !row->via || strcmp(row->via, "vf") != 0 || !has_physical_function(set, &set->pci[i]))
+            continue;
+        snprintf(source, sizeof source, "pci:%s", set->pci[i].address);
+        for (size_t e = 0; e < set->count; e++)
+            if (!strcmp(set->items[e].source, source) && set->items[e].claim.topic == TOPIC_HYPERVISOR)
+                set->items[e].explained = true;
+    }
+}
+
+// AWS: what has its cards is a .metal instance or a guest. The smallest of the former has 12 CPUs (mac1.metal).
+static void count_cpus_beside_nitro_cards(struct evidence_set *set) {
+    enum { AMAZON = 0x1d0f, METAL_CPUS = 12 };
+    const char *text = set->root->live ? NULL : sysroot_read(set->root, "proc/cpuinfo", NULL);
+    bool amazon = false;
+    size_t cpus = 0;
+    for (size_t i = 0; i < set->pci_count; i++)
+        amazon |= set->pci[i].vendor == AMAZON;
+    if (!amazon)
+        return;
+    for (; text && (text = strstr(text, "processor\t:")); text++)
+        cpus++;
+    if (cpus && cpus < METAL_CPUS)
+        evidence_add(set, GROUP_CPU_MODEL, "/proc/cpuinfo", "fewer CPUs than any .metal instance of AWS has",
+                     "hypervisor!=none:0.9");
+}
+
 void read_devices(struct evidence_set *set) {
     sysroot_list(set->root, "sys/bus/pci/devices", add_address, set);
     if (!set->pci_count && !set->root->live)
         read_proc_pci(set);
     read_vmbus(set);
+    explain_own_functions(set);
+    count_cpus_beside_nitro_cards(set);
 }

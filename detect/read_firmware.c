@@ -95,17 +95,37 @@ static void read_sysinfo(struct evidence_set *set) {
         evidence_add(set, GROUP_FIRMWARE, "/proc/sysinfo", "LPAR, no VM level", "hypervisor=pr/sm:0.995");
 }
 
-// A board whose maker and product no row knows: all virtual machines that are known name themselves.
+// True if firmware names a hypervisor (not "none").
+static bool firmware_names_one(const struct evidence_set *set) {
+    for (size_t i = 0; i < set->count; i++) {
+        const struct evidence *item = &set->items[i];
+        if (item->group == GROUP_FIRMWARE && item->claim.topic == TOPIC_HYPERVISOR &&
+            (item->claim.against || !name_is(item->claim.values[0], "none")))
+            return true;
+    }
+    return false;
+}
+
+// A system, or its board where the system has no name, whose maker and product no row knows: all virtual machines that
+// are known name themselves.
 static void read_unknown_board(struct evidence_set *set) {
+    static const struct {
+        const char *source, *vendor, *name;
+    } places[] = {
+        {"dmi:sys_vendor", "sys/class/dmi/id/sys_vendor", "sys/class/dmi/id/product_name"},
+        {"dmi:board_vendor", "sys/class/dmi/id/board_vendor", "sys/class/dmi/id/board_name"},
+    };
     char vendor[64];
-    char product[64];
-    if (!sysroot_text(set->root, "sys/class/dmi/id/sys_vendor", vendor, sizeof vendor) || !*vendor ||
-        !sysroot_text(set->root, "sys/class/dmi/id/product_name", product, sizeof product))
+    char name[64];
+    if (firmware_names_one(set))
         return;
-    for (size_t i = 0; i < set->count; i++)
-        if (set->items[i].group == GROUP_FIRMWARE && set->items[i].claim.topic == TOPIC_HYPERVISOR)
-            return;
-    evidence_add(set, GROUP_FIRMWARE, "dmi:sys_vendor", vendor, "hypervisor=none:0.8");
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        if (!sysroot_text(set->root, places[i].vendor, vendor, sizeof vendor) || !*vendor ||
+            !sysroot_text(set->root, places[i].name, name, sizeof name))
+            continue;
+        evidence_add(set, GROUP_FIRMWARE, places[i].source, vendor, "hypervisor=none:0.8");
+        return;
+    }
 }
 
 void read_firmware(struct evidence_set *set) {

@@ -45,7 +45,7 @@ const struct model_signature model_signatures[] = {
     {"QEMU TCG CPU", "hypervisor=qemu:0.98 vmm=qemu:0.95", "G"},
     {"Common KVM processor", "hypervisor=kvm:0.97 vmm=qemu:0.9", "V"},
     {"Common 32-bit KVM processor", "hypervisor=kvm:0.97 vmm=qemu:0.9", "V"},
-    {"Virtual CPU ", "hypervisor!=none:0.8", "V"},
+    {"Virtual CPU ", "hypervisor!=none:0.6", "V"}, // Windows on Arm tells x86 programs so, on hardware too
     {"Bochs CPU", "hypervisor=bochs:0.95", "V"},
     {"Westmere E56xx/L56xx/X56xx (Nehalem-C", "hypervisor=kvm|qemu:0.97 vmm=qemu:0.9", "V"},
     {"Intel Core i7 9xx (Nehalem", "hypervisor=kvm|qemu:0.97 vmm=qemu:0.9", "V"},

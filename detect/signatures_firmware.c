@@ -79,6 +79,11 @@ const struct text_rule firmware_rules[] = {
     ROW(DMI("chassis_vendor", IS, "QEMU"), ONLY, "hypervisor=kvm|qemu:0.95 vmm=qemu:0.9", "S"),
     ROW(DMI("product_name", STARTS, "Standard PC ("), ONLY, "hypervisor=kvm|qemu:0.97 vmm=qemu:0.95", "S W"),
     ROW(DMI("product_name", STARTS, "QEMU "), ONLY, "hypervisor=kvm|qemu:0.97 vmm=qemu:0.95", "W"),
+    // QEMU's arm64 board virt writes which of the two it is (hw/arm/virt.c, virt_build_smbios)
+    ROW(DMI("product_name", IS, "KVM Virtual Machine"), DMI("sys_vendor", IS, "QEMU"),
+        "hypervisor=kvm:0.97 hypervisor!=qemu:0.95", "L W"),
+    ROW(DMI("product_name", IS, "QEMU Virtual Machine"), DMI("sys_vendor", IS, "QEMU"),
+        "hypervisor=qemu:0.97 hypervisor!=kvm:0.6", "L W"), // old ones wrote it under KVM too
     ROW(DMI("product_version", STARTS, "pc-i440fx"), ONLY, "hypervisor=kvm|qemu:0.95 vmm=qemu:0.9", "L"),
     ROW(DMI("product_version", STARTS, "pc-q35"), ONLY, "hypervisor=kvm|qemu:0.95 vmm=qemu:0.9", "L"),
     ROW(DMI("product_version", STARTS, "virt-"), ONLY, "hypervisor=kvm|qemu:0.9 vmm=qemu:0.85", "L"),
@@ -139,11 +144,14 @@ const struct text_rule firmware_rules[] = {
     ROW(DMI("sys_vendor", IS, "Linode"), ONLY, "hypervisor=kvm:0.95 cloud=linode:0.98 vmm=qemu:0.8", "C"),
     ROW(DMI("sys_vendor", STARTS, "Akamai"), ONLY, "hypervisor=kvm:0.95 cloud=linode:0.98 vmm=qemu:0.8", "C"),
     ROW(DMI("sys_vendor", IS, "Scaleway"), ONLY, "hypervisor=kvm:0.8 cloud=scaleway:0.98", "C"),
-    ROW(DMI("sys_vendor", STARTS, "OVH"), ONLY, "hypervisor=kvm:0.8 cloud=ovh:0.95", "G"),
+    // its name stands on dedicated servers; its cloud's guests show OpenStack's
+    ROW(DMI("sys_vendor", STARTS, "OVH"), ONLY, "hypervisor=none:0.8 cloud=ovh:0.95", "L"),
     ROW(DMI("product_name", STARTS, "Exoscale"), ONLY, "hypervisor=kvm:0.93 cloud=exoscale:0.98", "C"),
     ROW(DMI("sys_vendor", IS, "Exoscale"), ONLY, "hypervisor=kvm:0.93 cloud=exoscale:0.98", "C"),
     ROW(DMI("sys_vendor", IS, "netcup"), ONLY, "hypervisor=kvm:0.95 cloud=netcup:0.98 vmm=qemu:0.8", "L"),
-    ROW(DMI("sys_vendor", IS, "IONOS"), ONLY, "hypervisor=kvm:0.9 cloud=ionos:0.97", "G"),
+    // dedicated servers bear it too, with their maker's board
+    ROW(DMI("sys_vendor", IS, "IONOS"), DMI("board_name", EXISTS, NULL), "hypervisor=none:0.6 cloud=ionos:0.9", "L"),
+    ROW(DMI("sys_vendor", IS, "IONOS"), DMI("board_name", LACKS, ""), "hypervisor=kvm:0.9 cloud=ionos:0.97", "G"),
     ROW(DMI("sys_vendor", STARTS, "gridscale"), ONLY, "hypervisor=kvm:0.9 cloud=gridscale:0.97", "G"),
     ROW(DMI("sys_vendor", IS, "Yandex"), ONLY, "hypervisor=kvm:0.9 cloud=yandex:0.95", "L"),
     ROW(DMI("chassis_vendor", STARTS, "IBM:Cloud Compute Server"), ONLY, "hypervisor=kvm:0.95 cloud=ibm-cloud:0.98",
@@ -229,6 +237,16 @@ const struct text_rule firmware_rules[] = {
     ROW(DMI("chassis_type", IS, "30"), ONLY, "hypervisor=none:0.85", "D"),
     ROW(DMI("chassis_type", IS, "31"), ONLY, "hypervisor=none:0.85", "D"),
     ROW(DMI("chassis_type", IS, "32"), ONLY, "hypervisor=none:0.85", "D"),
+    // firmware of PCs. Hyper-V's is AMI's and VMware's Phoenix's, but both name themselves as the system's maker.
+    ROW(DMI("bios_vendor", STARTS, "American Megatrends"), DMI("sys_vendor", LACKS, "Microsoft"), "hypervisor=none:0.7",
+        "L"),
+    ROW(DMI("bios_vendor", STARTS, "Phoenix"), DMI("bios_version", LACKS, "6.00"), "hypervisor=none:0.7", "L"),
+    ROW(DMI("bios_version", STARTS, "6.00 PG"), ONLY, "hypervisor=none:0.7", "L"), // Award's, never VMware's
+    ROW(DMI("bios_vendor", IS, "U-Boot"), ONLY, "hypervisor=none:0.6", "L"),
+    ROW(DMI("bios_vendor", STARTS, "Award"), ONLY, "hypervisor=none:0.8", "L"),
+    ROW(DMI("bios_vendor", STARTS, "INSYDE"), ONLY, "hypervisor=none:0.8", "L"),
+    ROW(DMI("bios_vendor", STARTS, "Insyde"), ONLY, "hypervisor=none:0.8", "L"),
+    ROW(DMI("bios_vendor", STARTS, "Intel Corp"), ONLY, "hypervisor=none:0.8", "L"),
     ROW(DMI("product_name", STARTS, "To be filled by O.E.M."), ONLY, "hypervisor=none:0.8", "D"),
     ROW(DMI("product_name", STARTS, "To Be Filled By O.E.M."), ONLY, "hypervisor=none:0.8", "D"),
     // ACPI devices: their names can be read without root
@@ -265,6 +283,9 @@ const struct text_rule firmware_rules[] = {
          "S W"), // qemu,pseries; riscv-virtio,qemu
     NODE(TREE("compatible", HAS, "linux,dummy-virt"), ONLY, "hypervisor=kvm|qemu:0.93",
          "D"), // QEMU virt, Firecracker, kvmtool, crosvm
+    // QEMU writes `model` and fw_cfg too (hw/arm/virt.c); kvmtool does not (arm/fdt.c)
+    NODE(TREE("compatible", HAS, "linux,dummy-virt"), TREE("model", LACKS, "dummy-virt"),
+         "hypervisor!=qemu:0.85 vmm=kvmtool:0.53", "W"),
     NODE(TREE("fw-cfg@9020000/compatible", EXISTS, NULL), ONLY, "hypervisor=kvm|qemu:0.95 vmm=qemu:0.95", "S"),
     NODE(TREE("compatible", HAS, "ibm,powernv"), ONLY, "hypervisor=none:0.97", "K"),
     // makers of systems on chips

@@ -20,6 +20,9 @@
         {GROUP_CONTAINER_FILES, FILE_("run/systemd/container", STARTS, name), ONLY, says, from}, {                     \
         GROUP_CONTAINER_FILES, FILE_("run/host/container-manager", STARTS, name), ONLY, says, from                     \
     }
+// 32-bit Arm: the board's name (virtual ones are "Generic DT based system", "Linux,dummy-virt", "ARM-Versatile ...")
+#define BOARD(name)                                                                                                    \
+    { GROUP_CPU_MODEL, FILE_("proc/cpuinfo", LINE, "Hardware\t: " name), ONLY, "hypervisor=none:0.85", "L" }
 #define MODULE(name, says, from)                                                                                       \
     { GROUP_DEVICES, FILE_("proc/modules", LINE, name " "), ONLY, says, from }
 
@@ -41,6 +44,9 @@ const struct text_rule system_rules[] = {
     KERNEL("sys/hypervisor/uuid", STARTS, "ec2", "cloud=aws:0.95", "C"),
     KERNEL("sys/hypervisor/properties/capabilities", HAS, "hvm-", "kernel=xen:0.8", "W"),
     {GROUP_DEVICES, FILE_("dev/xen/evtchn", EXISTS, NULL), ONLY, "hypervisor=xen:0.85", "W"},
+    // a front end's driver registers on Xen alone (xen-blkfront, xen-netfront)
+    {GROUP_DEVICES, FILE_("sys/bus/xen/drivers/vbd", EXISTS, NULL), ONLY, "hypervisor=xen:0.98", "K W"},
+    {GROUP_DEVICES, FILE_("sys/bus/xen/drivers/vif", EXISTS, NULL), ONLY, "hypervisor=xen:0.98", "K W"},
     {GROUP_DEVICES, FILE_("dev/xen/privcmd", EXISTS, NULL), ONLY, "hypervisor=xen:0.85", "G"},
     // clock sources and kernel names
     {GROUP_KERNEL, FILE_("sys/devices/system/clocksource/clocksource0/available_clocksource", HAS, "kvm-clock"), ONLY,
@@ -68,11 +74,43 @@ const struct text_rule system_rules[] = {
      "hypervisor=powervm:0.995", "W"},
     {GROUP_CPU_MODEL, FILE_("proc/cpuinfo", HAS, "(architected)"), FILE_("proc/cpuinfo", HAS_NOT, "qemu"),
      "hypervisor=powervm:0.98", "L"},
-    {GROUP_CPU_MODEL, FILE_("proc/cpuinfo", HAS, ": PowerMac"), ONLY, "hypervisor=none:0.7", "G"},
+    {GROUP_CPU_MODEL, FILE_("proc/cpuinfo", HAS, ": PowerMac"), ONLY, "hypervisor=none|qemu:0.8 hypervisor!=kvm:0.8",
+     "L"}, // QEMU's boards g3beige and mac99 write the same
     {GROUP_CPU_MODEL, FILE_("proc/cpuinfo", LINE, "Hardware\t: BCM"), ONLY, "hypervisor=none:0.9", "G"},
     {GROUP_CPU_MODEL, FILE_("proc/cpuinfo", HAS, "Raspberry Pi"), ONLY, "hypervisor=none:0.9", "G"},
     {GROUP_CPU_MODEL, FILE_("proc/cpuinfo", LINE, "Hardware\t: Allwinner"), ONLY, "hypervisor=none:0.9", "G"},
     {GROUP_CPU_MODEL, FILE_("proc/cpuinfo", LINE, "Hardware\t: ODROID"), ONLY, "hypervisor=none:0.9", "G"},
+    BOARD("SAMSUNG"),
+    BOARD("Qualcomm"),
+    BOARD("Rockchip"),
+    BOARD("Freescale"),
+    BOARD("Amlogic"),
+    BOARD("Marvell"),
+    BOARD("MT"),
+    BOARD("sun"),
+    BOARD("OMAP"),
+    BOARD("Generic AM"),
+    BOARD("Hisilicon"),
+    BOARD("hi36"),
+    // RISC-V cores without the hypervisor extension: a guest cannot show them (mvendorid of SiFive, T-Head)
+    {GROUP_CPU_MODEL, FILE_("proc/cpuinfo", HAS, "mvendorid\t: 0x489\n"), ONLY, "hypervisor=none:0.8", "L"},
+    {GROUP_CPU_MODEL, FILE_("proc/cpuinfo", HAS, "mvendorid\t: 0x5b7\n"), ONLY, "hypervisor=none:0.8", "L"},
+    {GROUP_CPU_MODEL, FILE_("proc/cpuinfo", HAS, ": sifive,u74"), ONLY, "hypervisor=none:0.8", "L"},
+    // LoongArch: guests are not given LVZ; binary translation is not interpreted (QEMU, target/loongarch/cpu.c)
+    {GROUP_CPU_MODEL, FILE_("proc/cpuinfo", HAS, " lvz"), FILE_("proc/cpuinfo", HAS, "loongarch64"),
+     "hypervisor=none:0.85", "L"},
+    {GROUP_CPU_MODEL, FILE_("proc/cpuinfo", HAS, " lbt_x86"), FILE_("proc/cpuinfo", HAS, "loongarch64"),
+     "hypervisor!=qemu:0.9", "L"},
+    // s390: the CPU's version code is FF inside z/VM and KVM, 00 in a logical partition
+    {GROUP_CPU_MODEL, FILE_("proc/cpuinfo", HAS, ": version = 00"), FILE_("proc/cpuinfo", HAS, "IBM/S390"),
+     "hypervisor=pr/sm:0.995 hypervisor!=none:0.95", "L"},
+    {GROUP_CPU_MODEL, FILE_("proc/cpuinfo", HAS, ": version = FF"), FILE_("proc/cpuinfo", HAS, "IBM/S390"),
+     "hypervisor!=none:0.95 hypervisor!=pr/sm:0.9", "L"},
+    // sun4u has no hypervisor mode; QEMU's sun4u is an UltraSparc IIi
+    {GROUP_CPU_MODEL, FILE_("proc/cpuinfo", HAS, ": sun4u"), FILE_("proc/cpuinfo", HAS_NOT, "(Sabre)"),
+     "hypervisor=none:0.85", "L"},
+    {GROUP_DEVICES, FILE_("dev/mdesc", EXISTS, NULL), FILE_("uname_m.txt", IS, "sparc64"), "hypervisor=ldoms:0.995",
+     "W"},
     {GROUP_CPU_MODEL, FILE_("proc/cpuinfo", HAS, "sun4v"), FILE_("dev/mdesc", EXISTS, NULL), "hypervisor=ldoms:0.995",
      "W"},
     {GROUP_CPU_MODEL, FILE_("proc/cpuinfo", HAS, "sun4v"), ONLY, "hypervisor=ldoms:0.98", "W"},
@@ -149,11 +187,16 @@ const struct text_rule system_rules[] = {
      FILE_("proc/self/status", HAS_NOT, "s_context:\t0\n"), "container=linux-vserver:0.95", "W"},
     MANAGER("docker", "container=docker:0.97", "S"),
     MANAGER("podman", "container=podman:0.97", "S W"),
-    MANAGER("oci", "container=docker:0.8", "S"),
+    MANAGER("oci", "container=oci:0.85", "S"), // written by images for any runtime
+    {GROUP_CONTAINER_FILES, FILE_(".dockerenv", EXISTS, NULL), FILE_("proc/1/environ", LINE, "container=oci"),
+     "container=docker:0.9", "S"},
+    {GROUP_CONTAINER_FILES, FILE_("proc/version", HAS, "BrandZ virtual linux"), ONLY, "container=illumos-lx:0.97", "W"},
+    MANAGER("zone", "container=illumos-lx:0.9", "W"),
     MANAGER("lxc-libvirt", "container=lxc-libvirt:0.98", "S"),
     MANAGER("lxc", "container=lxc:0.97", "S W"),
     MANAGER("systemd-nspawn", "container=systemd-nspawn:0.98", "S"),
     MANAGER("rkt", "container=rkt:0.97", "S"),
+    MANAGER("crio", "container=cri-o:0.97", "W"),
     MANAGER("wsl", "container=wsl:0.97", "S"),
     MANAGER("proot", "container=proot:0.97", "S"),
     MANAGER("pouch", "container=pouch:0.97", "S"),

@@ -58,7 +58,7 @@ void view_verdict(const struct platform *p, struct str *out) {
     if (p->role && !name_is(p->role, "guest"))
         str_printf(out, ", %s", name_title(p->role));
     if (p->vmm)
-        str_printf(out, ", run by %s", name_title(p->vmm));
+        str_printf(out, ", run by %s", name_is(p->vmm, "qemu") ? "QEMU" : name_title(p->vmm));
 }
 
 static void add_line(struct str *out, const char *label, const char *text) {

@@ -13,6 +13,14 @@ test_the_screen_fits() {
     [ "$(wc -l <out)" -le 45 ] || fail "more than a screen"
 }
 
+test_a_vmm_is_not_named_as_a_hypervisor() {
+    mkdir -p guest/sys/class/dmi/id guest/proc
+    echo Red Hat >guest/sys/class/dmi/id/sys_vendor
+    echo KVM >guest/sys/class/dmi/id/product_name
+    run 0 metalgap detect --root guest
+    out_has 'KVM, run by QEMU\.'
+}
+
 test_explain_fits_and_says_why() {
     run 0 metalgap detect --explain
     out_has 'Which way do requests go'
