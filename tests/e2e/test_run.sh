@@ -31,6 +31,7 @@ test_a_command_as_root_has_every_source() {
 # Ticks of the exit profiler keep within what the option says.
 test_a_budget_for_ticks() {
     [ "$(id -u)" -eq 0 ] || skip "needs root"
+    # shellcheck disable=SC2016 # the command's own variables
     run 0 metalgap run --quiet-wait 0 --reps 1 --tick-budget 0.1% -o j.jsonl -- sh -c 'i=0; while [ $i -lt 300000 ]; do i=$((i + 1)); done'
     lines j.jsonl "all(o['detail']['tick_s'] <= 0.002 * o['detail']['period_s'] for s in v if s['t'] == 'sample'
         for o in s.get('obs', []) if o['cause'] == 'observer' and o['detail'].get('source') == 'exit_profiler')"
