@@ -28,6 +28,7 @@ class Machine:
     arch: str = "x86_64"
     machine: str = "pc"
     cpu: str = "max"
+    cpus: int = 1
     memory_mb: int = 256
     timeout_s: int = 90
     fast: bool = False
@@ -82,7 +83,7 @@ def arguments(machine, accel, kernel, initrd, console, port, disk_directory, she
     """QEMU's argument vector. console and port are files, disk_directory is where blank drives are."""
     words = [f"console={CONSOLE[machine.arch]}", "quiet", "panic=-1", "rdinit=/init", f"lab.port={machine.port}",
              machine.cmdline, f"lab.job={job}" if job else "", "lab.shell" if shell else ""]
-    argv = [machine.qemu, "-accel", accel, "-M", machine.machine, "-cpu", machine.cpu, "-smp", "1",
+    argv = [machine.qemu, "-accel", accel, "-M", machine.machine, "-cpu", machine.cpu, "-smp", str(machine.cpus),
             "-m", str(machine.memory_mb), "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
             "-kernel", str(kernel), "-initrd", str(initrd), "-append", " ".join(word for word in words if word)]
     argv += ["-serial", "mon:stdio" if shell else f"file:{console}"]

@@ -32,7 +32,7 @@ kernel="/xen/kernel"
 ramdisk="/xen/{name}.initrd"
 extra="console=hvc0 quiet rdinit=/init panic=-1 lab.port=hvc0 lab.job=xvdb"
 memory={memory_mb}
-vcpus=1
+vcpus={cpus}
 disk=[{disks}]
 vif=[{vifs}]
 on_poweroff="destroy"
@@ -58,7 +58,7 @@ def _dom0_image(host, guests, work):
 def _xl_config(guest, number):
     disks = ",".join(f"'format=raw,vdev={vdev},access=rw,backendtype=phy,target=/dev/{guest.name}-{vdev}'"
                      for vdev in ("xvda", "xvdb"))
-    return XL_CONFIG.format(name=guest.name, type=guest.machine, memory_mb=guest.memory_mb, disks=disks,
+    return XL_CONFIG.format(name=guest.name, type=guest.machine, memory_mb=guest.memory_mb, cpus=guest.cpus, disks=disks,
                             vifs=f"'ip=10.0.{number}.1,script=vif-lab'")
 
 
