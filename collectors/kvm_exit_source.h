@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-// The cheapest way to the reason that this kernel's BTF shows to exist. KVM_EXIT_IN_RECORD, which works everywhere but
+// The most direct way to the reason that this kernel's BTF shows to exist. KVM_EXIT_IN_RECORD, which works everywhere but
 // makes KVM fill in the record, if it shows none.
 enum kvm_exit_source kvm_exit_source(void);
 

@@ -5,7 +5,7 @@
 // All tracepoints are raw: their arguments are plain numbers, the same ones from 5.10 to 6.18. kvm_exit alone has lost
 // its reason in 5.17. It is then taken from where the tracepoint's own record gets it, in structures of kvm_amd and
 // kvm_intel whose offsets libbpf finds in the modules' BTF; where these are not known, from the record, at offsets of
-// the tracepoint's format file. Filling the record costs more than all that is done here (kvm_exit_source.c chooses).
+// the tracepoint's format file, which makes KVM fill it in (kvm_exit_source.c chooses).
 //
 // All of a vCPU's events happen in its own thread, so its sums need no atomics and no per-CPU copies. Finding them
 // costs two array look-ups: what runs on a CPU is kept at context switches.
