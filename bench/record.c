@@ -4,7 +4,6 @@
 
 #include "core/memory.h"
 
-
 static void add_own(const struct run *run, cJSON *header, const char *key, cJSON *own) {
     cJSON_AddItemToObject(header, key, record_header_member(run, key, own));
     cJSON_Delete(own);

@@ -27,6 +27,7 @@ build libmd-dev       hashes of suite files
 build libopenmpi-dev  MPI benches
 build openmpi-bin     launches MPI benches
 test  libcmocka-dev   unit tests
+test  cpio            the lab: reads the initramfs that it writes
 test  hpcc            a real application, over several hosts and beside a busy neighbour
 test  iproute2        hosts of the tests of runs over several nodes
 test  python3         end-to-end tests: checks JSON and runs commands on a terminal

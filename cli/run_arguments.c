@@ -51,7 +51,7 @@ const char run_usage[] =
     "  metalgap run -o sleep.jsonl --reps 10 -- ./solver input.dat\n"
     "  metalgap run quick -o here.jsonl --resume      after an interruption\n"
     "  metalgap run --ab old=\"./a.out 1\" --ab new=\"./b.out 1\" -o ab --until 0.5%\n"
-    "  metalgap run --role host --duration 10m -o host.jsonl   on a KVM host, in a Dom0\n"
+    "  metalgap run --role host --duration 10m -o host.jsonl   on a host or Dom0\n"
     "  metalgap report here.jsonl --baseline metal.jsonl --host host.jsonl\n";
 
 enum {

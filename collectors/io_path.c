@@ -81,7 +81,7 @@ static int load(struct io_path *p) {
     p->types = btf__load_vmlinux_btf();
     p->bpf = p->types ? io_path_bpf__open() : NULL;
     if (!p->bpf)
-        return errno ? -errno : -ENOMEM;
+        return p->types ? -EINVAL : -ENOENT; // without types it cannot follow the kernel's structures
     p->bpf->rodata->issue_names_queue = arguments_of(p->types, "block_rq_issue") == 3;
     p->bpf->rodata->channels_wanted = wants_channels(p);
     bpf_program__set_autoload(p->bpf->progs.on_irq_handler_entry, wants_channels(p));

@@ -7,8 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-// The most direct way to the reason that this kernel's BTF shows to exist. KVM_EXIT_IN_RECORD, which works everywhere but
-// makes KVM fill in the record, if it shows none.
+// The most direct way to the reason that this kernel's BTF shows to exist. KVM_EXIT_IN_RECORD, which works everywhere
+// but makes KVM fill in the record, if it shows none.
 enum kvm_exit_source kvm_exit_source(void);
 
 // True if kvm_exit fires only after the host's interrupts are on again: SVM up to Linux 6.4.

@@ -75,7 +75,7 @@ enum { RESAMPLES = 2000, RESAMPLE_WORK = 20000000 };
 static double resampled_variance(const double *table, size_t rows, size_t columns, bool over_rows,
                                  struct dist_rng *rng) {
     size_t units = over_rows ? rows : columns;
-    if (units < 2)
+    if (units < 2 || rows * columns == 0)
         return 0;
     size_t rounds = RESAMPLE_WORK / (rows * columns);
     rounds = rounds > RESAMPLES ? RESAMPLES : rounds < 100 ? 100 : rounds;
