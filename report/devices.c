@@ -141,6 +141,17 @@ bool devices_used(const struct devices *devices) {
     return false;
 }
 
+bool device_serves_job(const struct device *device) {
+    return device->own > 0 || device->waits > 0;
+}
+
+bool devices_serve_job(const struct devices *devices) {
+    for (size_t i = 0; devices && i < devices->count; i++)
+        if (device_serves_job(&devices->items[i]))
+            return true;
+    return false;
+}
+
 char *devices_sentence(const struct devices *devices) {
     double all = all_blocked_s(devices);
     double samples = 0;

@@ -53,6 +53,11 @@ void device_path(const struct device *device, char *out, size_t size);
 // Is there one that did anything?
 bool devices_used(const struct devices *devices);
 
+// Did the job ask it for anything, or wait for it? What a device did for others only is for the JSON; a reader has no
+// use for it. devices_serve_job: does one of them? NULL: none.
+bool device_serves_job(const struct device *device);
+bool devices_serve_job(const struct devices *devices);
+
 // "waiting for disks, idle: 12 ms a sample, 92 % of it hop.vmm (vda), 8 % offload.nvme (nvme0n1)"; NULL: there was
 // none. free() it.
 char *devices_sentence(const struct devices *devices);

@@ -39,12 +39,12 @@ static void row(struct str *out, const struct devices *devices, const struct dev
 
 static void rows(struct str *out, const struct devices *devices, const struct side *side) {
     for (size_t i = 0; devices && i < devices->count; i++)
-        if (devices->items[i].requests > 0)
+        if (device_serves_job(&devices->items[i]))
             row(out, devices, &devices->items[i], side->run[0].set->name);
 }
 
 void html_devices(struct str *out, const struct model_case *c) {
-    if (!c->devices && !c->baseline_devices)
+    if (!devices_serve_job(c->devices) && !devices_serve_job(c->baseline_devices))
         return;
     str_add(out, "<h3>Disks and network interfaces</h3>\n");
     html_open_table(out, "devices");

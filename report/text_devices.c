@@ -34,11 +34,11 @@ static void row(const struct text_page *page, const struct devices *devices, con
 }
 
 void text_devices(const struct text_page *page, const struct devices *devices, const char *of) {
-    if (!devices)
+    if (!devices_serve_job(devices))
         return;
     fprintf(page->out, "\n  requests a sample%s%s, in us; p50 and p99 to a factor of 2\n", *of ? " of " : "", of);
     fputs("  device    path               requests    mean    p50     p99 kicks irqs wait%\n", page->out);
     for (size_t i = 0; i < devices->count; i++)
-        if (devices->items[i].requests > 0)
+        if (device_serves_job(&devices->items[i]))
             row(page, devices, &devices->items[i]);
 }

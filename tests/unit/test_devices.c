@@ -64,6 +64,28 @@ static void sums_over_samples(void **state) {
     devices_free(&d);
 }
 
+// A disk that only others wrote to is counted, and not shown.
+static void others_requests_are_not_the_jobs(void **state) {
+    (void)state;
+    struct devices d = {0};
+    assert_false(devices_serve_job(NULL));
+    add(&d, true, CAUSE_HOP_VMM, SCOPE_LATENCY, VDA(3, 0.01, ",\"own\":0"));
+    assert_true(devices_used(&d));
+    assert_false(devices_serve_job(&d));
+    add(&d, true, CAUSE_HOP_VMM, SCOPE_LATENCY, VDA(3, 0.01, ",\"own\":1"));
+    assert_true(devices_serve_job(&d));
+    devices_free(&d);
+}
+
+// A buffered read is often asked for by the kernel's read-ahead, but the job waits for it.
+static void a_wait_is_the_jobs(void **state) {
+    (void)state;
+    struct devices d = {0};
+    add(&d, true, CAUSE_HOP_VMM, SCOPE_BLOCKED, WAITED("vda", 0.03));
+    assert_true(device_serves_job(&d.items[0]));
+    devices_free(&d);
+}
+
 static void what_one_sample_did_not_count_is_not_known(void **state) {
     (void)state;
     struct devices d = {0};
@@ -91,8 +113,8 @@ static void strange_journals_do_no_harm(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sums_over_samples),
-        cmocka_unit_test(what_one_sample_did_not_count_is_not_known),
+        cmocka_unit_test(sums_over_samples),           cmocka_unit_test(others_requests_are_not_the_jobs),
+        cmocka_unit_test(a_wait_is_the_jobs),          cmocka_unit_test(what_one_sample_did_not_count_is_not_known),
         cmocka_unit_test(strange_journals_do_no_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
