@@ -127,11 +127,11 @@ $B/tests/%: tests/tools/%.c $B/libmetalgap.a
 
 $B/tests/exit_injector: ALL_CFLAGS += -fopenmp
 
-# The same file runs on a host and in its guests, whatever libraries these have.
+# The same file runs on a host and in its guests, whatever libraries these have; sanitizers have no static ones.
 $B/tests/storm: tests/tools/storm.c
 	@mkdir -p $(@D)
 	$(SAY) '  CC   $<'
-	$Q$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -static -MMD -MP -MF $@.d -o $@ $<
+	$Q$(CC) $(CPPFLAGS) $(filter-out -fsanitize=% -fno-sanitize%,$(ALL_CFLAGS)) -static -MMD -MP -MF $@.d -o $@ $<
 
 $B/sim-%: tests/sim/%.c $B/libmetalgap.a
 	@mkdir -p $(@D)
