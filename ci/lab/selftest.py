@@ -2,8 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of the lab itself that need no machine: reports, checks, archives, descriptions."""
 import base64
+import contextlib
 import gzip
 import hashlib
+import importlib.machinery
+import importlib.util
 import io
 import pathlib
 import subprocess
@@ -12,6 +15,7 @@ import tarfile
 import tempfile
 import time
 import unittest
+from unittest import mock
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
@@ -152,6 +156,39 @@ class Machines(unittest.TestCase):
             with vm.qemu(["sh", "-c", "sleep 1000 & sleep 1000"]) as process:
                 self.assertIn("did not finish", vm.wait(process, port, "t", 0.2)[1])
             self.assertIsNotNone(process.returncode)
+
+
+class Triangle(unittest.TestCase):
+    """What becomes of a recording whose guest crashed, hung or failed. No machine runs."""
+
+    def setUp(self):
+        loader = importlib.machinery.SourceFileLoader("triangle", str(store.LAB / "triangle"))
+        self.triangle = importlib.util.module_from_spec(importlib.util.spec_from_loader("triangle", loader))
+        loader.exec_module(self.triangle)
+
+    def record(self, *guests):
+        host = vm.Result(jobs.Report(files={0: b"metal", 1: b"host"}, done=True))
+        boots = mock.Mock(side_effect=[(host, [guest]) for guest in guests])
+        with tempfile.TemporaryDirectory() as out, mock.patch.object(self.triangle, "new_job", jobs.Job), \
+                mock.patch.object(self.triangle.nested, "boot", boots), contextlib.redirect_stderr(io.StringIO()):
+            try:
+                self.triangle.record_anew(pathlib.Path(out), 1)
+            finally:
+                self.boots = boots.call_count
+            return (pathlib.Path(out) / "guest.jsonl").read_bytes()
+
+    def test_a_guest_that_is_lost_is_recorded_anew(self):
+        lost = vm.Result(jobs.Report(), "the guest's job did not finish")
+        whole = vm.Result(jobs.Report(files={0: b"guest"}, done=True))
+        self.assertEqual(self.record(lost, whole), b"guest")
+        with self.assertRaises(self.triangle.GuestLost):
+            self.record(*[lost] * self.triangle.ATTEMPTS)
+        self.assertEqual(self.boots, self.triangle.ATTEMPTS)
+
+    def test_what_fails_in_a_guest_fails(self):
+        with self.assertRaisesRegex(store.LabError, "no such suite"):
+            self.record(vm.Result(jobs.Report(outputs={"000": jobs.Output(2, b"", b"no such suite")}, done=True)))
+        self.assertEqual(self.boots, 1)
 
 
 if __name__ == "__main__":
