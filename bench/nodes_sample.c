@@ -135,7 +135,8 @@ size_t nodes_gather(struct nodes *n, bool failed, const volatile int *stop, cons
     n->rank_count = 0;
     for (size_t i = 0; i < n->count; i++)
         list_ranks(n, n->nodes[i], &first);
-    qsort(n->ranks, n->rank_count, sizeof *n->ranks, by_rank);
+    if (n->rank_count > 0) // else there may be no array at all
+        qsort(n->ranks, n->rank_count, sizeof *n->ranks, by_rank);
     if (n->lost[0]) {
         nodes_explain_loss(n);
         snprintf(n->reason, sizeof n->reason, "%s", n->lost);
