@@ -52,13 +52,15 @@ def main():
         wrong.append(f"KVM's own statistics count {own} exits, the journal {counted}")
     # Starting up and the last return are not between an exit and an entry: only long runs can be compared.
     long = [guest for guest in guests if guest["cpu_s"] > 1]
+    if not long:
+        sys.exit("no guest ran for more than a second: nothing to hold the accounted time against")
     told = sum(vms[guest["pid"]]["run"] + vms[guest["pid"]]["exits"] for guest in long)
     cpu = sum(guest["cpu_s"] for guest in long)
     print(f"together: {told:.3f} s told, {cpu:.3f} s of CPU time ({100 * (told / cpu - 1):+.2f} %)")
     if abs(told / cpu - 1) > ACCOUNTED:
         wrong.append(f"{told:.3f} s told of {cpu:.3f} s of CPU time")
     print("\n".join(wrong))
-    return 1 if wrong or not long else 0
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":

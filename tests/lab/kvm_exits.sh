@@ -11,7 +11,7 @@ done
 for n in 2000 10000; do
     for kind in cpuid out hlt msr mmio; do kvm_guest $kind $n 200 || exit 8; done
 done
-kvm_guest cpuid 1000 200000 || exit 8
+kvm_guest cpuid 1000 800000 || exit 8
 sleep 0.3
 kill -INT $host
 wait $host || { echo "the recording ended with $?"; exit 7; }
