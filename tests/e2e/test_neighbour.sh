@@ -63,8 +63,8 @@ judged() {
 test_samples_with_a_neighbour_are_told() {
     cat >s.json <<'END'
 {"schema": "metalgap.suite/1", "name": "beside", "cases": [
-  {"case": "triad", "bench": "stream", "params": {"bytes": "16M", "passes": 20}, "timeout": "1m"},
-  {"case": "gups", "bench": "gups", "params": {"bytes": "8M"}, "timeout": "1m"}]}
+  {"case": "triad", "bench": "stream", "params": {"bytes": "16M", "passes": 300}, "timeout": "1m"},
+  {"case": "gups", "bench": "gups", "params": {"bytes": "8M", "updates": 80}, "timeout": "1m"}]}
 END
     two_runs 2 4 6
     judged '["triad", "gups"]' '2 of 6 samples (2, 3)'
