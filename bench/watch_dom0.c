@@ -2,6 +2,7 @@
 // Turns Dom0's record of an interval into lines. See watch_dom0.h.
 #include "bench/watch_dom0.h"
 
+#include "core/json.h"
 #include "core/memory.h"
 #include "core/str.h"
 
@@ -12,11 +13,6 @@
 static double number(const cJSON *object, const char *key) {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
     return cJSON_IsNumber(item) ? item->valuedouble : 0;
-}
-
-static const char *text(const cJSON *object, const char *key) {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
-    return cJSON_IsString(item) ? item->valuestring : "";
 }
 
 static void describe(struct watch_view *view, const cJSON *device, const char *name) {
@@ -30,7 +26,7 @@ static void describe(struct watch_view *view, const cJSON *device, const char *n
     struct str line = {0};
     double requests = number(device, "requests");
     const cJSON *segments = cJSON_GetObjectItemCaseSensitive(device, "segments");
-    str_printf(&line, "%.60s %.30s: %.0f requests/s, us each: %.1f", name, text(device, "device"),
+    str_printf(&line, "%.60s %.30s: %.0f requests/s, us each: %.1f", name, json_text(device, "device"),
                requests / view->interval_s, 1e6 * number(device, "seconds") / requests);
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)
         str_printf(&line, "%s%s %.1f", i ? ", " : " = ", parts[i].word,
@@ -47,7 +43,7 @@ static cJSON *member(cJSON *object, const char *key, bool array) {
 }
 
 static void add_device(struct watch_view *view, const cJSON *device, const char *name) {
-    char *backend = mem_printf("%s/%s", name, text(device, "backend"));
+    char *backend = mem_printf("%s/%s", name, json_text(device, "backend"));
     json_add_double(member(view->circumstances, "busy", false), backend,
                     fmin(number(device, "cpu_s") / view->interval_s, 1));
     free(backend);

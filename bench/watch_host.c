@@ -6,6 +6,7 @@
 #include "collectors/host_source.h"
 #include "collectors/vm_names.h"
 #include "core/clock.h"
+#include "core/json.h"
 #include "core/memory.h"
 
 #include <math.h>
@@ -72,18 +73,13 @@ static double number(const cJSON *object, const char *key) {
     return cJSON_IsNumber(item) ? item->valuedouble : 0;
 }
 
-static const char *text(const cJSON *object, const char *key) {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
-    return cJSON_IsString(item) ? item->valuestring : "";
-}
-
 // An exit reason of a virtual machine is the place where its time went.
 static void add_reasons(struct watch_view *view, const struct observation *o, const char *vm) {
     const cJSON *reason;
     cJSON_ArrayForEach(reason, cJSON_GetObjectItemCaseSensitive(o->detail, "reasons")) {
         struct watch_site site = {.share = number(reason, "seconds")}; // of all time when the number of vCPUs is known
         snprintf(site.cause, sizeof site.cause, "%s", cause_info(o->cause)->id);
-        snprintf(site.where, sizeof site.where, "%s", text(reason, "reason"));
+        snprintf(site.where, sizeof site.where, "%s", json_text(reason, "reason"));
         snprintf(site.module, sizeof site.module, "%s", vm);
         watch_add_site(view, &site);
     }
@@ -93,7 +89,7 @@ static void add_line(struct watch_view *view, const cJSON *line, cJSON *ran) {
     const cJSON *vm = cJSON_GetObjectItemCaseSensitive(line, "vm");
     const cJSON *item;
     char name[VM_NAME_MAX];
-    snprintf(name, sizeof name, "%s", text(vm, "name"));
+    snprintf(name, sizeof name, "%s", json_text(vm, "name"));
     if (!name[0])
         snprintf(name, sizeof name, "%.0f", number(vm, cJSON_HasObjectItem(vm, "domid") ? "domid" : "pid"));
     view->cpus++;
