@@ -26,7 +26,7 @@ struct chase {
 };
 
 static const struct bench_param params[] = {
-    {"bytes", {"16M", "auto"}, "working set; auto: 4 x last-level caches, at most 25 % of memory"},
+    {"bytes", {"16M", "auto"}, "working set; auto: 4 x last-level caches, at most 25 % of memory and 128 MiB a CPU"},
     {"pages", {"system"}, "system | 4k | thp | huge"},
     {"seconds", {"0.15", "0.5", "2"}, "about how long to measure, seconds"},
     {"damage", {"0"}, "not 0: end elsewhere than the chain does: a test of the check"},
@@ -35,8 +35,8 @@ static const struct bench_param params[] = {
 
 static int read_params(const struct bench_context *context, struct chase *c, double *seconds, struct error *err) {
     size_t bytes = 0;
-    bool capped;
-    if (kernel_pages_param(context, &c->pages, err) < 0 || kernel_bytes_param(context, 1, &bytes, &capped, err) < 0 ||
+    const char *limit;
+    if (kernel_pages_param(context, &c->pages, err) < 0 || kernel_bytes_param(context, 1, &bytes, &limit, err) < 0 ||
         bench_param_double(context, "seconds", seconds, err) < 0)
         return -1;
     c->lines = bytes / LINE;

@@ -22,13 +22,13 @@ struct gups {
     uint64_t words;
     uint64_t rounds; // updates per stream
     uint64_t damage;
-    bool capped;
+    const char *limit; // why the table is smaller than asked for by "auto"; NULL: it is not
 };
 
 static const struct bench_param params[] = {
     {"bytes",
      {"16M", "auto"},
-     "size of the table, a power of two; auto: 4 x last-level caches, at most 25 % of memory"},
+     "size of the table, a power of two; auto: 4 x last-level caches, at most 25 % of memory and 128 MiB a CPU"},
     {"updates", {"0.5", "1", "4"}, "updates per word of the table (HPCC: 4)"},
     {"pages", {"system"}, "system | 4k | thp | huge"},
     {"damage", {"0"}, "words to falsify before the result is checked: a test of the check"},
@@ -63,7 +63,7 @@ static int read_params(const struct bench_context *context, struct gups *g, enum
                        struct error *err) {
     size_t bytes = 0;
     double per_word = 0;
-    if (kernel_pages_param(context, pages, err) < 0 || kernel_bytes_param(context, 1, &bytes, &g->capped, err) < 0 ||
+    if (kernel_pages_param(context, pages, err) < 0 || kernel_bytes_param(context, 1, &bytes, &g->limit, err) < 0 ||
         bench_param_double(context, "updates", &per_word, err) < 0 ||
         bench_param_u64(context, "damage", &g->damage, err) < 0)
         return -1;
@@ -71,7 +71,7 @@ static int read_params(const struct bench_context *context, struct gups *g, enum
     bool automatic = strcmp(bench_param_text(context, "bytes"), "auto") == 0;
     for (g->words = 1; g->words < words; g->words *= 2)
         ;
-    if (automatic && g->capped)
+    if (automatic && g->limit)
         g->words /= 2;
     g->rounds = (uint64_t)(per_word * (double)g->words / STREAMS / context->threads);
     if ((automatic || is_power_of_two(bytes)) && g->words >= 2 && per_word > 0 && per_word <= 1024 && g->rounds > 0)
@@ -176,9 +176,10 @@ static void verify(struct bench_context *context, struct bench_result *result) {
     result->valid = share <= 0.01;
     if (!result->valid)
         snprintf(result->why, sizeof result->why, "%.3g %% of the table is wrong (limit 1 %%)", share * 100);
+    char limit[96];
+    kernel_bytes_limit(g->limit, limit, sizeof limit);
     snprintf(result->info, sizeof result->info, "table of %.0f MiB, %u threads, %.2g %% of the words lost an update%s",
-             (double)(words * sizeof(uint64_t)) / (1 << 20), context->threads, share * 100,
-             g->capped ? ", smaller than 4 x the last-level caches: 25 % of memory is the limit" : "");
+             (double)(words * sizeof(uint64_t)) / (1 << 20), context->threads, share * 100, limit);
 }
 
 static void teardown(struct bench_context *context) {

@@ -48,10 +48,15 @@ size_t kernel_memory_total(void);
 size_t kernel_memory_available(void);
 
 // The parameter "bytes": as given, or for "auto" `arrays` times at least 4 x the last-level caches in all (the rule of
-// STREAM), but not beyond 25 % of the machine's memory; *capped says so. 0, or -1 with `err` (code 3).
-// *out is the size of one array.
-int kernel_bytes_param(const struct bench_context *context, unsigned arrays, size_t *out, bool *capped,
+// STREAM), but not beyond 25 % of the machine's memory, nor 128 MiB an online CPU: a small instance sees all of its
+// host's cache, of which it has a share, and would take minutes to sweep four times of it. *limit says which bound made
+// it smaller than the rule asks for, NULL: none; static text. 0, or -1 with `err` (code 3). *out is the size of one
+// array.
+int kernel_bytes_param(const struct bench_context *context, unsigned arrays, size_t *out, const char **limit,
                        struct error *err);
+
+// What to tell of that bound behind a result: "" for NULL.
+void kernel_bytes_limit(const char *limit, char *out, size_t size);
 
 // --- threads --------------------------------------------------------------------------------------------------------
 

@@ -220,9 +220,9 @@ size_t kernel_llc_bytes(void) {
     return known > 0 ? (size_t)known : (size_t)32 << 20;
 }
 
-int kernel_bytes_param(const struct bench_context *context, unsigned arrays, size_t *out, bool *capped,
+int kernel_bytes_param(const struct bench_context *context, unsigned arrays, size_t *out, const char **limit,
                        struct error *err) {
-    *capped = false;
+    *limit = NULL;
     uint64_t bytes = 0;
     if (strcmp(bench_param_text(context, "bytes"), "auto") != 0) {
         if (bench_param_u64(context, "bytes", &bytes, err) < 0)
@@ -231,8 +231,23 @@ int kernel_bytes_param(const struct bench_context *context, unsigned arrays, siz
         return 0;
     }
     size_t wanted = 4 * kernel_llc_bytes();
-    size_t limit = kernel_memory_total() / 4 / arrays;
-    *capped = limit && wanted > limit;
-    *out = *capped ? limit : wanted;
+    const struct {
+        size_t bytes; // 0: unknown
+        const char *text;
+    } limits[] = {{kernel_memory_total() / 4 / arrays, "25 % of memory"},
+                  {(size_t)sysconf(_SC_NPROCESSORS_ONLN) << 27, "128 MiB a CPU"}};
+    *out = wanted;
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+        if (limits[i].bytes == 0 || *out <= limits[i].bytes)
+            continue;
+        *out = limits[i].bytes;
+        *limit = limits[i].text;
+    }
     return 0;
+}
+
+void kernel_bytes_limit(const char *limit, char *out, size_t size) {
+    out[0] = '\0';
+    if (limit)
+        snprintf(out, size, ", smaller than 4 x the last-level caches: %s is the limit", limit);
 }

@@ -34,12 +34,14 @@ struct stream {
     uint64_t warm_up;
     bool in_turn; // the other kernels run between the passes
     uint64_t damage;
-    bool capped; // the arrays are smaller than STREAM's rule asks for
+    const char *limit; // why the arrays are smaller than STREAM's rule asks for; NULL: they are not
 };
 
 static const struct bench_param params[] = {
     {"kernel", {"triad"}, "copy (c=a) | scale (b=3c) | add (c=a+b) | triad (a=b+3c)"},
-    {"bytes", {"16M", "auto"}, "size of one of the three arrays; auto: 4 x last-level caches, at most 25 % of memory"},
+    {"bytes",
+     {"16M", "auto"},
+     "size of one of the three arrays; auto: 4 x last-level caches, at most 25 % of memory and 128 MiB a CPU"},
     {"passes", {"10", "20", "60"}, "timed passes over the arrays"},
     {"order", {"alone"}, "alone | turn: the other three kernels run between the passes, as in STREAM itself"},
     {"pages", {"system"}, "system | 4k | thp | huge"},
@@ -79,7 +81,7 @@ static int read_params(const struct bench_context *context, struct stream *s, en
                        struct error *err) {
     size_t bytes = 0;
     if (kernel_param(context, &s->kernel, err) < 0 || kernel_pages_param(context, pages, err) < 0 ||
-        kernel_bytes_param(context, 3, &bytes, &s->capped, err) < 0 ||
+        kernel_bytes_param(context, 3, &bytes, &s->limit, err) < 0 ||
         bench_param_u64(context, "passes", &s->passes, err) < 0 || order_param(context, &s->in_turn, err) < 0 ||
         bench_param_u64(context, "damage", &s->damage, err) < 0)
         return -1;
@@ -225,9 +227,10 @@ static int run(struct bench_context *context, struct bench_result *result, struc
     result->step_count = (unsigned)s->passes;
     result->wall_s = (double)(clock_raw_ns() - begin) * 1e-9;
     result->fom = bytes * (double)s->passes / timed_s * 1e-9;
+    char limit[96];
+    kernel_bytes_limit(s->limit, limit, sizeof limit);
     snprintf(result->info, sizeof result->info, "best pass %.2f GB/s, 3 arrays of %.1f MiB, %u threads%s",
-             bytes / best * 1e-9, (double)(s->count * sizeof(double)) / (1 << 20), context->threads,
-             s->capped ? ", smaller than 4 x the last-level caches: 25 % of memory is the limit" : "");
+             bytes / best * 1e-9, (double)(s->count * sizeof(double)) / (1 << 20), context->threads, limit);
     return 0;
 }
 

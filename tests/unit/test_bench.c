@@ -393,6 +393,28 @@ static void memory_is_aligned_zeroed_and_limited(void **state) {
     kernel_memory_unmap(&m); // of a failed one: nothing happens
 }
 
+static void automatic_bytes_keep_the_rule_within_its_limits(void **state) {
+    (void)state;
+    cJSON *params = bench_params(bench_find("stream"), NULL, SIZE_DEFAULT, NULL);
+    struct bench_context context = {.params = params};
+    size_t rule = 4 * kernel_llc_bytes();
+    size_t per_cpu = (size_t)sysconf(_SC_NPROCESSORS_ONLN) << 27;
+    size_t bytes = 0;
+    const char *limit = NULL;
+    assert_int_equal(kernel_bytes_param(&context, 3, &bytes, &limit, NULL), 0);
+    size_t most = kernel_memory_total() / 12 < per_cpu ? kernel_memory_total() / 12 : per_cpu;
+    assert_true(bytes == (rule < most ? rule : most));
+    assert_true((limit != NULL) == (bytes < rule));
+    char text[96];
+    kernel_bytes_limit(limit, text, sizeof text);
+    assert_true((text[0] != '\0') == (bytes < rule));
+
+    assert_int_equal(kernel_bytes_param(&context, 1U << 20, &bytes, &limit, NULL), 0); // so many arrays do not fit
+    assert_true(bytes < rule);
+    assert_string_equal(limit, "25 % of memory");
+    cJSON_Delete(params);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(registry_keeps_its_contract),
@@ -408,6 +430,7 @@ int main(void) {
         cmocka_unit_test(too_much_memory_is_refused_untouched),
         cmocka_unit_test(cpus_are_counted_round),
         cmocka_unit_test(memory_is_aligned_zeroed_and_limited),
+        cmocka_unit_test(automatic_bytes_keep_the_rule_within_its_limits),
         cmocka_unit_test(fwq_measures_each_quantum),
         cmocka_unit_test(a_trap_is_a_bench),
     };
