@@ -5,6 +5,7 @@
 #include "collectors/capabilities.h"
 #include "collectors/collector.h"
 #include "collectors/host_source.h"
+#include "core/json.h"
 #include "core/memory.h"
 #include "core/str.h"
 #include "detect/detect.h"
@@ -75,24 +76,19 @@ static void print_detail(const char *label, const char *text) {
     print_wrapped(text, at, at);
 }
 
-static const char *text_of(const cJSON *object, const char *key) {
-    const cJSON *value = cJSON_GetObjectItemCaseSensitive(object, key);
-    return cJSON_IsString(value) ? value->valuestring : "";
-}
-
 static void print_collectors(const cJSON *states) {
     const cJSON *row;
     printf("\nCollectors, as `metalgap run` would start them now:\n");
     cJSON_ArrayForEach(row, states) {
-        const char *name = text_of(row, "name");
+        const char *name = json_text(row, "name");
         const char *summary = "";
         for (size_t i = 0; collector_registry[i]; i++) {
             if (strcmp(collector_registry[i]->name, name) == 0)
                 summary = collector_registry[i]->summary;
         }
-        print_row(name, text_of(row, "state"), summary);
-        print_detail("why", text_of(row, "reason"));
-        print_detail("try", text_of(row, "hint"));
+        print_row(name, json_text(row, "state"), summary);
+        print_detail("why", json_text(row, "reason"));
+        print_detail("try", json_text(row, "hint"));
     }
 }
 
@@ -101,9 +97,9 @@ static void print_hosts(const cJSON *states) {
     int i = 0;
     printf("\nAs a host of guests (`metalgap run --role host`):\n");
     cJSON_ArrayForEach(row, states) {
-        print_row(text_of(row, "name"), text_of(row, "state"), host_source_by_index((size_t)i++)->about);
-        print_detail("why", text_of(row, "reason"));
-        print_detail("try", text_of(row, "hint"));
+        print_row(json_text(row, "name"), json_text(row, "state"), host_source_by_index((size_t)i++)->about);
+        print_detail("why", json_text(row, "reason"));
+        print_detail("try", json_text(row, "hint"));
     }
 }
 

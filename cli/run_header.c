@@ -6,6 +6,7 @@
 #include "collectors/topology.h"
 #include "core/arch.h"
 #include "core/clock.h"
+#include "core/json.h"
 #include "detect/detect.h"
 #include "version.h"
 
@@ -53,20 +54,15 @@ static cJSON *clock_json(const cJSON *circumstances) {
     return clock;
 }
 
-static const char *text_of(const cJSON *object, const char *key) {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
-    return cJSON_IsString(item) ? item->valuestring : NULL;
-}
-
 // A machine of its own is metal, a hypervisor's host is a host, everything else is a guest.
 static const char *role_of(const cJSON *platform) {
-    const char *kind = text_of(platform, "kind");
-    const char *hypervisor = text_of(platform, "hypervisor");
-    if (kind && strcmp(kind, "host") == 0)
+    const char *kind = json_text(platform, "kind");
+    const char *hypervisor = json_text(platform, "hypervisor");
+    if (strcmp(kind, "host") == 0)
         return "host";
-    if (kind && strcmp(kind, "bare-metal") == 0)
+    if (strcmp(kind, "bare-metal") == 0)
         return "metal";
-    if (kind && strcmp(kind, "container") == 0 && hypervisor && strcmp(hypervisor, "none") == 0)
+    if (strcmp(kind, "container") == 0 && strcmp(hypervisor, "none") == 0)
         return "metal";
     return "guest";
 }
@@ -78,9 +74,9 @@ cJSON *run_header(const char *label, const char *role, int argc, char **argv) {
     cJSON *topology = topology_to_json(NULL);
     cJSON *circumstances = circumstances_to_json();
     uname(&name);
-    const char *instance = text_of(platform_object, "instance_type");
+    const char *instance = json_text(platform_object, "instance_type");
     cJSON_AddItemToObject(header, "tool", tool_json());
-    json_add_string(header, "label", label ? label : instance ? instance : name.nodename);
+    json_add_string(header, "label", label ? label : instance[0] ? instance : name.nodename);
     json_add_string(header, "role", role ? role : role_of(platform_object));
     json_add_string(header, "host", name.nodename);
     cJSON_AddItemToArray(cJSON_AddArrayToObject(header, "nodes"), cJSON_CreateString(name.nodename));

@@ -2,6 +2,7 @@
 // A watched interval as text. See watch_text.h.
 #include "cli/watch_text.h"
 
+#include "core/json.h"
 #include "core/memory.h"
 
 #include <math.h>
@@ -196,15 +197,10 @@ static void sites(struct screen *s, const struct watch_view *view) {
     }
 }
 
-static const char *text_of(const cJSON *object, const char *key) {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
-    return cJSON_IsString(item) ? item->valuestring : "";
-}
-
 static void one_gap(struct screen *s, const cJSON *source) {
-    const char *hint = text_of(source, "hint");
-    char *text = mem_printf("%s %s: %s%s%s", text_of(source, "name"), text_of(source, "state"),
-                            text_of(source, "reason"), hint[0] ? "; try: " : "", hint);
+    const char *hint = json_text(source, "hint");
+    char *text = mem_printf("%s %s: %s%s%s", json_text(source, "name"), json_text(source, "state"),
+                            json_text(source, "reason"), hint[0] ? "; try: " : "", hint);
     wrapped(s, DIM, text);
     free(text);
 }
@@ -215,7 +211,7 @@ static void gaps(struct screen *s, const struct watch_view *view) {
     const cJSON *note;
     line(s, PLAIN, "%s", "");
     cJSON_ArrayForEach(source, view->sources) {
-        if (strcmp(text_of(source, "state"), "active") != 0)
+        if (strcmp(json_text(source, "state"), "active") != 0)
             one_gap(s, source);
     }
     cJSON_ArrayForEach(note, view->notes) wrapped(s, DIM, note->valuestring);

@@ -2,6 +2,7 @@
 // Sums devices up. See devices.h.
 #include "report/devices.h"
 
+#include "core/json.h"
 #include "core/memory.h"
 #include "core/str.h"
 
@@ -11,11 +12,6 @@
 #include <string.h>
 
 #define MOST_DEVICES 1000 // different ones of a case
-
-static const char *text_of(const cJSON *object, const char *key) {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
-    return cJSON_IsString(item) ? item->valuestring : "";
-}
 
 static double number_of(const cJSON *object, const char *key, double otherwise) {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
@@ -39,7 +35,7 @@ static struct device *find(struct devices *devices, enum cause cause, const char
 }
 
 static void keep_word(char **kept, const cJSON *word, const char *key) {
-    const char *text = text_of(word, key);
+    const char *text = json_text(word, key);
     if (**kept || !*text)
         return;
     free(*kept);
@@ -72,7 +68,7 @@ static void add_requests(struct device *device, const cJSON *word) {
 }
 
 static void add_word(struct devices *devices, const struct observation *o, const cJSON *word) {
-    struct device *device = find(devices, o->cause, text_of(word, "device"));
+    struct device *device = find(devices, o->cause, json_text(word, "device"));
     if (!device)
         return;
     if (o->scope == SCOPE_LATENCY) {

@@ -2,6 +2,7 @@
 // Sums exit sites up. See sites.h.
 #include "report/sites.h"
 
+#include "core/json.h"
 #include "core/memory.h"
 #include "core/str.h"
 
@@ -11,28 +12,20 @@
 
 #define MOST_SITES 1000 // different ones of a case; what comes after them only counts in its cause's ticks
 
-static const char *text_of(const cJSON *object, const char *key) {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
-    return cJSON_IsString(item) ? item->valuestring : NULL;
-}
-
 static double number_of(const cJSON *object, const char *key) {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
     return cJSON_IsNumber(item) && isfinite(item->valuedouble) ? fmax(item->valuedouble, 0) : 0;
 }
 
 static char *name_of(const cJSON *word) {
-    const char *site = text_of(word, "site");
-    const char *line = text_of(word, "line");
-    const char *module = text_of(word, "module");
-    const char *slash = module ? strrchr(module, '/') : NULL;
-    if (!site)
-        site = text_of(word, "address");
-    return mem_printf("%s%s%s%s%s%s", site ? site : "an address without a name", line ? " (" : "", line ? line : "",
-                      line ? ")" : "", module ? " in " : "",
-                      slash    ? slash + 1
-                      : module ? module
-                               : "");
+    const char *line = json_text(word, "line");
+    const char *module = json_text(word, "module");
+    const char *site = json_text(word, "site");
+    const char *slash = strrchr(module, '/');
+    if (!site[0])
+        site = json_text(word, "address");
+    return mem_printf("%s%s%s%s%s%s", site[0] ? site : "an address without a name", line[0] ? " (" : "", line,
+                      line[0] ? ")" : "", module[0] ? " in " : "", slash ? slash + 1 : module);
 }
 
 static void add_site(struct sites *sites, enum cause cause, const cJSON *word) {

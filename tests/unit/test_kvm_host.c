@@ -41,6 +41,9 @@ static void test_unknown_reasons_are_named_by_number(void **state) {
     (void)state;
     assert_reason(EXIT_ISA_VMX, 999, "vmx 999", CAUSE_EXIT_OTHER);
     assert_reason(EXIT_ISA_SVM, 0x3ff, "svm 0x3ff", CAUSE_EXIT_OTHER);
+    // SEV-ES guests, Linux 6.18
+    assert_reason(EXIT_ISA_SVM, 0x80000018, "vmgexit_snp_run_vmpl", CAUSE_EXIT_HYPERCALL);
+    assert_reason(EXIT_ISA_SVM, 0x8000001a, "vmgexit_savic", CAUSE_EXIT_HYPERCALL);
     assert_reason(EXIT_ISA_UNKNOWN, 10, "code 0xa", CAUSE_EXIT_OTHER);
     assert_reason((enum exit_isa)77, 10, "code 0xa", CAUSE_EXIT_OTHER);
 }
