@@ -90,7 +90,7 @@ struct attempt {
 
 static void choose_programs(struct kvm_host *h, const struct attempt *attempt) {
     bool late = attempt->switches && kvm_exit_is_late();
-    bool record = attempt->source == KVM_EXIT_IN_RECORD;
+    enum kvm_exit_source source = attempt->source;
     struct bpf_program *const interrupts[] = {
         h->bpf->progs.on_local_timer_entry,   h->bpf->progs.on_reschedule_entry,
         h->bpf->progs.on_call_function_entry, h->bpf->progs.on_call_function_single_entry,
@@ -98,8 +98,10 @@ static void choose_programs(struct kvm_host *h, const struct attempt *attempt) {
     for (size_t i = 0; i < ARRAY_LEN(interrupts); i++)
         bpf_program__set_autoload(interrupts[i], late);
     bpf_program__set_autoload(h->bpf->progs.on_sched_switch, attempt->switches);
-    bpf_program__set_autoload(h->bpf->progs.on_kvm_exit, record);
-    bpf_program__set_autoload(h->bpf->progs.on_kvm_exit_raw, !record);
+    bpf_program__set_autoload(h->bpf->progs.on_kvm_exit, source == KVM_EXIT_IN_RECORD);
+    bpf_program__set_autoload(h->bpf->progs.on_kvm_exit_args, source == KVM_EXIT_IN_ARGUMENT);
+    bpf_program__set_autoload(h->bpf->progs.on_kvm_exit_vcpu,
+                              source == KVM_EXIT_IN_VMCB || source == KVM_EXIT_IN_VCPU_VMX);
 }
 
 static int load(struct kvm_host *h, pid_t only, const struct attempt *attempt, struct collector_status *status) {
@@ -163,8 +165,8 @@ static int attach(struct kvm_host *h, struct collector_status *status) {
     bpf_object__for_each_program(program, h->bpf->obj) {
         if (program == first || bpf_program__fd(program) < 0 || h->link_count == MAX_LINKS || attach_one(h, program))
             continue;
-        bool needed = program == h->bpf->progs.on_kvm_exit || program == h->bpf->progs.on_kvm_exit_raw ||
-                      program == h->bpf->progs.on_kvm_entry;
+        bool needed = program == h->bpf->progs.on_kvm_exit || program == h->bpf->progs.on_kvm_exit_args ||
+                      program == h->bpf->progs.on_kvm_exit_vcpu || program == h->bpf->progs.on_kvm_entry;
         if (needed && !result)
             result = errno;
         str_printf(&missing, "%s%s", missing.length ? ", " : "", bpf_program__name(program) + strlen("on_"));

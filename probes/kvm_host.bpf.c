@@ -6,273 +6,14 @@
 // its reason in 5.17. It is then taken from where the tracepoint's own record gets it, in structures of kvm_amd and
 // kvm_intel whose offsets libbpf finds in the modules' BTF; where these are not known, from the record, at offsets of
 // the tracepoint's format file, which makes KVM fill it in (kvm_exit_source.c chooses).
-//
-// All of a vCPU's events happen in its own thread, so its sums need no atomics and no per-CPU copies. Finding them
-// costs two array look-ups: what runs on a CPU is kept at context switches.
 #include <linux/bpf.h>
 
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-#include "probes/kernel_types.h"
-#include "probes/kvm_host.h"
-
-#include <bpf/bpf_core_read.h>
+#include "probes/kvm_host.bpf.h"
 
 #define EINTR_RESTART (-4)
-#define USER_HLT      (5 + 1) // KVM_EXIT_HLT, as kvm_vcpu_state.user_reason has it
-
-struct {
-    __uint(type, BPF_MAP_TYPE_ARRAY);
-    __uint(map_flags, BPF_F_MMAPABLE);
-    __uint(max_entries, 1); // the collector sets the number of slots
-    __type(key, __u32);
-    __type(value, struct kvm_vcpu_state);
-} vcpus SEC(".maps");
-
-struct {
-    __uint(type, BPF_MAP_TYPE_ARRAY);
-    __uint(map_flags, BPF_F_MMAPABLE);
-    __uint(max_entries, 1); // the collector sets the number of CPUs
-    __type(key, __u32);
-    __type(value, struct kvm_cpu);
-} cpus SEC(".maps");
-
-// Thread to slot.
-struct {
-    __uint(type, BPF_MAP_TYPE_HASH);
-    __uint(max_entries, 1);
-    __type(key, __u32);
-    __type(value, __u32);
-} threads SEC(".maps");
-
-// Slots that nobody has.
-struct {
-    __uint(type, BPF_MAP_TYPE_QUEUE);
-    __uint(max_entries, 1);
-    __type(value, __u32);
-} free_slots SEC(".maps");
-
-struct {
-    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-    __uint(max_entries, 1);
-    __type(key, __u32);
-    __type(value, struct kvm_totals);
-} totals SEC(".maps");
-
-// Set by the collector before loading.
-const volatile __u32 only_tgid = 0; // 0: all VMs
-const volatile __u32 reason_offset = 8;
-const volatile __u32 isa_offset = 24;
-const volatile __u32 vcpu_offset = 0;  // 0: this kernel's record does not have it
-const volatile __u32 knock_leaf = 0;   // first of the three leaves of a guest's knock
-const volatile __u8 sees_switches = 0; // on_sched_switch is there
-const volatile __u8 exit_source = 0;   // enum kvm_exit_source
-
-static __always_inline struct kvm_totals *my_totals(void) {
-    __u32 zero = 0;
-    return bpf_map_lookup_elem(&totals, &zero);
-}
-
-static __always_inline struct kvm_cpu *my_cpu(void) {
-    __u32 cpu = bpf_get_smp_processor_id();
-    return bpf_map_lookup_elem(&cpus, &cpu);
-}
-
-static __always_inline __u64 run_delay(void) {
-    if (!sees_switches)
-        return 0;
-    struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-    return BPF_CORE_READ(task, sched_info.run_delay);
-}
-
-static __noinline struct kvm_vcpu_state *new_vcpu(__u64 id) {
-    __u32 tid = id;
-    __u32 slot = 0;
-    if (only_tgid && id >> 32 != only_tgid)
-        return NULL;
-    __u32 *known = bpf_map_lookup_elem(&threads, &tid);
-    if (known)
-        slot = *known;
-    else if (bpf_map_pop_elem(&free_slots, &slot))
-        goto lost;
-    struct kvm_vcpu_state *v = bpf_map_lookup_elem(&vcpus, &slot);
-    if (!v)
-        return NULL;
-    if (!known) {
-        v->tgid = id >> 32;
-        v->vcpu_id = ~0U;
-        v->rows_used = 1;
-        v->delay_ns = run_delay();
-        v->tid = tid; // last: the collector looks at this one
-        if (bpf_map_update_elem(&threads, &tid, &slot, BPF_NOEXIST))
-            goto lost;
-    }
-    struct kvm_cpu *cpu = my_cpu();
-    if (cpu && sees_switches)
-        cpu->current = slot + 1;
-    return v;
-lost:;
-    struct kvm_totals *t = my_totals();
-    if (t)
-        t->vcpus_lost++;
-    return NULL;
-}
-
-// The vCPU that is known to run on this CPU, or NULL.
-static __always_inline struct kvm_vcpu_state *known_vcpu(void) {
-    struct kvm_cpu *cpu = my_cpu();
-    if (!cpu || !cpu->current)
-        return NULL;
-    __u32 slot = cpu->current - 1;
-    return bpf_map_lookup_elem(&vcpus, &slot);
-}
-
-// The vCPU whose thread runs here, or NULL if it is not to be recorded.
-static __always_inline struct kvm_vcpu_state *my_vcpu(void) {
-    struct kvm_vcpu_state *v = known_vcpu();
-    return v ? v : new_vcpu(bpf_get_current_pid_tgid());
-}
-
-#define compiler_barrier() asm volatile("" ::: "memory")
-
-static __always_inline void change_begins(struct kvm_vcpu_state *v) {
-    v->begun++;
-    compiler_barrier();
-}
-
-static __always_inline void change_ends(struct kvm_vcpu_state *v) {
-    compiler_barrier();
-    v->done = v->begun;
-}
-
-static __always_inline __u32 log2_bucket(__u64 ns) {
-    __u32 value = ns >> 32 ? ~0U : (__u32)ns;
-    __u32 bucket = (value > 0xffff) << 4;
-    value >>= bucket;
-    __u32 step = (value > 0xff) << 3;
-    value >>= step;
-    bucket |= step;
-    step = (value > 0xf) << 2;
-    value >>= step;
-    bucket |= step;
-    step = (value > 0x3) << 1;
-    value >>= step;
-    return bucket | step | (value >> 1);
-}
-
-// Keeps the compiler from deriving bounds that the verifier then does not see.
-#define opaque(x) asm volatile("" : "+r"(x))
-
-// Where row_of has the row of an exit. All of VMX's codes and most of SVM's, nested page faults and AVIC's have a cell
-// of their own; the others share those of a kind that does not exist, by a hash.
-static __always_inline __u64 cell_of(__u32 code, __u32 kind) {
-    kind &= KVM_KINDS - 1;
-    if (code < KVM_DIRECT_CODES - 16)
-        return kind * KVM_DIRECT_CODES + code;
-    if ((code & ~0xfU) == 0x400)
-        return kind * KVM_DIRECT_CODES + KVM_DIRECT_CODES - 16 + (code & 0xf);
-    return (KVM_KINDS - 1) * KVM_DIRECT_CODES + ((code ^ code >> 16 ^ kind << 5) & (KVM_DIRECT_CODES - 1));
-}
-
-// No search and no loop: old kernels' verifiers take minutes over those.
-static __always_inline struct kvm_row *row_of(struct kvm_vcpu_state *v, __u32 code, __u32 kind) {
-    __u64 cell = cell_of(code, kind);
-    opaque(cell);
-    cell &= KVM_KINDS * KVM_DIRECT_CODES - 1;
-    __u64 number = v->row_of[cell];
-    if (!number && v->rows_used < KVM_ROWS)
-        number = v->row_of[cell] = v->rows_used++;
-    opaque(number);
-    struct kvm_row *row = &v->rows[number & (KVM_ROWS - 1)];
-    if (row->count == 0) {
-        row->code = code;
-        row->kind = kind;
-    } else if (row->code != code || row->kind != kind) {
-        return &v->rows[0];
-    }
-    return row;
-}
-
-static __always_inline struct kvm_user *user_of(struct kvm_vcpu_state *v, __u64 reason) {
-    opaque(reason);
-    return &v->user[reason & (KVM_USER_REASONS - 1)];
-}
-
-// Where all places that an access may have are taken, the least used of them makes room.
-static __noinline int add_place(struct kvm_vcpu_state *v, __u64 key, __u64 ns) {
-    if (!v)
-        return 0;
-    __u32 at = (__u32)((key * 0x9e3779b97f4a7c15ULL) >> 58);
-    __u32 least = at & (KVM_PLACES - 1);
-#pragma unroll
-    for (int i = 0; i < 4; i++) {
-        __u32 here = (at + i) & (KVM_PLACES - 1);
-        struct kvm_place *place = &v->places[here];
-        if (place->key == 0)
-            place->key = key;
-        if (place->key == key) {
-            place->count++;
-            place->ns += ns;
-            return 0;
-        }
-        if (place->count < v->places[least & (KVM_PLACES - 1)].count)
-            least = here;
-    }
-    struct kvm_place *place = &v->places[least & (KVM_PLACES - 1)];
-    place->key = key;
-    place->count = 1;
-    place->ns = ns;
-    v->places_lost++;
-    return 0;
-}
-
-// What the thread waited for a CPU since the last look, at most as long as it had none.
-static __always_inline __u64 take_steal(struct kvm_vcpu_state *v) {
-    __u64 off = v->off_ns;
-    if (!off)
-        return 0;
-    __u64 delay = run_delay();
-    __u64 steal = delay - v->delay_ns;
-    v->delay_ns = delay;
-    if (steal > off)
-        steal = off;
-    v->steal_ns += steal;
-    v->steals += steal != 0;
-    return steal;
-}
-
-// The guest was left.
-static __always_inline void exit_begins(struct kvm_vcpu_state *v, __u32 code, __u64 now) {
-    __u64 left = v->left ? v->left : now;
-    change_begins(v);
-    if (v->in_exit && v->since) {
-        // KVM handled the exit before on its fast path and went back in without telling: what lies between is
-        // mostly the guest's time.
-        struct kvm_row *row = row_of(v, v->code, v->kind);
-        row->count++;
-        row->untimed++;
-        take_steal(v);
-        v->out_ns += v->off_ns;
-        v->run_ns += now - v->since > v->off_ns ? now - v->since - v->off_ns : 0;
-        v->off_ns = 0;
-        left = now;
-    } else if (v->since) {
-        v->run_ns += left - v->since;
-    } else {
-        v->off_ns = 0;
-    }
-    v->since = left;
-    v->left = 0;
-    v->in_exit = 1;
-    v->code = code;
-    v->kind = KVM_KIND_PLAIN;
-    v->user_reason = 0;
-    v->woken = 0;
-    v->user_since = 0;
-    v->place = 0;
-    change_ends(v);
-}
 
 // kvm:kvm_exit, its formatted record.
 SEC("tracepoint/kvm/kvm_exit")
@@ -292,59 +33,43 @@ int on_kvm_exit(void *record) {
     return 0;
 }
 
-// kvm:kvm_exit(reason, vcpu, isa) up to Linux 5.16, (vcpu, isa) from then on.
+static __always_inline void first_exit(struct kvm_vcpu_state *v, void *vcpu, __u32 isa) {
+    v->isa = isa;
+    v->vcpu_id = BPF_CORE_READ((struct kvm_vcpu *)vcpu, vcpu_id);
+}
+
+// kvm:kvm_exit(reason, vcpu, isa), up to Linux 5.16.
 SEC("raw_tp/kvm_exit")
-int on_kvm_exit_raw(struct bpf_raw_tracepoint_args *ctx) {
+int on_kvm_exit_args(struct bpf_raw_tracepoint_args *ctx) {
     __u64 now = bpf_ktime_get_ns();
     struct kvm_vcpu_state *v = my_vcpu();
     if (!v)
         return 0;
-    void *vcpu = (void *)ctx->args[exit_source == KVM_EXIT_IN_ARGUMENT];
+    if (v->isa == 0)
+        first_exit(v, (void *)ctx->args[1], ctx->args[2]);
+    exit_begins(v, ctx->args[0], now);
+    return 0;
+}
+
+// kvm:kvm_exit(vcpu, isa), from Linux 5.17 on.
+SEC("raw_tp/kvm_exit")
+int on_kvm_exit_vcpu(struct bpf_raw_tracepoint_args *ctx) {
+    __u64 now = bpf_ktime_get_ns();
+    struct kvm_vcpu_state *v = my_vcpu();
+    if (!v)
+        return 0;
+    void *vcpu = (void *)ctx->args[0];
     __u32 code = 0;
-    if (exit_source == KVM_EXIT_IN_ARGUMENT) {
-        code = ctx->args[0];
-    } else if (exit_source == KVM_EXIT_IN_VMCB) {
+    if (exit_source == KVM_EXIT_IN_VMCB) {
         struct vmcb *vmcb = BPF_CORE_READ((struct vcpu_svm *)vcpu, vmcb);
         code = BPF_CORE_READ(vmcb, control.exit_code);
     } else {
         code = BPF_CORE_READ((struct vcpu_vmx *)vcpu, exit_reason.full);
     }
-    if (v->isa == 0) {
-        v->isa = ctx->args[1 + (exit_source == KVM_EXIT_IN_ARGUMENT)];
-        v->vcpu_id = BPF_CORE_READ((struct kvm_vcpu *)vcpu, vcpu_id);
-    }
+    if (v->isa == 0)
+        first_exit(v, vcpu, ctx->args[1]);
     exit_begins(v, code, now);
     return 0;
-}
-
-// The exit is over: its time goes where it belongs.
-static __always_inline void end_exit(struct kvm_vcpu_state *v, __u64 now) {
-    __u64 total = now - v->since;
-    __u64 off = v->off_ns;
-    __u64 steal = take_steal(v);
-    __u64 halted = 0;
-    if (v->woken > v->since)
-        halted = v->woken - v->since;
-    else if (v->user_reason == USER_HLT)
-        halted = off;
-    halted = halted > steal ? halted - steal : 0;
-    __u64 ns = total > steal + halted ? total - steal - halted : 0;
-    __u64 user = v->user_since ? now - v->user_since : 0;
-    struct kvm_row *row = row_of(v, v->code, v->kind);
-    row->count++;
-    row->ns += ns;
-    row->steal_ns += steal;
-    row->halted_ns += halted;
-    row->user_ns += user < ns ? user : ns;
-    __u64 bucket = log2_bucket(ns);
-    opaque(bucket);
-    row->hist[bucket & (KVM_HIST_BUCKETS - 1)]++;
-    v->halted_ns += halted;
-    v->out_ns += halted ? steal : off;
-    if (v->user_since)
-        user_of(v, v->user_reason - 1)->ns += user;
-    if (v->place)
-        add_place(v, v->place, ns);
 }
 
 // kvm:kvm_entry: the guest is about to be entered.

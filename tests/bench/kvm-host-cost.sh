@@ -4,9 +4,10 @@
 # time per exit in the lab, beside perf's. LAB=0 leaves the lab out.
 set -eu
 B=${B:-build}
-make -s B="$B" "$B/tests/kvm_host_cost" "$B/tests/kvm_guest"
+make -s B="$B" "$B/tests/kvm_host_cost" "$B/tests/kvm_pair_cost" "$B/tests/kvm_guest"
 echo "KVM host: time per event by the kernel's BPF statistics, here"
 "$B/tests/kvm_host_cost" "$B/tests/kvm_guest" out 20000 || echo "  not here (exit code $?)"
+"$B/tests/kvm_pair_cost" || echo "  not here (exit code $?)"
 if [ "${LAB:-1}" = 0 ] || ! command -v qemu-system-x86_64 >/dev/null; then
     echo "KVM host: the lab is left out"
     exit 0
