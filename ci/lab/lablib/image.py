@@ -34,6 +34,15 @@ class Image:
             raise store.LabError(f"{source}: not a file; it was to be put into the machine as {path}")
         self.add(path, source, 0o755 if os.access(source, os.X_OK) else 0o644)
 
+    def add_tree(self, root):
+        """All files below a directory, at the same paths."""
+        for source in sorted(root.rglob("*")):
+            path = str(source.relative_to(root))
+            if source.is_symlink():
+                self.link(path, os.readlink(source))
+            elif source.is_file() and source.parent != root:
+                self.add_file(path, source)
+
     def add_program(self, path, source, library_path="", strip="", sysroot=""):
         """A program with the libraries that the dynamic linker would load, at the paths it would find them under."""
         self.add_file(path, source)

@@ -7,6 +7,8 @@ import re
 import secrets
 from dataclasses import dataclass, field
 
+from . import store
+
 FRAME = re.compile(rb"@lab (\S+) (\S+) (\d+) ([0-9a-f]{32})\r?\n(.*?)@end\r?\n", re.DOTALL)
 NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]")
 
@@ -16,6 +18,7 @@ class Job:
     commands: list = field(default_factory=list)  # (shell text, limit in seconds)
     files: dict = field(default_factory=dict)     # path inside -> path here
     programs: dict = field(default_factory=dict)  # the same, with their libraries
+    trees: list = field(default_factory=list)     # package trees that are put in whole
     sysroot: str = ""                             # where libraries of another architecture are
     wanted: list = field(default_factory=list)    # paths inside that are to be brought out
     token: str = field(default_factory=lambda: secrets.token_hex(8))
@@ -32,6 +35,8 @@ class Job:
             image.add(f"lab/run/{number:03d}/cmd", text + "\n")
             image.add(f"lab/run/{number:03d}/limit", f"{limit_s}\n")
         image.add("lab/wanted", "".join(f"{number} {path}\n" for number, path in enumerate(self.wanted)))
+        for name in self.trees:
+            image.add_tree(store.tree(name))
         for path, source in self.files.items():
             image.add_file(path, source)
         for path, source in self.programs.items():

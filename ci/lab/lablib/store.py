@@ -101,13 +101,22 @@ def _resolve_kernel(options, meta):
     raise LabError(f"{meta} depends on no kernel image; see ci/lab/packages.json")
 
 
+def _packages(options, spec):
+    if "kernel" in spec:
+        return [_resolve_kernel(options, spec["kernel"])]
+    if "headers_of" in spec:
+        release = next((tree(spec["headers_of"]) / "lib/modules").iterdir()).name
+        return [f"linux-headers-{release}", f"linux-headers-{release.partition('-cloud')[0]}-common"]
+    return spec["packages"]
+
+
 def _download(name, target):
     spec = PACKAGES["trees"][name]
     options = _apt(spec["source"])
     with lock(f"apt-{spec['source']}"):
         if not any((CACHE / "apt" / spec["source"] / "lists").glob("*Packages*")):
             run(["apt-get", *options, "-q", "update"])
-        packages = [_resolve_kernel(options, spec["kernel"])] if "kernel" in spec else spec["packages"]
+        packages = _packages(options, spec)
         debs = target / "debs"
         debs.mkdir()
         run(["apt-get", *options, "-q", "download", *packages], cwd=debs)
