@@ -421,6 +421,7 @@ static int exit_timing_begin(void *state, const struct sample_window *window, st
             part->before[p] = probe_cost_of(part->programs[p]);
         attach(part); // one that does not attach any more has seen nothing
     }
+    probe_look(t->bpf->progs.look, window->cpus); // the job may be running already
     forget_begun(t);
     memcpy(t->before, t->cpus, map_bytes(t));
     return 0;

@@ -63,6 +63,7 @@ static int open_and_load(struct guest_exits *g, bool with_types) {
     bpf_map__set_max_entries(g->bpf->maps.cpus, (unsigned)g->cpus);
     bpf_program__set_autoload(g->bpf->progs.on_sched_switch, with_types);
     bpf_program__set_autoload(g->bpf->progs.on_sched_process_exit, with_types);
+    bpf_program__set_autoload(g->bpf->progs.look, with_types);
     int result = guest_exits_bpf__load(g->bpf);
     if (result) {
         guest_exits_bpf__destroy(g->bpf);
@@ -225,7 +226,8 @@ static struct probe_cost read_switches(const struct guest_exits *g) {
     return cost;
 }
 
-// From the next switch on, CPUs that run a task of this session count for the job.
+// From now on, CPUs that run a task of this session count for the job. It may be running already: on its way to where
+// it waits for the sample to begin.
 static void watch_job(struct guest_exits *g, const struct sample_window *window) {
     if (!g->switches || !window->job)
         return;
@@ -233,6 +235,7 @@ static void watch_job(struct guest_exits *g, const struct sample_window *window)
         g->counters[cpu].current = WHOSE_OTHERS;
     g->job->leader = 0;
     g->job->session = window_session(window);
+    probe_look(g->bpf->progs.look, window->cpus);
 }
 
 static int guest_exits_begin(void *state, const struct sample_window *window, struct error *err) {

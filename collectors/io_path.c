@@ -126,7 +126,8 @@ static int attach(struct io_path *p) {
 static void list_programs(struct io_path *p) {
     struct bpf_program *program;
     bpf_object__for_each_program(program, p->bpf->obj) {
-        if (bpf_program__autoload(program) && p->own_count < PROGRAMS)
+        bool attached = bpf_program__autoload(program) && program != p->bpf->progs.look;
+        if (attached && p->own_count < PROGRAMS)
             p->programs[p->own_count++] = program;
     }
     p->program_count = p->own_count + io_kicks_programs(p->kicks, p->programs + p->own_count, PROGRAMS - p->own_count);
@@ -229,6 +230,7 @@ static int io_path_begin(void *state, const struct sample_window *window, struct
     for (size_t i = 0; i < p->program_count; i++)
         p->before[i] = probe_cost_of(p->programs[i]);
     int result = attach(p);
+    probe_look(p->bpf->progs.look, window->cpus); // the job may be running already
     if (!result)
         return 0;
     error_set(err, EXIT_CODE_LACKS, "attaching the programs that time requests");

@@ -58,6 +58,14 @@ bool probe_has_function(struct btf *types, const char *name, const char *module)
     return found;
 }
 
+void probe_look(const struct bpf_program *program, const cpu_set_t *cpus) {
+    for (unsigned cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        LIBBPF_OPTS(bpf_test_run_opts, here, .flags = BPF_F_TEST_RUN_ON_CPU, .cpu = cpu);
+        if (CPU_ISSET(cpu, cpus))
+            bpf_prog_test_run_opts(bpf_program__fd(program), &here);
+    }
+}
+
 int probe_stats_on(void) {
     return bpf_enable_stats(BPF_STATS_RUN_TIME);
 }

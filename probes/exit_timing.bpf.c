@@ -19,6 +19,15 @@ int BPF_PROG(on_sched_switch, _Bool preempt, struct task_struct *prev, struct ta
     return 0;
 }
 
+// At the beginning of a sample.
+SEC("raw_tp")
+int look(void *ctx) {
+    struct timing_cpu *cpu = my_cpu();
+    if (cpu)
+        cpu->current = whose_turn(the_job());
+    return 0;
+}
+
 #define BEGIN(tracepoint, event)                                                                                       \
     SEC("raw_tp/" #tracepoint)                                                                                         \
     int on_##tracepoint(void *ctx) {                                                                                   \

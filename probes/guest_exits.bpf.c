@@ -100,6 +100,16 @@ int BPF_PROG(on_sched_switch, _Bool preempt, struct task_struct *prev, struct ta
     return 0;
 }
 
+// At the beginning of a sample.
+SEC("raw_tp")
+int look(void *ctx) {
+    __u32 zero = 0;
+    struct guest_exits_cpu *cpu = my_cpu();
+    if (cpu)
+        cpu->current = whose_turn(bpf_map_lookup_elem(&job, &zero));
+    return 0;
+}
+
 // Threads and processes that end inside a sample take their run-queue delay with them; those that live are read from
 // /proc by the collector "cpu".
 SEC("tp_btf/sched_process_exit")

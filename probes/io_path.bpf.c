@@ -299,6 +299,16 @@ int BPF_PROG(on_sched_switch, _Bool preempt, struct task_struct *prev, struct ta
     return 0;
 }
 
+// At the beginning of a sample: whose packets and requests are these?
+SEC("raw_tp")
+int look(void *ctx) {
+    struct io_cpu *cpu = my_cpu();
+    struct io_control *c = my_control();
+    if (cpu && c)
+        cpu->current = whose_turn(&c->job);
+    return 0;
+}
+
 // A thread of the job is woken while a completion is handled. Its CPU's idle time since it left is what it waited for:
 // that which another thread's wait has not been told to have caused already.
 SEC("tp_btf/sched_waking")
