@@ -17,7 +17,6 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <errno.h>
-#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -200,24 +199,19 @@ static void forget_source(struct exit_timing *t, enum timing_event event) {
     t->facts.sources[event] = NULL;
 }
 
-// The sources of the first rank from `rank` on that has any. The rank, or UINT_MAX.
-static unsigned choose(struct exit_timing *t, enum timing_event event, unsigned rank) {
-    unsigned most = rank;
-    if (t->facts.sources[event] || (!t->hypervisor && !timing_meanings[event].native))
-        return UINT_MAX;
-    for (; rank <= most; rank++) {
-        for (size_t i = 0; i < timing_source_count; i++) {
-            const struct timing_source *source = &timing_sources[i];
-            if (source->event != event)
-                continue;
-            most = source->rank > most ? source->rank : most;
-            if (source->rank == rank && try_source(t, source))
-                name_source(t, source);
-        }
-        if (t->facts.sources[event])
-            return rank;
-    }
-    return UINT_MAX;
+static bool use_source(void *state, const struct timing_source *source) {
+    struct exit_timing *t = state;
+    if (!try_source(t, source))
+        return false;
+    name_source(t, source);
+    return true;
+}
+
+// The sources of the first rank from `rank` on that has any.
+static void choose(struct exit_timing *t, enum timing_event event, unsigned rank) {
+    bool known = t->facts.sources[event]; // by a source of another event
+    if (!known && (t->hypervisor || timing_meanings[event].native))
+        timing_choose(event, rank, use_source, t);
 }
 
 // --- trying what was attached ---------------------------------------------------------------------------------------

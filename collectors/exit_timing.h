@@ -15,6 +15,8 @@
 #include "collectors/collectors.h"
 #include "probes/exit_timing.h"
 
+#include <limits.h>
+
 #define TIMING_PROGRAMS 6 // of one source, at most
 
 enum timing_how {
@@ -36,6 +38,13 @@ struct timing_source {
 
 extern const struct timing_source timing_sources[];
 extern const size_t timing_source_count;
+
+// Chooses the sources of an event at run time: `use` loads and attaches one and returns whether that worked. All of a
+// rank are tried, those of the next one only where not one worked. Begins with `rank`; returns the rank that is in use,
+// or TIMING_UNUSED: nothing times this event here.
+#define TIMING_UNUSED UINT_MAX
+unsigned timing_choose(enum timing_event event, unsigned rank, bool (*use)(void *state, const struct timing_source *),
+                       void *state);
 
 // What a duration above the limit means.
 enum timing_over {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which kernel functions and tracepoints show the beginning and the end of what. Names as of Linux 5.10 to 6.18. A
-// function that another kernel has under another name is one more row.
+// function that another kernel has under another name is one more row. And the choice among them.
 #include "collectors/exit_timing.h"
 
 #include "core/memory.h"
@@ -140,3 +140,22 @@ const struct timing_meaning timing_meanings[TIMING_EVENTS] = {
     [TIMING_IRQ] = {"handler", CAUSE_GUEST_IRQ, SCOPE_CPU, true, false, true, OVER_NOTHING},
     [TIMING_SOFTIRQ] = {"handler", CAUSE_GUEST_SOFTIRQ, SCOPE_CPU, true, false, true, OVER_NOTHING},
 };
+
+unsigned timing_choose(enum timing_event event, unsigned rank, bool (*use)(void *state, const struct timing_source *),
+                       void *state) {
+    unsigned most = rank;
+    for (; rank <= most; rank++) {
+        bool used = false;
+        for (size_t i = 0; i < timing_source_count; i++) {
+            const struct timing_source *source = &timing_sources[i];
+            if (source->event != event)
+                continue;
+            most = source->rank > most ? source->rank : most;
+            if (source->rank == rank)
+                used |= use(state, source);
+        }
+        if (used)
+            return rank;
+    }
+    return TIMING_UNUSED;
+}

@@ -176,6 +176,84 @@ static void the_table_is_sound(void **state) {
         assert_true(has[e] && timing_meanings[e].name);
 }
 
+// A kernel that lets some sources be used, and what was asked of it.
+struct kernel {
+    bool functions;      // may be traced
+    bool tracepoints;    // are there
+    const char *only;    // of the functions this one alone; NULL: all
+    unsigned tried;      // sources
+    unsigned used_by[3]; // by enum timing_how
+};
+
+static bool use(void *state, const struct timing_source *source) {
+    struct kernel *kernel = state;
+    bool works = kernel->tracepoints;
+    if (source->how != BY_TRACEPOINTS)
+        works = kernel->functions && (!kernel->only || strcmp(kernel->only, source->name) == 0);
+    kernel->tried++;
+    kernel->used_by[source->how] += works;
+    return works;
+}
+
+static unsigned sources_of(enum timing_event event, unsigned rank) {
+    unsigned n = 0;
+    for (size_t i = 0; i < timing_source_count; i++)
+        n += timing_sources[i].event == event && timing_sources[i].rank == rank;
+    return n;
+}
+
+// Functions before tracepoints, all of a rank together, and no worse one beside a better one.
+static void the_best_source_is_chosen(void **state) {
+    (void)state;
+    struct kernel all = {.functions = true, .tracepoints = true};
+    assert_int_equal(timing_choose(TIMING_TIMER, 0, use, &all), 0);
+    assert_int_equal(all.used_by[BY_FUNCTION], sources_of(TIMING_TIMER, 0));
+    assert_int_equal(all.used_by[BY_TRACEPOINTS], 0);
+    assert_int_equal(all.tried, sources_of(TIMING_TIMER, 0));
+
+    struct kernel refused = {.tracepoints = true}; // BPF trampolines are not permitted
+    assert_int_equal(timing_choose(TIMING_TIMER, 0, use, &refused), 2);
+    assert_int_equal(refused.used_by[BY_FUNCTION], 0);
+    assert_int_equal(refused.used_by[BY_TRACEPOINTS], 1);
+    assert_int_equal(timing_choose(TIMING_IPI_WAIT, 0, use, &refused), 1);
+
+    struct kernel old = {.functions = true, .only = "clockevents_program_event"};
+    assert_int_equal(timing_choose(TIMING_TIMER, 0, use, &old), 1);
+    assert_int_equal(old.used_by[BY_FUNCTION], 1);
+}
+
+// What was chosen turned out not to be called: the search goes on behind it.
+static void the_choice_goes_on(void **state) {
+    (void)state;
+    struct kernel all = {.functions = true, .tracepoints = true};
+    assert_int_equal(timing_choose(TIMING_TIMER, 1, use, &all), 1);
+    assert_int_equal(timing_choose(TIMING_TIMER, 2, use, &all), 2);
+    assert_int_equal(all.used_by[BY_TRACEPOINTS], 1);
+    all = (struct kernel){.functions = true, .tracepoints = true};
+    assert_int_equal(timing_choose(TIMING_TIMER, 3, use, &all), TIMING_UNUSED);
+    assert_int_equal(all.tried, 0);
+}
+
+// Nothing times an event: nothing is said of it, and its counts have the calibrated cost (guest_exits).
+static void without_a_source_the_counts_stand(void **state) {
+    (void)state;
+    struct kernel bare = {.functions = false};
+    for (int e = 0; e < TIMING_EVENTS; e++)
+        assert_int_equal(timing_choose((enum timing_event)e, 0, use, &bare), TIMING_UNUSED);
+    struct kernel functionless = {.tracepoints = true};
+    assert_int_equal(timing_choose(TIMING_KICK, 0, use, &functionless), TIMING_UNUSED);
+
+    struct timing_row rows[TIMING_EVENTS] = {[TIMING_IPI] = {.count = 10, .ns = 20000}};
+    struct timing_facts facts = {.sources = {[TIMING_IPI] = "native_send_call_func_ipi"}};
+    struct sample s;
+    sample_init(&s);
+    timing_report(rows, &facts, &s.out);
+    assert_non_null(find(&s, CAUSE_EXIT_IPI, SCOPE_CPU));
+    assert_null(find(&s, CAUSE_EXIT_TIMER, SCOPE_CPU));
+    assert_null(find(&s, CAUSE_EXIT_KICK, SCOPE_CPU));
+    sample_free(&s);
+}
+
 static void nap(int count) {
     for (int i = 0; i < count; i++)
         nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
@@ -258,6 +336,9 @@ int main(void) {
         cmocka_unit_test(sending_and_waiting_are_one_cause),
         cmocka_unit_test(only_what_exceeds_a_backed_page_is_lost),
         cmocka_unit_test(the_table_is_sound),
+        cmocka_unit_test(the_best_source_is_chosen),
+        cmocka_unit_test(the_choice_goes_on),
+        cmocka_unit_test(without_a_source_the_counts_stand),
         cmocka_unit_test(probe_times_the_jobs_work),
     };
     setsid(); // the job is a session: whatever else runs in the caller's would count as ours
