@@ -9,7 +9,21 @@ set -eu
 B=${B:-build}
 PAIRS=${PAIRS:-120}
 make -s B="$B" "$B/tests/observer_cost" "$B/tests/collect"
-cost() { local pairs=$(($1 < 6 ? 6 : $1)); shift; "$B/tests/observer_cost" "$pairs" "$@"; }
+cost() {
+    local pairs=$(($1 < 6 ? 6 : $1))
+    shift
+    printf '    %3d s: %s, %d pairs\n' "$SECONDS" "$1 ${2:-}" "$pairs" >&2
+    with_tracefs "$B/tests/observer_cost" "$pairs" "$@"
+}
+# bpftrace looks tracepoints up there. Mounted for this command alone, where it is not.
+with_tracefs() {
+    if [ -e /sys/kernel/tracing/events ] || [ -e /sys/kernel/debug/tracing/events ]; then
+        "$@"
+    else
+        # shellcheck disable=SC2016 # expanded there
+        unshare --mount sh -c 'mount -t tracefs tracefs /sys/kernel/tracing; exec "$@"' sh "$@"
+    fi
+}
 [ "$(id -u)" -eq 0 ] || { echo "observer cost: skipped (eBPF needs root)"; exit 0; }
 period_s=$("$B/tests/collect" exit_profiler attribution true | sed -n 's/.*"period_s":\([0-9.e-]*\).*/\1/p')
 rate=$(awk -v period="$period_s" 'BEGIN { printf "%.0f", (period > 0 ? 1 / period : 400) }')
@@ -30,3 +44,4 @@ if command -v bpftrace >/dev/null; then
 else
     echo "bpftrace: not installed (Debian package bpftrace)"
 fi
+printf '    %3d s: done\n' "$SECONDS" >&2
