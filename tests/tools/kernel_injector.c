@@ -2,7 +2,7 @@
 // Makes a chosen number of operations of which the guest's kernel leaves the guest, among operations that are the same
 // without it: ground truth for what times the kernel's exits. Usage: kernel_injector KIND COUNT TOTAL
 //   timer   arms a timer and disarms it TOTAL times; COUNT of them are due before any other, so that the hardware is
-//           programmed
+//           programmed (200 us: other programs' timers, a millisecond apart, seldom come before)
 //   ipi     membarrier(2) TOTAL times; a thread runs on another CPU during COUNT of them, so that it is interrupted
 //   touch   touches TOTAL pages for the first time; COUNT of them are new to this process, the others were given back
 //           just before
@@ -57,7 +57,7 @@ static int no(const char *why) {
 static struct outcome timers(const cpu_set_t *allowed, size_t count, size_t total) {
     (void)allowed;
     static const struct itimerspec never;
-    static const struct itimerspec soon = {.it_value = {.tv_nsec = 900000}};
+    static const struct itimerspec soon = {.it_value = {.tv_nsec = 200000}};
     static const struct itimerspec late = {.it_value = {.tv_sec = 1000}};
     int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
     if (fd < 0)
