@@ -47,7 +47,7 @@ struct dom0_windows {
     struct domain *domains;
     size_t domain_count, domain_capacity;
     unsigned windows;
-    uint64_t requests, unannounced, answers;
+    struct dom0_sums seen[DOM0_KINDS]; // so far: requests, unannounced, answers, dropped
 };
 
 static struct domain *find_domain(struct dom0_windows *w, uint32_t domid) {
@@ -60,7 +60,7 @@ static struct domain *find_domain(struct dom0_windows *w, uint32_t domid) {
     return &w->domains[w->domain_count - 1];
 }
 
-static bool knows_disk(const struct dom0_windows *w, const struct xen_vbd_place *place, int slot) {
+static bool knows_disk(const struct dom0_windows *w, const struct xen_place *place, int slot) {
     for (size_t i = 0; i < w->disk_count; i++) {
         const struct disk *d = &w->disks[i];
         if (d->slot == slot && d->domid == place->domid && d->vdev == place->vdev)
@@ -69,7 +69,7 @@ static bool knows_disk(const struct dom0_windows *w, const struct xen_vbd_place 
     return false;
 }
 
-static void add_disk(struct dom0_windows *w, const struct xen_vbd_place *place, uint32_t dev) {
+static void add_disk(struct dom0_windows *w, const struct xen_place *place, uint32_t dev) {
     struct disk disk = {xen_dom0_add_disk(w->dom0, dev), place->domid, place->vdev, "", {0}, {0}};
     if (disk.slot < 0 || knows_disk(w, place, disk.slot))
         return;
@@ -78,7 +78,7 @@ static void add_disk(struct dom0_windows *w, const struct xen_vbd_place *place, 
     ARRAY_PUSH(w->disks, w->disk_count, w->disk_capacity, disk);
 }
 
-static void drop_domains_gone(struct dom0_windows *w, const struct xen_vbd_place *places, size_t count) {
+static void drop_domains_gone(struct dom0_windows *w, const struct xen_place *places, size_t count) {
     size_t kept = 0;
     for (size_t i = 0; i < w->domain_count; i++) {
         bool there = false;
@@ -91,8 +91,8 @@ static void drop_domains_gone(struct dom0_windows *w, const struct xen_vbd_place
 }
 
 static void look_around(struct dom0_windows *w) {
-    struct xen_vbd_place *places;
-    size_t count = xen_vbd_places("", &places);
+    struct xen_place *places;
+    size_t count = xen_places("", &places);
     drop_domains_gone(w, places, count);
     for (size_t i = 0; i < count; i++) {
         if (w->only != XEN_DOM0_ALL && places[i].domid != (uint32_t)w->only)
@@ -128,6 +128,8 @@ struct dom0_sums dom0_sums_since(const struct dom0_sums *before, const struct do
                           .requests = now->requests - before->requests,
                           .unannounced = now->unannounced - before->unannounced,
                           .answers = now->answers - before->answers,
+                          .packets = now->packets - before->packets,
+                          .dropped = now->dropped - before->dropped,
                           .thread_ns = now->thread_ns - before->thread_ns};
     for (int s = 0; s < DOM0_SEGMENTS; s++)
         d.ns[s] = now->ns[s] - before->ns[s];
@@ -143,11 +145,23 @@ static uint64_t whole_ns(const struct dom0_sums *sums) {
     return ns;
 }
 
-cJSON *dom0_device_to_json(const char *device, const char *backend, const struct dom0_sums *sums) {
+// The segments that a ring has, and what else is told of it.
+static const struct {
+    const char *resource, *direction; // NULL: has none
+    bool has[DOM0_SEGMENTS];
+} kinds[DOM0_KINDS] = {
+    [DOM0_BLOCK] = {"disk", NULL, {true, true, true, true, true}},
+    [DOM0_SENDS] = {"nic", "send", {true, true, true, false, true}},
+    [DOM0_RECEIVES] = {"nic", "receive", {false, true, true, false, true}},
+};
+
+cJSON *dom0_device_to_json(const char *device, const char *backend, enum dom0_kind kind, const struct dom0_sums *sums) {
     static const char *const keys[DOM0_SEGMENTS] = {"notify_s", "wakeup_s", "service_s", "device_s", "completion_s"};
     cJSON *object = cJSON_CreateObject();
     json_add_string(object, "device", device);
     json_add_string(object, "backend", backend);
+    json_add_string(object, "resource", kinds[kind].resource);
+    json_add_string(object, "direction", kinds[kind].direction);
     json_add_u64(object, "requests", sums->requests);
     json_add_u64(object, "answers", sums->answers);
     json_add_u64(object, "notifications", sums->notices);
@@ -155,7 +169,12 @@ cJSON *dom0_device_to_json(const char *device, const char *backend, const struct
     json_add_double(object, "seconds", (double)whole_ns(sums) / NS_PER_S);
     cJSON *segments = cJSON_AddObjectToObject(object, "segments");
     for (int s = 0; s < DOM0_SEGMENTS; s++)
-        json_add_double(segments, keys[s], (double)sums->ns[s] / NS_PER_S);
+        if (kinds[kind].has[s])
+            json_add_double(segments, keys[s], (double)sums->ns[s] / NS_PER_S);
+    if (kind != DOM0_BLOCK) {
+        json_add_u64(object, "packets", sums->packets);
+        json_add_u64(object, "dropped", sums->dropped);
+    }
     json_add_double(object, "cpu_s", (double)sums->thread_ns / NS_PER_S);
     return object;
 }
@@ -208,8 +227,16 @@ static void take_seat(struct seat *seat, const struct dom0_ring *ring) {
     size_t length;
     char *name = json_read_file(path, 256, &length, NULL);
     snprintf(seat->backend, sizeof seat->backend, "%.*s", (int)(name ? strcspn(name, "\n") : 0), name ? name : "");
-    xen_device_name(ring->vdev, seat->backend, seat->device, sizeof seat->device);
     free(name);
+    if (ring->kind == DOM0_BLOCK) {
+        xen_device_name(ring->vdev, seat->backend, seat->device, sizeof seat->device);
+        return;
+    }
+    // The thread's name begins with the queue's: "vif1.0-q0-guest-rx".
+    char *role = strstr(seat->backend, "-guest-rx");
+    if (role && ring->kind == DOM0_SENDS)
+        *role = '\0';
+    snprintf(seat->device, sizeof seat->device, "vif-%u", ring->vdev);
 }
 
 static bool thread_is_gone(uint32_t tid) {
@@ -219,6 +246,18 @@ static bool thread_is_gone(uint32_t tid) {
 }
 
 // --- one domain -----------------------------------------------------------------------------------------------------
+
+// Some packets were on their way or went through.
+static bool was_active(const struct dom0_sums *sums) {
+    return sums->answers || sums->notices || sums->requests || sums->packets || sums->dropped;
+}
+
+static void count_in(struct dom0_sums *seen, const struct dom0_sums *sums) {
+    seen->requests += sums->requests;
+    seen->unannounced += sums->unannounced;
+    seen->answers += sums->answers;
+    seen->dropped += sums->dropped;
+}
 
 static void add_ring(struct dom0_windows *w, uint32_t slot, uint32_t domid, struct observation *o) {
     struct seat *seat = &w->seats[slot];
@@ -230,7 +269,10 @@ static void add_ring(struct dom0_windows *w, uint32_t slot, uint32_t domid, stru
         take_seat(seat, &ring);
     struct dom0_sums sums = dom0_sums_since(&seat->before, &now);
     seat->before = now;
-    if (!sums.answers && !sums.notices && !sums.requests && !disks_are_active(w, domid, ring.vdev)) {
+    bool has_disks = ring.kind == DOM0_BLOCK && disks_are_active(w, domid, ring.vdev);
+    if (ring.kind >= DOM0_KINDS)
+        return;
+    if (!was_active(&sums) && !has_disks) {
         if (thread_is_gone(ring.tid)) {
             xen_dom0_forget(w->dom0, slot);
             *seat = (struct seat){0};
@@ -241,11 +283,10 @@ static void add_ring(struct dom0_windows *w, uint32_t slot, uint32_t domid, stru
     o->seconds += (double)whole_ns(&sums) / NS_PER_S;
     for (int b = 0; b < DOM0_HIST_BUCKETS; b++)
         o->hist.count[b] += sums.hist[b];
-    w->requests += sums.requests;
-    w->unannounced += sums.unannounced;
-    w->answers += sums.answers;
-    cJSON *device = dom0_device_to_json(seat->device, seat->backend, &sums);
-    add_disks(w, device, domid, ring.vdev);
+    count_in(&w->seen[ring.kind], &sums);
+    cJSON *device = dom0_device_to_json(seat->device, seat->backend, (enum dom0_kind)ring.kind, &sums);
+    if (has_disks)
+        add_disks(w, device, domid, ring.vdev);
     cJSON_AddItemToArray(cJSON_GetObjectItemCaseSensitive(o->detail, "devices"), device);
 }
 
@@ -293,14 +334,23 @@ cJSON *dom0_windows_notes(const struct dom0_windows *w) {
     cJSON *notes = cJSON_CreateArray();
     struct dom0_totals totals = xen_dom0_totals(w->dom0);
     uint64_t misses = xen_dom0_misses(w->dom0);
-    if (w->unannounced)
+    const struct dom0_sums *blocks = &w->seen[DOM0_BLOCK];
+    const struct dom0_sums *sent = &w->seen[DOM0_SENDS];
+    if (blocks->unannounced)
         note(notes, mem_printf("%lu of %lu requests came without a notification, while the backend's thread was awake: "
                                "how long they waited on the ring is not told",
-                               (unsigned long)w->unannounced, (unsigned long)w->requests));
-    if (w->answers > w->requests)
+                               (unsigned long)blocks->unannounced, (unsigned long)blocks->requests));
+    if (blocks->answers > blocks->requests)
         note(notes, mem_printf("%lu of %lu answers were not timed: their requests did no I/O (discards, errors) or had "
                                "begun before the recording",
-                               (unsigned long)(w->answers - w->requests), (unsigned long)w->answers));
+                               (unsigned long)(blocks->answers - blocks->requests), (unsigned long)blocks->answers));
+    if (sent->answers > sent->requests)
+        note(notes, mem_printf("%lu of %lu answers to packets were not timed: Dom0 used their memory in place, and a "
+                               "thread answered when that was over",
+                               (unsigned long)(sent->answers - sent->requests), (unsigned long)sent->answers));
+    if (w->seen[DOM0_RECEIVES].dropped)
+        note(notes, mem_printf("%lu packets for guests were dropped in Dom0: the guest had not taken those before them",
+                               (unsigned long)w->seen[DOM0_RECEIVES].dropped));
     if (totals.rings_lost)
         note(notes, mem_printf("%lu events were lost: there are more rings than the %d that are provided for",
                                (unsigned long)totals.rings_lost, DOM0_RINGS));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Dom0's journal lines: what xen_dom0 has summed up since the last look, one line for each guest that has a disk here,
-// stamped with the TSC. Keys: docs/journal.md, "window". May include: core, probes.
+// Dom0's journal lines: what xen_dom0 has summed up since the last look, one line for each guest that has a disk or network
+// interface here, stamped with the TSC. Keys: docs/journal.md, "window". May include: core, probes.
 #pragma once
 
 #include "collectors/xen_dom0.h"
@@ -24,4 +24,4 @@ void dom0_windows_end(struct dom0_windows *windows); // NULL is fine
 struct dom0_sums dom0_sums_since(const struct dom0_sums *before, const struct dom0_sums *now);
 
 // One entry of detail.devices.
-cJSON *dom0_device_to_json(const char *device, const char *backend, const struct dom0_sums *sums);
+cJSON *dom0_device_to_json(const char *device, const char *backend, enum dom0_kind kind, const struct dom0_sums *sums);

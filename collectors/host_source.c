@@ -98,7 +98,7 @@ static void xen_close(void *state) {
 
 const struct host_source host_source_xen = {
     .name = "xen_dom0",
-    .about = "block requests of Xen's guests in Dom0: notification, backend's wake-up and work, device, answer, timed",
+    .about = "disk requests and packets of Xen's guests in Dom0: notification, backend's wake-up and work, device, answer",
     .how_to_name = "xl list",
     .here = xen_here,
     .find = xen_domain_find,

@@ -4,6 +4,7 @@
 
 #include "collectors/probe.h"
 #include "collectors/xen_names.h"
+#include "collectors/xen_netback.h"
 #include "core/memory.h"
 #include "core/str.h"
 #include "probes/xen_dom0.skel.h"
@@ -21,6 +22,8 @@
 
 struct xen_dom0 {
     struct xen_dom0_bpf *bpf;
+    struct xen_netback *network; // NULL: packets are not seen
+    struct btf *kernel;
     struct dom0_ring *rings; // the kernel's, mapped
     size_t cpus;
     struct dom0_sums *row;           // scratch: of all CPUs
@@ -47,29 +50,46 @@ static bool is_optional(const struct bpf_program *program) {
     return false;
 }
 
-static bool has_function(const struct btf *kernel, const char *name) {
-    return btf__find_by_name_kind(kernel, name, BTF_KIND_FUNC) > 0;
+static bool has_module(const struct xen_dom0 *h, const char *name) {
+    struct btf *module = h->kernel ? btf__load_module_btf(name, h->kernel) : NULL;
+    btf__free(module); // NULL is fine
+    return module != NULL;
+}
+
+// Without blkback there are no requests; what packets need stays.
+static void leave_out_blocks(struct xen_dom0 *h) {
+    static const char *const common[] = {"on_upcall", "on_sched_switch", "on_notify_guest"};
+    struct bpf_program *program;
+    bpf_object__for_each_program(program, h->bpf->obj) {
+        bool keep = false;
+        for (size_t i = 0; i < ARRAY_LEN(common); i++)
+            keep |= strcmp(bpf_program__name(program), common[i]) == 0;
+        bpf_program__set_autoload(program, keep);
+    }
 }
 
 static bool check_types(struct xen_dom0 *h, struct str *missing, struct collector_status *status) {
-    struct btf *kernel = btf__load_vmlinux_btf();
-    struct btf *module = kernel ? btf__load_module_btf(MODULE, kernel) : NULL;
-    if (!module) {
+    h->kernel = btf__load_vmlinux_btf();
+    bool blocks = has_module(h, MODULE);
+    bool loaded = access("/sys/module/" MODULE, F_OK) == 0;
+    if (!blocks && !has_module(h, "xen_netback")) {
         collector_say(status, COLLECTOR_UNAVAILABLE,
-                      kernel && access("/sys/module/" MODULE, F_OK)
-                          ? "modprobe xen-blkback, or wait until a guest has a "
-                            "disk: nothing goes through it now"
-                          : "Linux 5.11 or later with "
-                            "CONFIG_DEBUG_INFO_BTF_MODULES",
+                      h->kernel && !loaded ? "modprobe xen-blkback, or wait until a guest has a "
+                                             "disk: nothing goes through it now"
+                                           : "Linux 5.11 or later with "
+                                             "CONFIG_DEBUG_INFO_BTF_MODULES",
                       "there are no types of Xen's block backend (/sys/kernel/btf/" MODULE ")");
-    } else if (!has_function(kernel, "xen_evtchn_do_upcall")) {
-        bpf_program__set_autoload(h->bpf->progs.on_upcall, false);
-        str_add(missing, "xen_evtchn_do_upcall (part of notify)");
+        return false;
     }
-    bool found = module != NULL;
-    btf__free(module);
-    btf__free(kernel);
-    return found;
+    if (!blocks) {
+        leave_out_blocks(h);
+        str_add(missing, "block requests (no /sys/kernel/btf/" MODULE ")");
+    }
+    if (!probe_has_function(h->kernel, "xen_evtchn_do_upcall", NULL)) {
+        bpf_program__set_autoload(h->bpf->progs.on_upcall, false);
+        str_printf(missing, "%sxen_evtchn_do_upcall (part of notify)", missing->length ? ", " : "");
+    }
+    return true;
 }
 
 static int prepare_maps(struct xen_dom0 *h) {
@@ -113,8 +133,8 @@ static int attach(struct xen_dom0 *h, struct str *missing) {
 
 // The disks that there are now are counted from the first request on.
 static void add_disks(struct xen_dom0 *h, int domid) {
-    struct xen_vbd_place *places;
-    size_t count = xen_vbd_places("", &places);
+    struct xen_place *places;
+    size_t count = xen_places("", &places);
     for (size_t i = 0; i < count; i++)
         for (size_t d = 0; d < places[i].disk_count; d++)
             if (domid == XEN_DOM0_ALL || places[i].domid == (uint32_t)domid)
@@ -131,6 +151,8 @@ static int open_dom0(struct xen_dom0 *h, int domid, struct collector_status *sta
         *status = (struct collector_status){.state = COLLECTOR_ACTIVE};
         add_disks(h, domid);
         result = attach(h, &missing);
+        if (!result)
+            h->network = xen_netback_open(h->bpf->obj, h->kernel, h->bpf->rodata->only_domid, &missing);
         if (result)
             probe_refused(status, "attaching to Xen's block backend", result);
         else if (missing.length)
@@ -163,9 +185,11 @@ void xen_dom0_close(struct xen_dom0 *h) {
         return;
     for (size_t i = 0; i < h->link_count; i++)
         bpf_link__destroy(h->links[i]);
+    xen_netback_close(h->network); // NULL is fine
     if (h->rings)
         munmap(h->rings, map_bytes());
     xen_dom0_bpf__destroy(h->bpf); // NULL is fine
+    btf__free(h->kernel);          // the same
     free(h->row);
     free(h->disk_row);
     free(h);
@@ -186,6 +210,8 @@ bool xen_dom0_read(const struct xen_dom0 *h, uint32_t slot, struct dom0_ring *ri
         sums->requests += row->requests;
         sums->unannounced += row->unannounced;
         sums->answers += row->answers;
+        sums->packets += row->packets;
+        sums->dropped += row->dropped;
         sums->thread_ns += row->thread_ns;
         for (int s = 0; s < DOM0_SEGMENTS; s++)
             sums->ns[s] += row->ns[s];
@@ -241,14 +267,19 @@ struct dom0_totals xen_dom0_totals(const struct xen_dom0 *h) {
     return sum;
 }
 
-uint64_t xen_dom0_misses(const struct xen_dom0 *h) {
+static uint64_t misses_of(const struct bpf_object *object) {
     struct bpf_program *program;
     uint64_t misses = 0;
-    bpf_object__for_each_program(program, h->bpf->obj) {
+    bpf_object__for_each_program(program, object) {
         struct bpf_prog_info info = {0};
         __u32 size = sizeof info;
         if (bpf_program__fd(program) >= 0 && bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size) == 0)
             misses += info.recursion_misses;
     }
     return misses;
+}
+
+uint64_t xen_dom0_misses(const struct xen_dom0 *h) {
+    const struct bpf_object *network = xen_netback_programs(h->network);
+    return misses_of(h->bpf->obj) + (network ? misses_of(network) : 0);
 }

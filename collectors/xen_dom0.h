@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where block requests of Xen's guests spend their time in Dom0: the eBPF programs of probes/xen_dom0.bpf.c, loaded,
-// attached and read. What they sum up becomes windows in dom0_windows.h. May include: core, probes.
+// Where block requests and packets of Xen's guests spend their time in Dom0: the eBPF programs of
+// probes/xen_dom0.bpf.c, with those of xen_netback.h, loaded, attached and read. What they sum up becomes windows in
+// dom0_windows.h. May include: core, probes.
 #pragma once
 
 #include "collectors/collectors.h"

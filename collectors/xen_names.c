@@ -47,7 +47,7 @@ static bool read_numbers(const char *path, const char *format, uint32_t *dev) {
     return found;
 }
 
-static void add_disk(struct xen_vbd_place *place, uint32_t dev) {
+static void add_disk(struct xen_place *place, uint32_t dev) {
     for (size_t i = 0; i < place->disk_count; i++)
         if (place->disks[i] == dev)
             return;
@@ -56,7 +56,7 @@ static void add_disk(struct xen_vbd_place *place, uint32_t dev) {
 }
 
 // Requests are told of whole disks: a partition's are its disk's, a mapping's those of what it maps to.
-static void resolve(struct xen_vbd_place *place, const char *sysfs, uint32_t dev, int depth) {
+static void resolve(struct xen_place *place, const char *sysfs, uint32_t dev, int depth) {
     char path[512];
     uint32_t next;
     size_t found = 0;
@@ -87,7 +87,7 @@ static void resolve(struct xen_vbd_place *place, const char *sysfs, uint32_t dev
         add_disk(place, dev);
 }
 
-size_t xen_vbd_places(const char *root, struct xen_vbd_place **out) {
+size_t xen_places(const char *root, struct xen_place **out) {
     size_t count = 0;
     size_t capacity = 0;
     char sysfs[256];
@@ -98,12 +98,13 @@ size_t xen_vbd_places(const char *root, struct xen_vbd_place **out) {
     DIR *devices = opendir(path);
     const struct dirent *entry;
     while (devices && (entry = readdir(devices)) != NULL) {
-        struct xen_vbd_place place = {0};
+        struct xen_place place = {0};
         uint32_t dev;
-        if (sscanf(entry->d_name, "vbd-%u-%u", &place.domid, &place.vdev) != 2)
+        bool nic = sscanf(entry->d_name, "vif-%u-%u", &place.domid, &place.vdev) == 2;
+        if (!nic && sscanf(entry->d_name, "vbd-%u-%u", &place.domid, &place.vdev) != 2)
             continue;
         snprintf(path, sizeof path, "%s/bus/xen-backend/devices/%.255s/physical_device", sysfs, entry->d_name);
-        if (read_numbers(path, "%x:%x", &dev) && dev)
+        if (!nic && read_numbers(path, "%x:%x", &dev) && dev)
             resolve(&place, sysfs, dev, DEPTH);
         ARRAY_PUSH(*out, count, capacity, place);
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What Xen's guests and their block devices are called in Dom0, and which disks lie under them. May include: core.
+// What Xen's guests and their devices are called in Dom0, and which disks lie under them. May include: core.
 #pragma once
 
 #include <stdbool.h>
@@ -9,8 +9,8 @@
 #define XEN_NAME_MAX   64
 #define XEN_DISKS_MOST 8 // disks under one device that are told
 
-// A guest's block device, as in /sys/bus/xen-backend/devices/vbd-DOMID-VDEV.
-struct xen_vbd_place {
+// A guest's disk or network interface, as in /sys/bus/xen-backend/devices/vbd-DOMID-VDEV or vif-DOMID-VDEV.
+struct xen_place {
     uint32_t domid;
     uint32_t vdev;
     uint32_t disks[XEN_DISKS_MOST]; // kernel's device numbers (major << 20 | minor), partitions and mappings resolved
@@ -20,8 +20,8 @@ struct xen_vbd_place {
 // True if this is Xen's Dom0. `root` stands before /sys; "" for the live machine.
 bool xen_is_dom0(const char *root);
 
-// All that there are. Stores an array that the caller frees; returns how many.
-size_t xen_vbd_places(const char *root, struct xen_vbd_place **out);
+// All that there are; an interface has no disks. Stores an array that the caller frees; returns how many.
+size_t xen_places(const char *root, struct xen_place **out);
 
 // "xvda", from the backend's thread "1.xvda-0" where that is its name, else from the number: "xvda1", "sda", "hda",
 // or "51712". `out` is terminated.

@@ -21,17 +21,6 @@ int BPF_PROG(on_upcall) {
     return 0;
 }
 
-// How long this CPU of Dom0 was kept waiting by Xen when the event woke it from its idleness.
-static __always_inline __u64 waited_for_cpu(struct cpu *cpu) {
-    if (!bpf_core_type_exists(struct vcpu_runstate_info) || !&xen_runstate || (__u32)bpf_get_current_pid_tgid() != 0)
-        return 0;
-    const struct vcpu_runstate_info *mine = bpf_this_cpu_ptr(&xen_runstate);
-    __u64 runnable = mine->time[RUNNABLE];
-    __u64 waited = cpu->runnable && runnable > cpu->runnable ? runnable - cpu->runnable : 0;
-    cpu->runnable = runnable;
-    return waited;
-}
-
 // blkback's interrupt handler: the guest says that there are requests on the ring.
 SEC("fentry/xen_blkif_be_int")
 int BPF_PROG(on_notice, int irq, void *dev_id) {
@@ -242,20 +231,21 @@ static __always_inline int guest_is_told(void) {
     return 0;
 }
 
-// Xen may let the guest run at once: what comes behind this call is no part of the request's way.
+// Xen may let the guest run at once: what comes behind this call is no part of the request's way. A softirq that serves
+// packets may have interrupted a backend's thread.
 SEC("fentry/notify_remote_via_irq")
 int BPF_PROG(on_notify_guest) {
-    return guest_is_told();
+    struct cpu *cpu = my_cpu();
+    if (!cpu || !cpu->polling)
+        return guest_is_told();
+    cpu->poll_told = bpf_ktime_get_ns();
+    return 0;
 }
 
 // A guest that is awake did not want to be notified.
 SEC("fexit/make_response")
 int BPF_PROG(on_answered) {
     return guest_is_told();
-}
-
-static __always_inline void add(struct dom0_sums *s, enum dom0_segment segment, __u64 ns) {
-    __sync_fetch_and_add(&s->ns[segment], ns);
 }
 
 // The answer of a request that did I/O has been given: its sums.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// The few structures of Xen's block backend and of the block layer that probes read, with the few fields that they
+// The few structures of Xen's backends and of the block layer that probes read, with the few fields that they
 // read. As in kernel_types.h, libbpf finds the real offsets in the running kernel's and module's BTF.
 #pragma once
 
@@ -43,6 +43,28 @@ struct pending_req {
 
 struct gntab_unmap_queue_data {
     void *data; // the pending_req
+};
+
+struct xen_netif_tx_sring {
+    unsigned int req_prod;
+};
+
+struct xen_netif_tx_back_ring {
+    unsigned int rsp_prod_pvt; // answers given
+    unsigned int req_cons;
+    struct xen_netif_tx_sring *sring;
+};
+
+struct xenvif {
+    unsigned short domid;
+    unsigned int handle; // the guest's device number
+};
+
+struct xenvif_queue {
+    struct xenvif *vif;
+    struct napi_struct napi;
+    struct xen_netif_tx_back_ring tx;
+    struct task_struct *task; // copies packets to the guest
 };
 
 // What Xen tells a virtual CPU of itself, in ns of Xen's clock.

@@ -92,7 +92,7 @@ static void test_dom0_is_told_by_its_feature(void **state) {
     assert_false(xen_is_dom0("/nonexistent"));
 }
 
-static const struct xen_vbd_place *find(const struct xen_vbd_place *all, size_t count, uint32_t domid, uint32_t vdev) {
+static const struct xen_place *find(const struct xen_place *all, size_t count, uint32_t domid, uint32_t vdev) {
     for (size_t i = 0; i < count; i++)
         if (all[i].domid == domid && all[i].vdev == vdev)
             return &all[i];
@@ -102,16 +102,17 @@ static const struct xen_vbd_place *find(const struct xen_vbd_place *all, size_t 
 
 static void test_devices_lead_to_whole_disks(void **state) {
     (void)state;
-    struct xen_vbd_place *all;
-    size_t count = xen_vbd_places(root, &all);
-    assert_int_equal(count, 3); // network is none
-    const struct xen_vbd_place *loop = find(all, count, 1, 51712);
+    struct xen_place *all;
+    size_t count = xen_places(root, &all);
+    assert_int_equal(count, 4);
+    assert_int_equal(find(all, count, 1, 0)->disk_count, 0); // a network interface
+    const struct xen_place *loop = find(all, count, 1, 51712);
     assert_int_equal(loop->disk_count, 1);
     assert_int_equal(loop->disks[0], DEV(7U, 2U));
-    const struct xen_vbd_place *partition = find(all, count, 1, 51728);
+    const struct xen_place *partition = find(all, count, 1, 51728);
     assert_int_equal(partition->disk_count, 1);
     assert_int_equal(partition->disks[0], DEV(8U, 0U));
-    const struct xen_vbd_place *volume = find(all, count, 12, 51712);
+    const struct xen_place *volume = find(all, count, 12, 51712);
     assert_int_equal(volume->disk_count, 2);
     assert_int_equal(volume->disks[0] + volume->disks[1], DEV(8U, 0U) + DEV(8U, 16U));
     free(all);
@@ -157,7 +158,7 @@ static void test_a_window_is_what_the_sums_have_grown(void **state) {
     now.hist[20] = 20;
     struct dom0_sums grown = dom0_sums_since(&before, &now);
     assert_int_equal(grown.hist[20], 20);
-    cJSON *device = dom0_device_to_json("xvda", "1.xvda-0", &grown);
+    cJSON *device = dom0_device_to_json("xvda", "1.xvda-0", DOM0_BLOCK, &grown);
     char *written = json_print_line(device);
     cJSON_Delete(device);
     device = cJSON_Parse(written);
@@ -172,6 +173,30 @@ static void test_a_window_is_what_the_sums_have_grown(void **state) {
         assert_float_equal(cJSON_GetObjectItem(segments, keys[i])->valuedouble, 0.001 * (i + 1), 1e-12);
     assert_float_equal(cJSON_GetObjectItem(device, "cpu_s")->valuedouble, 0.007, 1e-12);
     cJSON_Delete(device);
+}
+
+static void test_packets_have_no_device_and_come_without_notification(void **state) {
+    (void)state;
+    struct dom0_sums before = {.packets = 3, .dropped = 1};
+    struct dom0_sums now = {.requests = 5, .answers = 6, .packets = 8, .dropped = 3, .ns = {1, 2, 3, 4, 5}};
+    struct dom0_sums grown = dom0_sums_since(&before, &now);
+    static const struct {
+        enum dom0_kind kind;
+        const char *direction;
+        int segments;
+    } cases[] = {{DOM0_SENDS, "send", 4}, {DOM0_RECEIVES, "receive", 3}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        cJSON *device = dom0_device_to_json("vif-0", "vif1.0-q0", cases[i].kind, &grown);
+        assert_string_equal(cJSON_GetObjectItem(device, "direction")->valuestring, cases[i].direction);
+        assert_string_equal(cJSON_GetObjectItem(device, "resource")->valuestring, "nic");
+        assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(device, "segments")), cases[i].segments);
+        char *written = json_print_line(device);
+        assert_non_null(strstr(written, "\"packets\":5"));
+        assert_non_null(strstr(written, "\"dropped\":2"));
+        assert_null(strstr(written, "device_s"));
+        free(written);
+        cJSON_Delete(device);
+    }
 }
 
 static void test_elsewhere_one_line_says_so(void **state) {
@@ -190,6 +215,7 @@ int main(void) {
         cmocka_unit_test(test_devices_lead_to_whole_disks),
         cmocka_unit_test(test_devices_are_called_as_the_guest_calls_them),
         cmocka_unit_test(test_a_window_is_what_the_sums_have_grown),
+        cmocka_unit_test(test_packets_have_no_device_and_come_without_notification),
         cmocka_unit_test(test_elsewhere_one_line_says_so),
     };
     return cmocka_run_group_tests(tests, make_root, remove_root);
