@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Dom0's journal lines: what xen_dom0 has summed up since the last look, one line for each guest that has a disk or network
-// interface here, stamped with the TSC. Keys: docs/journal.md, "window". May include: core, probes.
+// Dom0's journal lines: what xen_dom0 has summed up since the last look, one line for each guest that has a disk or
+// network interface here, stamped with the TSC. Keys: docs/journal.md, "window". May include: core, probes.
 #pragma once
 
 #include "collectors/xen_dom0.h"

@@ -8,9 +8,9 @@
 //
 // The same ticks tell when the CPU was away: those that come late (host.hidden). exit_profile.h has the rules.
 #include "collectors/exit_profile.h"
+#include "collectors/hypervisor.h"
 #include "collectors/probe.h"
 #include "collectors/tick_cost.h"
-#include "core/arch.h"
 #include "core/clock.h"
 #include "core/memory.h"
 #include "probes/exit_profiler.skel.h"
@@ -117,12 +117,6 @@ static void exit_profiler_close(void *state) {
     free(p);
 }
 
-// Bare metal has nothing to exit to. Processors without CPUID cannot say so: taken for a guest.
-static bool has_hypervisor(void) {
-    struct arch_cpuid r;
-    return !arch_cpuid(1, 0, &r) || (r.ecx & (1U << 31));
-}
-
 static void tell_job(struct exit_profiler *p, unsigned session) {
     memset(p->counters, 0, counter_bytes(p));
     *p->job = (struct profiler_job){
@@ -173,7 +167,7 @@ static void *exit_profiler_open(const struct collect_options *options, struct co
     status->state = COLLECTOR_ACTIVE;
     probe_quiet();
     struct exit_profiler *p = mem_alloc(sizeof *p);
-    p->terms = (struct profile_terms){.calibration = options->calibration, .hypervisor = has_hypervisor()};
+    p->terms = (struct profile_terms){.calibration = options->calibration, .hypervisor = hypervisor_below()};
     p->least_period_s = fmax(PERIOD_S, options->tick_period_s);
     p->budget = options->tick_budget > 0 ? options->tick_budget : BUDGET;
     const char *doing = "loading the eBPF program";

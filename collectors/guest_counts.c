@@ -28,6 +28,7 @@ const struct guest_source guest_sources[] = {
     {"ipi_raise", ARM, EVENT_IPI_RAISE, CAUSE_EXIT_IPI, CAUSE_EXIT_IPI, PHASE_ALWAYS, true},
     {"hyperv_send_ipi_one", X86, EVENT_HYPERV_IPI_ONE, CAUSE_EXIT_IPI, CAUSE_EXIT_IPI, PHASE_ALWAYS, false},
     {"hyperv_send_ipi_mask", X86, EVENT_HYPERV_IPI_MASK, CAUSE_EXIT_IPI, CAUSE_EXIT_IPI, PHASE_ALWAYS, false},
+    {"xen_mc_flush", X86, EVENT_XEN_CALLS, CAUSE_EXIT_HYPERCALL, CAUSE_EXIT_HYPERCALL, PHASE_ATTRIBUTION, false},
     {"ipi_send_cpu", NULL, EVENT_IPI_SEND_CPU, CAUSE_COUNT, CAUSE_EXIT_IPI, PHASE_ATTRIBUTION, false},
     {"ipi_send_cpumask", NULL, EVENT_IPI_SEND_CPUMASK, CAUSE_COUNT, CAUSE_EXIT_IPI, PHASE_ATTRIBUTION, false},
     {"page_fault_user", X86, EVENT_FAULT_USER, CAUSE_GUEST_FAULT, CAUSE_GUEST_FAULT, PHASE_ATTRIBUTION, true},
@@ -183,13 +184,15 @@ static uint64_t writes_for(const struct guest_counts *counts, enum cause cause) 
     return sum;
 }
 
-void guest_find_blind_spots(const struct guest_counts *since_attach, struct guest_facts *facts) {
+void guest_find_blind_spots(const struct guest_counts *since_attach, unsigned armed, struct guest_facts *facts) {
     enum { ENOUGH = 20 }; // a few are left over from before the programs were attached
     const uint64_t *e = since_attach->events;
     uint64_t arrived = e[EVENT_RESCHEDULE] + e[EVENT_CALL_FUNCTION] + e[EVENT_CALL_FUNCTION_SINGLE];
     uint64_t sent = writes_for(since_attach, CAUSE_EXIT_IPI) + e[EVENT_IPI_RAISE] + e[EVENT_HYPERV_IPI_ONE] +
                     e[EVENT_HYPERV_IPI_MASK];
-    facts->blind_timer = e[EVENT_LOCAL_TIMER] >= ENOUGH && writes_for(since_attach, CAUSE_EXIT_TIMER) == 0;
+    // Timers that fire through another interrupt (Xen's event channels) are no local_timer.
+    bool timers = e[EVENT_LOCAL_TIMER] >= ENOUGH || armed >= ENOUGH;
+    facts->blind_timer = timers && writes_for(since_attach, CAUSE_EXIT_TIMER) == 0;
     facts->blind_ipi = arrived >= ENOUGH && sent == 0;
 }
 

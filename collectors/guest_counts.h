@@ -64,7 +64,8 @@ void guest_counts_sum(const struct guest_exits_cpu *from, const struct guest_exi
 // A count of 0 is no statement where interrupts arrived that somebody must have asked for: a memory-mapped APIC, a
 // periodic timer, IPIs by hypercall and kernels that do not trace the write leave no trace. `since_attach` is
 // everything that all CPUs counted since the programs were attached. Sets the blind_ members of *facts.
-void guest_find_blind_spots(const struct guest_counts *since_attach, struct guest_facts *facts);
+// `armed`: so many timers have been armed since then, for certain.
+void guest_find_blind_spots(const struct guest_counts *since_attach, unsigned armed, struct guest_facts *facts);
 
 // Adds the observations.
 void guest_counts_report(const struct guest_counts *counts, const struct guest_facts *facts,

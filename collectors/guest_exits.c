@@ -37,6 +37,8 @@ struct guest_exits {
     const struct calibration *calibration;
     bool hypervisor;
     bool told_blind_ipi;
+    bool xen;       // IPIs come through event channels: their arrival is a device's interrupt here
+    unsigned armed; // timers, by check_timer()
     struct bpf_program *programs[MAX_SOURCES]; // by index in guest_sources; NULL: not on this machine
     struct bpf_link *links[MAX_SOURCES];       // NULL: not attached now
     bool attachable[MAX_SOURCES];
@@ -120,6 +122,8 @@ static struct bpf_program *program_of(const struct guest_exits *g, const struct 
     char name[64];
     if (source->machine && strcmp(source->machine, arch_name) != 0)
         return NULL;
+    if (source->event == EVENT_XEN_CALLS && !g->xen) // elsewhere its 0 would speak for other hypervisors' calls, too
+        return NULL;
     snprintf(name, sizeof name, "on_%s", source->tracepoint);
     return bpf_object__find_program_by_name(g->bpf->obj, name);
 }
@@ -157,19 +161,22 @@ static size_t attach_sources(struct guest_exits *g, struct collector_status *sta
 static void find_blind_spots(const struct guest_exits *g, struct guest_facts *facts) {
     struct guest_counts since_attach;
     guest_counts_sum(NULL, g->counters, g->cpus, NULL, WHOSE_COUNT, &since_attach);
-    guest_find_blind_spots(&since_attach, facts);
+    guest_find_blind_spots(&since_attach, g->armed, facts);
+    facts->blind_ipi |= g->xen && sysconf(_SC_NPROCESSORS_ONLN) > 1;
     free(since_attach.msrs);
 }
 
 // Some naps arm a timer each: are these seen?
-static void check_timer(const struct guest_exits *g, struct collector_status *status) {
+static void check_timer(struct guest_exits *g, struct collector_status *status) {
     enum { NAPS = 30 };
     struct guest_facts facts = {0};
     for (int i = 0; i < NAPS; i++)
-        nanosleep(&(struct timespec){.tv_nsec = 50000}, NULL);
+        g->armed += nanosleep(&(struct timespec){.tv_nsec = 50000}, NULL) == 0;
     find_blind_spots(g, &facts);
     if (facts.blind_timer && status->state == COLLECTOR_ACTIVE)
-        collector_say(status, COLLECTOR_DEGRADED, "x2APIC mode and the TSC-deadline timer, if the host offers them",
+        collector_say(status, COLLECTOR_DEGRADED,
+                      g->xen ? "the collector exit_timing times them"
+                             : "x2APIC mode and the TSC-deadline timer, if the host offers them",
                       "exit.timer is not measured: timers are armed without a traced register write");
 }
 
@@ -198,6 +205,7 @@ static void *guest_exits_open(const struct collect_options *options, struct coll
     g->stats_fd = -1;
     g->calibration = options->calibration;
     g->hypervisor = hypervisor_below();
+    g->xen = hypervisor_is_xen();
     int result = load(g);
     if (result)
         probe_refused(status, "loading the eBPF programs", -result);

@@ -110,6 +110,7 @@ static bool find_in_kernel(struct io_target *target, const char *sys) {
         return false;
     target->number = read_number(folder, target->nic);
     target->virtio = number_behind(folder, "virtio", IO_VIRTIO);
+    target->vif = target->nic ? number_behind(folder, "vif-", IO_NO_VIF) : IO_NO_VIF;
     target->queues = target->nic ? 0 : count_queues(folder);
     unsigned controller = number_behind(folder, "nvme", UINT_MAX);
     if (!target->nic && controller != UINT_MAX)
@@ -166,7 +167,8 @@ void io_targets_free(struct io_targets *targets) {
 
 // --- interrupts -----------------------------------------------------------------------------------------------------
 
-// "virtio1-req.0" is virtio1's, "nvme0q1" nvme0's, "eth0-q0-rx" eth0's; "virtio10" is not virtio1's.
+// "virtio1-req.0" is virtio1's, "nvme0q1" nvme0's, "eth0-q0-rx" eth0's, "vif0-q0-tx" that of Xen's network device 0;
+// "virtio10" is not virtio1's.
 static bool begins_with(const char *name, const char *device) {
     size_t length = strlen(device);
     return strncmp(name, device, length) == 0 && !isdigit((unsigned char)name[length]);
@@ -174,10 +176,13 @@ static bool begins_with(const char *name, const char *device) {
 
 bool io_target_has_interrupt(const struct io_target *target, unsigned number, const char *name) {
     char virtio[24];
+    char vif[24];
     snprintf(virtio, sizeof virtio, "virtio%u", target->virtio);
+    snprintf(vif, sizeof vif, "vif%u", target->vif);
     if (number < IO_IRQS && target->irqs[number])
         return true;
     return (target->virtio < IO_VIRTIO && begins_with(name, virtio)) ||
+           (target->vif != IO_NO_VIF && begins_with(name, vif)) ||
            (target->controller && begins_with(name, target->controller)) ||
            (target->nic && begins_with(name, target->name));
 }

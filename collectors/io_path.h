@@ -17,6 +17,8 @@ enum io_kick {
     KICK_COUNT
 };
 
+#define IO_NO_VIF (~0U)
+
 // A disk or network interface whose path is known.
 struct io_target {
     char *name;   // "vda"
@@ -28,6 +30,7 @@ struct io_target {
     enum io_kick kick;
     unsigned number;    // as struct io_device has it
     unsigned virtio;    // number of its virtio device, IO_VIRTIO if it is none
+    unsigned vif;       // number of its Xen network device, IO_NO_VIF if it is none
     unsigned queues;    // hardware queues of a disk; 0: not known
     char *controller;   // "nvme0" of nvme0n1; or NULL
     bool irqs[IO_IRQS]; // its PCI function's message interrupts, by number

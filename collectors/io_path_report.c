@@ -3,7 +3,9 @@
 #include "collectors/io_path.h"
 
 #include "core/hist.h"
+#include "core/memory.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static void add_row(struct io_row *into, const struct io_row *from) {
@@ -119,6 +121,11 @@ static void describe(cJSON *list, const struct io_target *target, const struct i
     json_add_string(device, "path", target->path);
     json_add_string(device, "via", target->via);
     json_add_string(device, "driver", target->driver);
+    if (target->vif != IO_NO_VIF) { // as Dom0 calls it
+        char *name = mem_printf("vif-%u", target->vif);
+        json_add_string(device, "xenbus", name);
+        free(name);
+    }
     json_add_u64(device, "requests", row->requests);
     json_add_u64(device, "own", row->own);
     json_add_u64(device, "timed", row->timed);

@@ -4,6 +4,7 @@
 // hypercall, told in the kernel log only); Hyper-V has none.
 #include "collectors/steal_clock.h"
 
+#include "collectors/hypervisor.h"
 #include "core/arch.h"
 #include "core/json.h"
 #include "core/memory.h"
@@ -20,7 +21,7 @@ static void say(struct steal_clock *out, bool provided, const char *reason, cons
     snprintf(out->hint, sizeof out->hint, "%s", hint);
 }
 
-void steal_clock_decide(const struct steal_evidence *e, struct steal_clock *out) {
+static void decide(const struct steal_evidence *e, struct steal_clock *out) {
     if (e->seen)
         say(out, true, "steal time has been reported since boot", "");
     else if (e->switched_off)
@@ -44,6 +45,11 @@ void steal_clock_decide(const struct steal_evidence *e, struct steal_clock *out)
             "no steal time has been reported since boot, and this hypervisor is not known to report any: "
             "steal 0 proves nothing",
             "compare with a host-side recording");
+}
+
+void steal_clock_decide(const struct steal_evidence *e, struct steal_clock *out) {
+    decide(e, out);
+    out->counts = out->provided && (e->hypervisor || e->seen);
 }
 
 static bool command_line_has(const char *word) {
@@ -82,8 +88,10 @@ void steal_clock_find(const struct proc_stat *now, struct steal_clock *out) {
     for (size_t cpu = 0; cpu < now->count; cpu++)
         e.seen |= now->cpus[cpu].ticks[CPU_STEAL] > 0;
     e.can_tell = arch_cpuid(1, 0, &r);
-    e.hypervisor = e.can_tell && (r.ecx & (1U << 31));
+    e.hypervisor = e.can_tell && hypervisor_below();
     if (e.hypervisor)
         find_signature(&e);
+    if (hypervisor_is_xen()) // a PV guest does not see it in CPUID
+        snprintf(e.signature, sizeof e.signature, "XenVMMXenVMM");
     steal_clock_decide(&e, out);
 }

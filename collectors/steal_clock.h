@@ -7,16 +7,18 @@
 
 struct steal_clock {
     bool provided;    // there is such a clock, or there is no hypervisor that could steal
+    bool counts;      // there is such a clock
     char reason[192]; // why we say so
     char hint[128];   // what would enable it; empty if provided
 };
 
 // What the decision rests on.
 struct steal_evidence {
-    bool seen;             // some CPU's steal counter is not 0: the clock works, whoever provides it
-    bool can_tell;         // CPUID could be asked (x86)
-    bool hypervisor;       // CPUID says that there is a hypervisor
-    char signature[13];    // the hypervisor's, from CPUID leaf 0x40000000 and its moved copies; may be empty
+    bool seen;       // some CPU's steal counter is not 0: the clock works, whoever provides it
+    bool can_tell;   // CPUID could be asked (x86)
+    bool hypervisor; // there is one
+    char
+        signature[13]; // its, from CPUID leaf 0x40000000 and its moved copies; may be empty. Xen's by the kernel's word
     uint32_t kvm_features; // KVM's feature word (leaf base + 1, eax); 0 under others
     bool switched_off;     // no-steal-acc on the kernel's command line
 };

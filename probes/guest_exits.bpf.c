@@ -70,6 +70,12 @@ int on_cpu_idle(struct bpf_raw_tracepoint_args *ctx) {
     return 0;
 }
 
+// xen:xen_mc_flush(unsigned calls, ...). However many calls a batch has, it leaves the guest once.
+SEC("raw_tp/xen_mc_flush")
+int on_xen_mc_flush(struct bpf_raw_tracepoint_args *ctx) {
+    return (__u32)ctx->args[0] ? count(EVENT_XEN_CALLS) : 0;
+}
+
 #define COUNT(tracepoint, event)                                                                                       \
     SEC("raw_tp/" #tracepoint)                                                                                         \
     int on_##tracepoint(void *ctx) {                                                                                   \

@@ -23,6 +23,7 @@ enum guest_event {
     EVENT_IPI_RAISE, // arm64
     EVENT_HYPERV_IPI_ONE,
     EVENT_HYPERV_IPI_MASK,
+    EVENT_XEN_CALLS, // batches of calls, of a PV guest's memory management for the most part
     // exceptions:page_fault_*
     EVENT_FAULT_USER,
     EVENT_FAULT_KERNEL,

@@ -45,6 +45,11 @@ struct task_struct {
     struct sched_info sched_info;
 };
 
+// KVM's steal clock, of a CPU of its guest.
+struct kvm_steal_time {
+    unsigned long long steal; // ns
+};
+
 // KVM's, of its modules: where the tracepoint kvm_exit gets the reason from.
 struct kvm_vcpu {
     int vcpu_id;

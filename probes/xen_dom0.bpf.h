@@ -105,6 +105,8 @@ struct cpu {
     __u64 told;      // when the last answer was given
     __u32 polling;   // slot + 1 of the ring whose packets the softirq takes here; 0: none
     __u32 flushing;  // slot + 1 of the ring whose packets are copied to the guest here; 0: none
+    __u32 releasing; // an answer to a packet is being given
+    __u32 unused;
     __u64 answered;  // when the softirq gave its last answer; 0: it is in the sums
     __u64 whole;     // ns of that answer's packet up to there
     __u64 poll_told; // when the softirq notified the guest

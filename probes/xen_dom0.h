@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only OR BSD-2-Clause
-// What xen_dom0.bpf.c and xen_netback.bpf.c keep of each ring of a backend and of each disk under them, shared with their
-// collector. All counters only grow: user space takes differences between two readings. Times are CLOCK_MONOTONIC, ns.
+// What xen_dom0.bpf.c and xen_netback.bpf.c keep of each ring of a backend and of each disk under them, shared with
+// their collector. All counters only grow: user space takes differences between two readings. Times are
+// CLOCK_MONOTONIC, ns.
 #pragma once
 
 // The way of a request through Dom0, each segment beginning where the one before ended.
@@ -51,13 +52,13 @@ struct dom0_ring {
 
 // One row for each ring and CPU.
 struct dom0_sums {
-    unsigned long long notices;           // notifications
-    unsigned long long requests;          // answered, and all segments seen
-    unsigned long long unannounced;       // of these: the thread found them while it was awake, no notification told
-    unsigned long long answers;           // all that the guest was given, those without I/O (discards, errors) too
-    unsigned long long packets;           // of a network interface: that went through; a packet may need several answers
-    unsigned long long dropped;           // packets for the guest that it never got
-    unsigned long long thread_ns;         // CPU time of the thread, or of the softirq
+    unsigned long long notices;     // notifications
+    unsigned long long requests;    // answered, and all segments seen
+    unsigned long long unannounced; // of these: the thread found them while it was awake, no notification told
+    unsigned long long answers;     // all that the guest was given, those without I/O (discards, errors) too
+    unsigned long long packets;     // of a network interface: that went through; a packet may need several answers
+    unsigned long long dropped;     // packets for the guest that it never got
+    unsigned long long thread_ns;   // CPU time of the thread, or of the softirq
     unsigned long long ns[DOM0_SEGMENTS]; // of the requests
     unsigned int hist[DOM0_HIST_BUCKETS]; // of a request in all segments
 };

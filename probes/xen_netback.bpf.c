@@ -113,8 +113,7 @@ int BPF_PROG(on_polled) {
 }
 
 // Memory that Dom0's network stack has used in place is answered by a thread, later: counted, not timed.
-SEC("fentry/make_tx_response")
-int BPF_PROG(on_send_answer, struct xenvif_queue *queue) {
+static __always_inline int answer(struct xenvif_queue *queue) {
     __u32 slot = 0;
     struct dom0_ring *r = queue_ring(queue, DOM0_SENDS, &slot);
     struct dom0_sums *s = bpf_map_lookup_elem(&sums, &slot);
@@ -145,6 +144,30 @@ int BPF_PROG(on_send_answer, struct xenvif_queue *queue) {
     cpu->whole = notify + wakeup + service;
     cpu->answered = now;
     return 0;
+}
+
+// The answer to a packet. The compiler may have put make_tx_response into it or not.
+SEC("fentry/xenvif_idx_release")
+int BPF_PROG(on_release, struct xenvif_queue *queue) {
+    struct cpu *cpu = my_cpu();
+    if (cpu)
+        cpu->releasing = 1;
+    return answer(queue);
+}
+
+SEC("fexit/xenvif_idx_release")
+int BPF_PROG(on_released) {
+    struct cpu *cpu = my_cpu();
+    if (cpu)
+        cpu->releasing = 0;
+    return 0;
+}
+
+// By itself: of errors and of what is no packet.
+SEC("fentry/make_tx_response")
+int BPF_PROG(on_send_answer, struct xenvif_queue *queue) {
+    struct cpu *cpu = my_cpu();
+    return !cpu || cpu->releasing ? 0 : answer(queue);
 }
 
 // net:netif_receive_skb(packet). In the softirq it is the guest's.

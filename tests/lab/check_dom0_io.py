@@ -1,15 +1,20 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """check_dom0_io.py FOLDER: what ci/lab/dom0-io left there. A guest's own word on its reads against Dom0's record:
-as many requests, the same latency, and an injected delay in its segment alone with its size; each within 15 %.
-Prints a table (us a request) and a line for each rule; exits with 1 if one is broken."""
+as many requests, the same latency, and an injected delay in its segment alone with its size; each within 15 %. The same
+of packets: as many as the guest's interface counted, and a ping's round trip.
+Prints two tables (us a request, us a ping) and a line for each rule; exits with 1 if one is broken."""
 import json
 import pathlib
 import sys
+from collections import Counter
 
 WITHIN = 0.15
 SEGMENTS = ("notify", "wakeup", "service", "device", "completion")
 DEVICE = "xvdc"
+INTERFACE = "vif-0"
+ROUND_TRIP = [("send", s) for s in ("notify", "wakeup", "service", "completion")] + \
+    [("receive", s) for s in ("wakeup", "service", "completion")]
 REST_S = 0.3
 FAST_S = 500e-6  # of a disk in memory: what the guest's own kernel does is no small part of its latency
 
@@ -36,12 +41,38 @@ class Phase:
         return sum(self.each(name) for name in SEGMENTS)
 
 
-def bursts(lines):
+class NetPhase:
+    """Pings of the guest, and what Dom0 saw of both directions."""
+
+    def __init__(self, reading):
+        self.name, self.pings, self.latency = reading["phase"], reading["pings"], reading["round_trip_s"]
+        self.guest = {"send": reading["sent"], "receive": reading["received"]}
+        self.packets, self.timed, self.answers, self.dropped = Counter(), Counter(), Counter(), 0
+        self.segments = dict.fromkeys(ROUND_TRIP, 0.0)
+
+    def take(self, device):
+        way = device["direction"]
+        self.packets[way] += device["packets"]
+        self.timed[way] += device["requests"]
+        self.answers[way] += device["answers"]
+        self.dropped += device["dropped"]
+        for direction, name in self.segments:
+            if direction == way:
+                self.segments[direction, name] += device["segments"][name + "_s"]
+
+    def each(self, segment):
+        return self.segments[segment] / max(self.timed[segment[0]], 1)
+
+    def dom0(self):
+        return sum(self.each(segment) for segment in ROUND_TRIP)
+
+
+def bursts(lines, name):
     """What Dom0 saw of the device, in pieces between which it was at rest."""
     hz = lines[0]["clock"]["tsc_hz"]
     found, last = [], None
     for line in lines:
-        devices = [d for o in line.get("obs", []) for d in o["detail"]["devices"] if d["device"] == DEVICE]
+        devices = [d for o in line.get("obs", []) for d in o["detail"]["devices"] if d["device"] == name]
         if not devices:
             continue
         if last is None or (line["start_tsc"] - last) / hz > REST_S:
@@ -56,12 +87,18 @@ def load(folder):
     readings = json.loads((folder / "readings.json").read_text())
     phases = [Phase(r["phase"], r["reads"], r["seconds"]) for r in readings["guest"]]
     lines = [json.loads(line) for line in (folder / "dom0.jsonl").read_text().splitlines()]
-    large = [b for b in bursts(lines) if sum(d["answers"] for d in b) > min(p.reads for p in phases) / 2]
+    large = [b for b in bursts(lines, DEVICE) if sum(d["answers"] for d in b) > min(p.reads for p in phases) / 2]
     for phase, burst in zip(phases, large):
         for device in burst:
             phase.take(device)
     own = {r["phase"]: r["seconds"] / r["reads"] for r in readings["dom0"]}
-    return phases, own, readings["killed"]
+    pings = [NetPhase(r) for r in readings["network"]]
+    large = [b for b in bursts(lines, INTERFACE)
+             if sum(d["packets"] for d in b) > min((p.pings for p in pings), default=0)]
+    for phase, burst in zip(pings, large):
+        for device in burst:
+            phase.take(device)
+    return phases, pings, own, readings["killed"]
 
 
 def check(text, holds):
@@ -69,20 +106,47 @@ def check(text, holds):
     return holds
 
 
-def changed(before, after, name, wanted, source):
+def spelled(segment):
+    return segment if isinstance(segment, str) else " ".join(segment)
+
+
+def changed(before, after, name, wanted, source, segments=SEGMENTS):
     """One segment grew by `wanted`, no other by more than a sixth of it."""
-    grown = {s: after.each(s) - before.each(s) for s in SEGMENTS}
-    good = check(f"{after.name}: {name} grew by {1e6 * grown[name]:.0f} us, {source} by {1e6 * wanted:.0f} us",
+    grown = {s: after.each(s) - before.each(s) for s in segments}
+    good = check(f"{after.name}: {spelled(name)} grew by {1e6 * grown[name]:.0f} us, {source} by {1e6 * wanted:.0f} us",
                  abs(grown[name] - wanted) <= WITHIN * wanted)
-    for other in SEGMENTS:
+    for other in segments:
         if other != name:
-            good &= check(f"{after.name}: {other} changed by {1e6 * grown[other]:.0f} us",
+            good &= check(f"{after.name}: {spelled(other)} changed by {1e6 * grown[other]:.0f} us",
                           abs(grown[other]) <= WITHIN * wanted)
     return good
 
 
+def check_network(pings):
+    """A packet that Dom0 gives the guest is answered at once, so a ping is one packet each way."""
+    print(f"{'us':14}{'guest':>7}{'Dom0':>7}" + "".join(f"{way[0] + '.' + name:>13}" for way, name in ROUND_TRIP))
+    for p in pings:
+        print(f"{p.name:14}{1e6 * p.latency:7.0f}{1e6 * p.dom0():7.0f}" +
+              "".join(f"{1e6 * p.each(segment):13.1f}" for segment in ROUND_TRIP))
+    good = True
+    for p in pings:
+        for way, count in p.guest.items():
+            good &= check(f"{p.name}: {p.pings} pings, {way}: {count} packets by the guest, {p.packets[way]} through "
+                          f"netback, {p.answers[way]} answered, {p.timed[way]} timed",
+                          p.pings <= count == p.packets[way] == p.answers[way] == p.timed[way])
+        good &= check(f"{p.name}: {p.dropped} dropped", p.dropped == 0)
+        text = f"{p.name}: Dom0's segments are {100 * p.dom0() / p.latency:.1f} % of a ping's round trip"
+        if p.latency < FAST_S:
+            print(f"note {text}, the rest is {1e6 * (p.latency - p.dom0()):.0f} us of both kernels' and Xen's")
+        else:
+            good &= check(text, abs(p.dom0() - p.latency) <= WITHIN * p.latency)
+    if len(pings) == 2:
+        good &= changed(*pings, ("receive", "wakeup"), pings[1].latency - pings[0].latency, "the guest's pings", ROUND_TRIP)
+    return good
+
+
 def main():
-    phases, own, killed = load(pathlib.Path(sys.argv[1]))
+    phases, pings, own, killed = load(pathlib.Path(sys.argv[1]))
     print(f"{'us':10}{'guest':>9}{'Dom0':>9}" + "".join(f"{name:>11}" for name in SEGMENTS) + f"{'disk':>9}")
     for p in phases:
         print(f"{p.name:10}{1e6 * p.latency:9.0f}{1e6 * p.dom0():9.0f}" +
@@ -103,6 +167,7 @@ def main():
     if "throttled" in by_name:
         wanted = by_name["throttled"].latency - by_name["plain"].latency
         good &= changed(by_name["plain"], by_name["throttled"], "wakeup", wanted, "the guest's reads")
+    good &= check_network(pings)
     good &= check("killed: {traced} functions traced before, {left} after, {pinned} objects pinned".format(**killed),
                   killed["traced"] > 0 and killed["left"] == killed["pinned"] == 0)
     return 0 if good else 1

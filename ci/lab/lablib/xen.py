@@ -118,7 +118,7 @@ class Monitor:
 def _key(host, guests):
     """Changes with everything that is in the saved memory."""
     digest = hashlib.sha256(subprocess.run([host.qemu, "--version"], capture_output=True, check=False).stdout)
-    descriptions = [(m.name, m.kernel, m.machine, m.cpu, m.memory_mb, m.modules, m.tools, m.setup, m.cmdline,
+    descriptions = [(m.name, m.kernel, m.machine, m.cpu, m.cpus, m.memory_mb, m.modules, m.tools, m.setup, m.cmdline,
                      m.devices, m.options)
                     for m in [host, *guests]]
     digest.update(json.dumps(descriptions).encode())
