@@ -19,6 +19,10 @@ static void add_row(struct io_row *into, const struct io_row *from) {
     into->blocked_ns += from->blocked_ns;
     into->polls += from->polls;
     into->polled += from->polled;
+    into->submits += from->submits;
+    into->submit_ns += from->submit_ns;
+    into->endings += from->endings;
+    into->ending_ns += from->ending_ns;
     for (int i = 0; i < IO_HIST; i++)
         into->hist[i] += from->hist[i];
 }
@@ -69,6 +73,12 @@ void io_learn_channels(struct io_targets *targets, const struct io_channel *chan
     }
 }
 
+// Of what a network interface has told Dom0 there, the next event is no answer: it brings a packet, whenever one comes.
+static bool only_receives(const char *name) {
+    size_t length = strlen(name);
+    return length > strlen("-rx") && strcmp(name + length - strlen("-rx"), "-rx") == 0;
+}
+
 static void add_channels(const struct io_target *target, const struct io_channel *channels,
                          const struct interrupts *now, struct io_use *use) {
     for (size_t i = 0; i < now->count; i++) {
@@ -76,6 +86,8 @@ static void add_channels(const struct io_target *target, const struct io_channel
         if (number >= IO_IRQS || !io_target_has_interrupt(target, number, now->items[i].name))
             continue;
         use->kicks += channels[number].kicks;
+        if (only_receives(now->items[i].name))
+            continue;
         use->answered += channels[number].answered;
         use->answer_ns += channels[number].ns;
     }
@@ -142,6 +154,10 @@ static void describe(cJSON *list, const struct io_target *target, const struct i
         json_add_u64(device, "queues", target->queues);
     if (use->answered)
         json_add_double(device, "notify_to_event_s", (double)use->answer_ns / (double)use->answered * 1e-9);
+    if (row->submits)
+        json_add_double(device, "submit_s", (double)row->submit_ns / (double)row->submits * 1e-9);
+    if (row->endings)
+        json_add_double(device, "complete_s", (double)row->ending_ns / (double)row->endings * 1e-9);
     if (target->nic) {
         json_add_u64(device, "polls", row->polls);
         json_add_u64(device, "polled", row->polled);

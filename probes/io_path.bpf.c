@@ -86,11 +86,14 @@ static __always_inline void arrive(struct io_row *row, struct io_flight *flight)
 // --- event channels -------------------------------------------------------------------------------------------------
 
 // A disk's channel has no name that tells which disk it is: that shows when its handler ends a request.
-static __always_inline void remember_channel(struct io_cpu *cpu) {
+static __always_inline void remember_channel(struct io_cpu *cpu, struct io_row *row) {
     __u32 irq = cpu->irq;
     struct io_channel *channel = channels_wanted && irq ? bpf_map_lookup_elem(&channels, &irq) : 0;
-    if (channel)
-        channel->device = cpu->completed;
+    if (!channel)
+        return;
+    channel->device = cpu->completed;
+    row->endings++;
+    row->ending_ns += bpf_ktime_get_ns() - cpu->event;
 }
 
 // irq:irq_handler_entry(int irq, action). The answer to the first notification since the last event.
@@ -101,11 +104,12 @@ int on_irq_handler_entry(struct bpf_raw_tracepoint_args *ctx) {
     struct io_channel *channel = bpf_map_lookup_elem(&channels, &irq);
     if (!cpu || !channel)
         return 0;
-    cpu->irq = irq;
     __u64 since = channel->since;
+    __u64 now = bpf_ktime_get_ns();
+    cpu->irq = irq;
+    cpu->event = now;
     if (!since)
         return 0;
-    __u64 now = bpf_ktime_get_ns();
     channel->since = 0;
     channel->answered++;
     channel->ns += now > since ? now - since : 0;
@@ -161,6 +165,16 @@ int on_block_bio_queue(struct bpf_raw_tracepoint_args *ctx) {
     return 0;
 }
 
+// The driver notifies Dom0 of each request by itself, on the same CPU.
+static __always_inline void remember_issue(struct request *rq) {
+    struct io_cpu *cpu = my_cpu();
+    struct io_control *c = my_control();
+    if (!cpu || !c)
+        return;
+    cpu->issued_device = disk_index(c, rq) + 1;
+    cpu->issued = bpf_ktime_get_ns();
+}
+
 // block:block_rq_issue([queue,] request). The driver is given the request; it has not notified the other side yet.
 SEC("raw_tp/block_rq_issue")
 int on_block_rq_issue(struct bpf_raw_tracepoint_args *ctx) {
@@ -171,6 +185,8 @@ int on_block_rq_issue(struct bpf_raw_tracepoint_args *ctx) {
     if (own)
         *note = 0;
     depart((__u64)rq, 0, own);
+    if (channels_wanted)
+        remember_issue(rq);
     return 0;
 }
 
@@ -201,7 +217,7 @@ int on_block_rq_complete(struct bpf_raw_tracepoint_args *ctx) {
     row->requests++;
     row->own += flight ? flight->own : 0;
     arrive(row, flight);
-    remember_channel(cpu);
+    remember_channel(cpu, row);
     return 0;
 }
 

@@ -32,6 +32,10 @@ struct io_row {
     unsigned long long blocked_ns; // their CPUs stood idle meanwhile
     unsigned long long polls;      // rounds of NAPI
     unsigned long long polled;     // packets that they brought
+    unsigned long long submits;    // requests of a Xen disk that a notification followed at once
+    unsigned long long submit_ns;  // from the issue to that notification
+    unsigned long long endings;    // requests of a Xen disk that ended after an event
+    unsigned long long ending_ns;  // from the event's handler to there
     unsigned int hist[IO_HIST];    // issue to completion
 };
 
@@ -42,9 +46,12 @@ struct io_cpu {
     unsigned long long idle_ns;          // that this CPU has been idle, up to `idle_since`
     unsigned long long idle_since;       // ns of CLOCK_MONOTONIC; 0: it is not idle
     unsigned long long told_ns;          // idle time up to here belongs to a wait already
+    unsigned long long issued;           // when that was
+    unsigned long long event;            // when that handler began
     unsigned long long others;           // requests of devices that nobody asked for
     unsigned int current;                // enum probe_whose: the task that runs now
     unsigned int completed;              // number + 1 of the device whose completion is being handled; 0: none
+    unsigned int issued_device;          // number + 1 of the device of the last request issued here; 0: none is open
     unsigned int irq;                    // the interrupt whose handler ran last; 0: not looked at
 } __attribute__((aligned(64)));
 

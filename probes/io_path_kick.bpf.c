@@ -21,6 +21,18 @@ int virtio_is_notified(__u64 *ctx) {
     return 0;
 }
 
+// The request that was issued here last is on the ring now. One that Dom0 need not be notified of is not told: the next
+// issue drives it out.
+static __always_inline void end_of_issue(const struct io_channel *channel, __u64 now) {
+    struct io_cpu *cpu = my_cpu();
+    if (!cpu || !channel->device || cpu->issued_device != channel->device)
+        return;
+    struct io_row *row = &cpu->rows[(channel->device - 1) & (IO_DEVICES - 1)];
+    row->submits++;
+    row->submit_ns += now - cpu->issued;
+    cpu->issued_device = 0;
+}
+
 // void notify_remote_via_irq(int irq)
 SEC("fentry")
 int channel_is_notified(__u64 *ctx) {
@@ -28,9 +40,11 @@ int channel_is_notified(__u64 *ctx) {
     struct io_channel *channel = bpf_map_lookup_elem(&channels, &irq);
     if (!channel)
         return 0;
+    __u64 now = bpf_ktime_get_ns();
     __sync_fetch_and_add(&channel->kicks, 1);
     if (!channel->since)
-        channel->since = bpf_ktime_get_ns();
+        channel->since = now;
+    end_of_issue(channel, now);
     return 0;
 }
 

@@ -47,8 +47,11 @@ void host_io_add(struct host_io *io, uint64_t start_tsc, uint64_t end_tsc, const
         const cJSON *device;
         if (o->cause != CAUSE_HOP_DOM0 || o->scope != SCOPE_LATENCY)
             continue;
-        cJSON_ArrayForEach(device, cJSON_GetObjectItemCaseSensitive(o->detail, "devices"))
-            add_device(io, start_tsc, end_tsc, device);
+        cJSON_ArrayForEach(device, cJSON_GetObjectItemCaseSensitive(o->detail, "devices")) {
+            // A guest cannot say when a packet for it was sent: only what it sends itself has a way to be split.
+            if (strcmp(text(device, "direction"), "receive") != 0)
+                add_device(io, start_tsc, end_tsc, device);
+        }
     }
 }
 

@@ -7,14 +7,16 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { WIDTH = 704, BAR_HEIGHT = 22, PARTS = IO_SEGMENTS + 1 };
+enum { WIDTH = 704, BAR_HEIGHT = 22, PARTS = IO_SEGMENTS + 2 };
 
 static const char *part_name(int part) {
-    return part < IO_SEGMENTS ? io_segment_names[part] : "rest";
+    return part < IO_SEGMENTS ? io_segment_names[part] : part == IO_SEGMENTS ? "guest's driver" : "rest";
 }
 
 static double part_s(const struct io_split *split, int part) {
-    return part < IO_SEGMENTS ? split->segment_s[part] : split->rest_s;
+    if (part < IO_SEGMENTS)
+        return split->segment_s[part];
+    return part == IO_SEGMENTS ? split->submit_s + split->complete_s : split->rest_s;
 }
 
 static void bar(struct str *out, const struct io_split *split) {
@@ -33,9 +35,9 @@ static void bar(struct str *out, const struct io_split *split) {
         double x = chart_place(&scale, at);
         double width = chart_place(&scale, at + us) - x;
         snprintf(tip, sizeof tip, "%d: %s %.1f us", i + 1, part_name(i), us);
-        chart_rect(out, x, 8, width, BAR_HEIGHT, i < IO_SEGMENTS ? "seg f-hop" : "rest", tip);
+        chart_rect(out, x, 8, width, BAR_HEIGHT, i <= IO_SEGMENTS ? "seg f-hop" : "rest", tip);
         if (width >= 12)
-            chart_text(out, x + width / 2, 23, "middle", i < IO_SEGMENTS ? "onfill" : "strong halo", mark);
+            chart_text(out, x + width / 2, 23, "middle", i <= IO_SEGMENTS ? "onfill" : "strong halo", mark);
         at += us;
     }
     chart_axis(out, &scale, 8 + BAR_HEIGHT + 4, 6, " us");
@@ -66,13 +68,14 @@ static void table(struct str *out, const struct io_split *split) {
 void html_io(struct str *out, const struct dataset_case *c) {
     for (size_t i = 0; c && i < c->splits.count; i++) {
         const struct io_split *split = &c->splits.items[i];
-        str_add(out, "<figure><figcaption>The way of a request of ");
+        str_printf(out, "<figure><figcaption>The way of a %s of ", split->nic ? "packet" : "request");
         escape_html(out, split->device, 30);
-        str_printf(out, " through Dom0: %.0f requests in the guest, %.0f answered by ", split->requests,
-                   split->answers);
+        str_printf(out, " through Dom0: %.0f %s the guest, %.0f answered by ", split->requests,
+                   split->nic ? "sent by" : "requests in", split->answers);
         escape_html(out, *split->backend ? split->backend : "its backend", 30);
-        str_printf(out, ", %.0f completed by the disks under it. Rest: what neither side sees.</figcaption>",
-                   split->disk_requests);
+        if (!split->nic)
+            str_printf(out, ", %.0f completed by the disks under it", split->disk_requests);
+        str_add(out, ". Rest: what neither side sees.</figcaption>");
         bar(out, split);
         str_add(out, "</figure>");
         table(out, split);

@@ -14,7 +14,8 @@ static double number(const cJSON *object, const char *key) {
 }
 
 // The row of a device in a sample; the lines of several ranks are one.
-static struct io_sample *row_of(struct io_samples *samples, const struct journal_sample *s, const char *device) {
+static struct io_sample *row_of(struct io_samples *samples, const struct journal_sample *s, const char *device,
+                                const char *key) {
     for (size_t i = samples->count; i-- > 0;) {
         struct io_sample *row = &samples->items[i];
         if (row->seq == s->seq && row->mode == s->mode && strcmp(row->device, device) == 0)
@@ -22,12 +23,11 @@ static struct io_sample *row_of(struct io_samples *samples, const struct journal
         if (row->seq + 1 < s->seq) // lines of one sample stand together
             break;
     }
-    struct io_sample row = {.seq = s->seq, .mode = s->mode, .device = mem_strdup(device)};
+    struct io_sample row = {.seq = s->seq, .mode = s->mode, .device = mem_strdup(device), .key = mem_strdup(key)};
     ARRAY_PUSH(samples->items, samples->count, samples->capacity, row);
     return &samples->items[samples->count - 1];
 }
 
-// Dom0 is asked about disks only.
 static bool is_nic(const cJSON *device) {
     const cJSON *resource = cJSON_GetObjectItemCaseSensitive(device, "resource");
     return cJSON_IsString(resource) && strcmp(resource->valuestring, "nic") == 0;
@@ -37,12 +37,16 @@ static void add_observation(struct io_samples *samples, const struct journal_sam
     const cJSON *device;
     cJSON_ArrayForEach(device, cJSON_GetObjectItemCaseSensitive(o->detail, "devices")) {
         const cJSON *name = cJSON_GetObjectItemCaseSensitive(device, "device");
-        if (!cJSON_IsString(name) || is_nic(device))
+        const char *key = is_nic(device) ? json_text(device, "xenbus") : json_text(device, "device");
+        if (!cJSON_IsString(name) || !*key) // an interface that Dom0 cannot name
             continue;
-        struct io_sample *row = row_of(samples, s, name->valuestring);
+        struct io_sample *row = row_of(samples, s, name->valuestring, key);
+        row->nic = is_nic(device);
         if (o->scope == SCOPE_LATENCY) {
             row->requests += number(device, "requests");
             row->seconds += number(device, "seconds");
+            row->submit_s += number(device, "submit_s") * number(device, "requests");
+            row->complete_s += number(device, "complete_s") * number(device, "requests");
         } else if (o->scope == SCOPE_BLOCKED) {
             row->blocked_s += number(device, "seconds");
         }
@@ -56,8 +60,10 @@ void io_samples_add(struct io_samples *samples, const struct journal_sample *s) 
 }
 
 void io_samples_free(struct io_samples *samples) {
-    for (size_t i = 0; i < samples->count; i++)
+    for (size_t i = 0; i < samples->count; i++) {
         free(samples->items[i].device);
+        free(samples->items[i].key);
+    }
     free(samples->items);
     *samples = (struct io_samples){0};
 }

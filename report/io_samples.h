@@ -5,15 +5,20 @@
 
 #include "core/journal.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct io_sample {
     uint64_t seq;
     enum sample_mode mode;
-    char *device;     // "xvda"
-    double requests;  // completed in the sample
-    double seconds;   // request-seconds, issue to completion
-    double blocked_s; // a CPU of the job stood idle waiting for them
+    char *device;      // "xvda", "eth0"
+    char *key;         // what Dom0 calls it: "xvda", "vif-0"
+    bool nic;          // requests are packets that the guest sent
+    double requests;   // completed in the sample
+    double seconds;    // request-seconds, issue to completion
+    double submit_s;   // request-seconds from issue to notification, of as many requests
+    double complete_s; // request-seconds from the event to completion
+    double blocked_s;  // a CPU of the job stood idle waiting for them
 };
 
 struct io_samples {

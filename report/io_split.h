@@ -6,7 +6,9 @@
 #include "report/host_io.h"
 
 struct io_split {
-    char *device;         // "xvda"
+    char *device;         // "xvda", "eth0"
+    char *key;            // what Dom0 calls it
+    bool nic;             // requests are packets that the guest sent; IO_DEVICE is none of their segments
     char *backend;        // "1.xvda-0"
     size_t samples;       // joined
     double requests;      // that the guest counted; NaN: it was not asked
@@ -18,9 +20,11 @@ struct io_split {
     double disk_requests; // that the disks completed, whoever made them
     double whole_s;       // issue to completion in the guest; NaN: not known
     double segment_s[IO_SEGMENTS];
-    double rest_s;    // whole_s less the segments; NaN: not known
-    double disk_s;    // of a disk's request, issued to completed; part of the device's segment
-    double blocked_s; // in all samples: the job's CPUs stood idle waiting for these requests
+    double submit_s;   // in the guest, from issue to notification; 0: not timed
+    double complete_s; // in the guest, from the event to completion; 0: not timed
+    double rest_s;     // whole_s less all of these; NaN: not known
+    double disk_s;     // of a disk's request, issued to completed; part of the device's segment
+    double blocked_s;  // in all samples: the job's CPUs stood idle waiting for these requests
 };
 
 struct io_splits {

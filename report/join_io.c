@@ -29,11 +29,15 @@ struct domain {
     struct clock clock;
 };
 
+static void free_split(struct io_split *split) {
+    free(split->device);
+    free(split->key);
+    free(split->backend);
+}
+
 void io_splits_free(struct io_splits *splits) {
-    for (size_t i = 0; i < splits->count; i++) {
-        free(splits->items[i].device);
-        free(splits->items[i].backend);
-    }
+    for (size_t i = 0; i < splits->count; i++)
+        free_split(&splits->items[i]);
     free(splits->items);
     *splits = (struct io_splits){0};
 }
@@ -97,7 +101,7 @@ struct range {
     double low, high;
 };
 
-static struct range answers_in(const struct domain *d, const char *device, const struct point *point, double shift_s) {
+static struct range answers_in(const struct domain *d, const char *key, const struct point *point, double shift_s) {
     double begin = host_time(&d->clock, (double)point->start_tsc, shift_s);
     double end = host_time(&d->clock, (double)point->end_tsc, shift_s);
     struct range sum = {0, 0};
@@ -105,7 +109,7 @@ static struct range answers_in(const struct domain *d, const char *device, const
         const struct host_io_row *row = &d->vm->io.rows[i];
         if ((double)row->start_tsc >= end)
             break;
-        double share = strcmp(row->device, device) == 0 ? share_of(row, begin, end) : 0;
+        double share = strcmp(row->device, key) == 0 ? share_of(row, begin, end) : 0;
         sum.high += share > 0 ? row->answers : 0;
         sum.low += share >= 1 ? row->answers : 0;
     }
@@ -131,7 +135,7 @@ static double misfit(const struct dataset *guest, const struct domain *d, double
             const struct point *point = find_point(c, s->mode, s->seq);
             if (!point)
                 continue;
-            struct range answers = answers_in(d, s->device, point, shift_s);
+            struct range answers = answers_in(d, s->key, point, shift_s);
             sum += fmax(0, fmax(answers.low - s->requests, s->requests - answers.high));
             *all += s->requests;
         }
@@ -192,11 +196,11 @@ static bool find_clock(const struct dataset *guest, struct domain *d) {
 
 // --- one case -------------------------------------------------------------------------------------------------------
 
-static struct io_split *split_of(struct dataset_case *c, const char *device) {
+static struct io_split *split_of(struct dataset_case *c, const struct io_sample *s) {
     for (size_t i = 0; i < c->splits.count; i++)
-        if (strcmp(c->splits.items[i].device, device) == 0)
+        if (strcmp(c->splits.items[i].device, s->device) == 0)
             return &c->splits.items[i];
-    struct io_split split = {.device = mem_strdup(device)};
+    struct io_split split = {.device = mem_strdup(s->device), .key = mem_strdup(s->key), .nic = s->nic};
     ARRAY_PUSH(c->splits.items, c->splits.count, c->splits.capacity, split);
     return &c->splits.items[c->splits.count - 1];
 }
@@ -209,7 +213,7 @@ static void add_host(const struct domain *d, struct io_split *split, const struc
         const struct host_io_row *row = &d->vm->io.rows[i];
         if ((double)row->start_tsc >= end)
             break;
-        double share = strcmp(row->device, split->device) == 0 ? share_of(row, begin, end) : 0;
+        double share = strcmp(row->device, split->key) == 0 ? share_of(row, begin, end) : 0;
         if (share <= 0)
             continue;
         if (!split->backend)
@@ -232,7 +236,9 @@ static void finish(struct io_split *split) {
     }
     split->disk_s = split->disk_requests > 0 ? split->disk_s / split->disk_requests : NAN;
     split->whole_s = split->requests > 0 ? split->whole_s / split->requests : NAN;
-    split->rest_s = split->whole_s - sum;
+    split->submit_s = split->requests > 0 ? split->submit_s / split->requests : 0;
+    split->complete_s = split->requests > 0 ? split->complete_s / split->requests : 0;
+    split->rest_s = split->whole_s - sum - split->submit_s - split->complete_s;
     if (!split->backend)
         split->backend = mem_strdup("");
 }
@@ -247,10 +253,9 @@ static void finish_case(struct dataset *guest, struct dataset_case *c) {
             c->splits.items[kept++] = *split;
             continue;
         }
-        dataset_add_note(guest, true, "%s: %s: Dom0 timed none of its %.0f requests (is its disk served by a process?)",
-                         c->name, split->device, split->requests);
-        free(split->device);
-        free(split->backend);
+        dataset_add_note(guest, true, "%s: %s: Dom0 timed none of its %.0f %s", c->name, split->device, split->requests,
+                         split->nic ? "packets" : "requests (is its disk served by a process?)");
+        free_split(split);
     }
     c->splits.count = kept;
 }
@@ -272,12 +277,14 @@ static void split_case(struct dataset *guest, struct dataset_case *c, const stru
             outside++;
             continue;
         }
-        struct io_split *split = split_of(c, s->device);
+        struct io_split *split = split_of(c, s);
         split->samples++;
         split->requests += s->requests;
         split->whole_s += s->seconds;
+        split->submit_s += s->submit_s;
+        split->complete_s += s->complete_s;
         split->blocked_s += s->blocked_s;
-        struct range answers = answers_in(d, s->device, point, 0);
+        struct range answers = answers_in(d, s->key, point, 0);
         split->answers_low += answers.low;
         split->answers_high += answers.high;
         add_host(d, split, point);

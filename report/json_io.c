@@ -8,6 +8,7 @@ cJSON *json_io(const struct dataset_case *c) {
         const struct io_split *split = &c->splits.items[i];
         cJSON *object = cJSON_CreateObject();
         json_add_string(object, "device", split->device);
+        json_add_string(object, "resource", split->nic ? "nic" : "disk");
         json_add_string(object, "backend", split->backend);
         json_add_u64(object, "samples", split->samples);
         json_add_double(object, "requests", split->requests);
@@ -20,7 +21,10 @@ cJSON *json_io(const struct dataset_case *c) {
         json_add_double(object, "request_s", split->whole_s);
         cJSON *segments = cJSON_AddObjectToObject(object, "segments");
         for (int s = 0; s < IO_SEGMENTS; s++)
-            json_add_double(segments, io_segment_keys[s], split->segment_s[s]);
+            if (s != IO_DEVICE || !split->nic)
+                json_add_double(segments, io_segment_keys[s], split->segment_s[s]);
+        json_add_double(object, "submit_s", split->submit_s);
+        json_add_double(object, "complete_s", split->complete_s);
         json_add_double(object, "rest_s", split->rest_s);
         json_add_double(object, "disk_s", split->disk_s);
         json_add_double(object, "blocked_s", split->blocked_s);

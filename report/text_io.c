@@ -8,7 +8,8 @@
 #include <stdlib.h>
 
 static void counts(struct str *text, const char *name, const struct io_split *split) {
-    str_printf(text, "%.60s, %.30s: %.0f requests in the guest, ", name, split->device, split->requests);
+    str_printf(text, "%.60s, %.30s: %.0f %s the guest, ", name, split->device, split->requests,
+               split->nic ? "packets sent by" : "requests in");
     if (split->answers_high - split->answers_low > 0.02 * split->requests)
         str_printf(text, "%.0f to %.0f (about %.0f)", split->answers_low, split->answers_high, split->answers);
     else
@@ -22,9 +23,13 @@ static void counts(struct str *text, const char *name, const struct io_split *sp
 }
 
 static void parts(struct str *text, const struct io_split *split) {
-    str_printf(text, "us a request: %.1f =", 1e6 * split->whole_s);
+    str_printf(text, "us a %s: %.1f =", split->nic ? "packet" : "request", 1e6 * split->whole_s);
     for (int s = 0; s < IO_SEGMENTS; s++)
-        str_printf(text, " %s%s %.1f", s ? "+ " : "", io_segment_names[s], 1e6 * split->segment_s[s]);
+        if (s != IO_DEVICE || !split->nic)
+            str_printf(text, " %s%s %.1f", s ? "+ " : "", io_segment_names[s], 1e6 * split->segment_s[s]);
+    if (split->submit_s + split->complete_s > 0)
+        str_printf(text, " + guest %.1f (submits %.1f, completes %.1f)", 1e6 * (split->submit_s + split->complete_s),
+                   1e6 * split->submit_s, 1e6 * split->complete_s);
     str_printf(text, " + rest %.1f", 1e6 * split->rest_s);
     if (isfinite(split->disk_s))
         str_printf(text, " (a disk's request: %.1f)", 1e6 * split->disk_s);

@@ -164,8 +164,10 @@ static void interrupts_belong_by_number_and_by_name(void **state) {
     assert_false(io_target_has_interrupt(&t.items[0], 99, "virtio10-req.0"));
     assert_true(io_target_has_interrupt(&t.items[1], 99, "nvme0q1"));
     assert_false(io_target_has_interrupt(&t.items[1], 99, "nvme01"));
-    assert_false(io_target_has_interrupt(&t.items[2], 99, "blkif")); // whose it is has to be learned
-    assert_true(io_target_has_interrupt(&t.items[3], 99, "eth0-q0-rx"));
+    assert_false(io_target_has_interrupt(&t.items[2], 99, "blkif"));     // whose it is has to be learned
+    assert_true(io_target_has_interrupt(&t.items[3], 99, "vif0-q0-tx")); // its number in Xen, whatever it is called
+    assert_false(io_target_has_interrupt(&t.items[3], 99, "vif01-q0-tx"));
+    assert_false(io_target_has_interrupt(&t.items[4], 99, "vif1-q0-tx"));
     assert_false(io_target_has_interrupt(&t.items[3], 5000, "eth1-q0-rx"));
     io_targets_free(&t);
 }
@@ -174,21 +176,23 @@ static const char before_text[] =
     "           CPU0       CPU2       \n"
     " 36:        100          5   PCI-MSIX-0000:00:02.0   1-edge      virtio1-req.0\n"
     " 50:          7          0   xen-dyn    -event     blkif\n"
-    " 51:          1          1   xen-dyn    -event     eth0-q0-rx\n"
+    " 51:          1          1   xen-dyn    -event     vif0-q0-tx\n"
+    " 52:          1          1   xen-dyn    -event     vif0-q0-rx\n"
     "LOC:     203278     192773   Local timer interrupts\n"
     "ERR:          0\n";
 static const char after_text[] =
     "           CPU0       CPU2       \n"
     " 36:        100         25   PCI-MSIX-0000:00:02.0   1-edge      virtio1-req.0\n"
     " 50:         12          2   xen-dyn    -event     blkif\n"
-    " 51:          1          1   xen-dyn    -event     eth0-q0-rx\n"
+    " 51:          1          1   xen-dyn    -event     vif0-q0-tx\n"
+    " 52:          1          1   xen-dyn    -event     vif0-q0-rx\n"
     "LOC:     203278     192773   Local timer interrupts\n";
 
 static void the_interrupt_table_is_read(void **state) {
     (void)state;
     struct interrupts list = {0};
     interrupts_parse(before_text, &list);
-    assert_int_equal(list.count, 3);
+    assert_int_equal(list.count, 4);
     assert_int_equal(list.columns, 2);
     assert_int_equal(list.items[0].count, 105);
     assert_int_equal(list.items[0].by_cpu[1], 5);
@@ -266,7 +270,9 @@ static void all_of_it_becomes_observations(void **state) {
     // xvda: 4, with 3 notifications, answered twice.
     cpus[1].rows[2] = (struct io_row){.requests = 4, .timed = 4, .ns = 8000};
     channels[50] = (struct io_channel){.kicks = 3, .answered = 2, .ns = 4000, .device = 3};
-    channels[51].kicks = 100; // eth0's
+    channels[51] = (struct io_channel){.kicks = 100, .answered = 10, .ns = 50000}; // eth0's
+    channels[52] = (struct io_channel){.kicks = 1, .answered = 1, .ns = 10000000}; // the same; no answer, but a packet
+    cpus[0].rows[3] = (struct io_row){.requests = 5, .timed = 5, .ns = 5000};
     io_learn_channels(&targets, channels, &after);
     assert_true(targets.items[2].irqs[50]);
     io_sum(&targets, cpus, 2, uses);
@@ -308,7 +314,11 @@ static void all_of_it_becomes_observations(void **state) {
     near(number(xvda, "interrupts"), 7);
     near(number(xvda, "interrupt_cpus"), 2);
     near(number(xvda, "notify_to_event_s"), 2e-6);
-    near(number(device_of(seen(&s, CAUSE_HOP_DOM0, SCOPE_LATENCY), 1), "kicks"), 100); // eth0
+    const cJSON *eth0 = device_of(seen(&s, CAUSE_HOP_DOM0, SCOPE_LATENCY), 1);
+    near(number(eth0, "kicks"), 101);
+    near(number(eth0, "notify_to_event_s"), 5e-6);
+    assert_string_equal(cJSON_GetObjectItem(eth0, "xenbus")->valuestring, "vif-0");
+    assert_null(cJSON_GetObjectItem(xvda, "xenbus"));
 
     assert_null(seen(&s, CAUSE_OFFLOAD_VF, SCOPE_LATENCY)); // nothing was sent
     assert_null(seen(&s, CAUSE_OFFLOAD_VF, SCOPE_BLOCKED)); // nobody can say who waits for a packet

@@ -26,6 +26,7 @@ struct setup {
     double to_s;       // end of the recording
     bool without_clock;
     const char *device; // that the guest calls it
+    bool packets;       // 50 a sample of 100 us, of which Dom0 has 60, in both directions
 };
 
 static const struct setup plain = {.domain = "web1", .answers = 10, .to_s = 10, .device = "xvda"};
@@ -52,13 +53,23 @@ static void write_guest(struct fixture *f, const struct setup *s) {
             "\"start_tsc\":%.0f,\"end_tsc\":%.0f,\"obs\":["
             "{\"cause\":\"hop.dom0\",\"scope\":\"latency\",\"count\":100,\"seconds\":0.09,\"basis\":\"timed\","
             "\"detail\":{\"devices\":[{\"device\":\"%s\",\"requests\":100,\"seconds\":0.09},"
-            "{\"device\":\"eth0\",\"resource\":\"nic\",\"requests\":7,\"seconds\":0.01}]}},"
+            "%s{\"device\":\"eth1\",\"resource\":\"nic\",\"requests\":7,\"seconds\":0.01}]}},"
             "{\"cause\":\"hop.dom0\",\"scope\":\"blocked\",\"count\":90,\"seconds\":0.08,\"basis\":\"timed\","
             "\"detail\":{\"devices\":[{\"device\":\"xvda\",\"seconds\":0.08}]}}]}\n",
-            seq, begin * 1e9, (begin + 1) * 1e9, s->device);
+            seq, begin * 1e9, (begin + 1) * 1e9, s->device,
+            s->packets ? "{\"device\":\"eth0\",\"resource\":\"nic\",\"xenbus\":\"vif-0\",\"requests\":50,"
+                         "\"seconds\":0.005},"
+                       : "");
     }
     fixture_end(f);
 }
+
+static const char network[] =
+    ",{\"device\":\"vif-0\",\"backend\":\"vif3.0-q0\",\"resource\":\"nic\",\"direction\":\"send\",\"requests\":5,"
+    "\"answers\":5,\"packets\":5,\"segments\":{\"notify_s\":0.0001,\"wakeup_s\":0.0001,\"service_s\":0.00005,"
+    "\"completion_s\":0.00005}},"
+    "{\"device\":\"vif-0\",\"backend\":\"vif3.0-q0-guest-rx\",\"resource\":\"nic\",\"direction\":\"receive\","
+    "\"requests\":5,\"answers\":5,\"packets\":5,\"segments\":{\"wakeup_s\":1}}";
 
 static void write_window(struct fixture *f, const struct setup *s, double from, const char *domain, unsigned domid) {
     double middle = from + 0.05;
@@ -72,8 +83,8 @@ static void write_window(struct fixture *f, const struct setup *s, double from, 
                    "\"detail\":{\"devices\":[{\"device\":\"xvda\",\"backend\":\"%u.xvda-0\",\"requests\":10,"
                    "\"answers\":%g,\"unannounced\":1,\"seconds\":0.008,\"segments\":{\"notify_s\":0.0005,"
                    "\"wakeup_s\":0.001,\"service_s\":0.0015,\"device_s\":0.0045,\"completion_s\":0.0005},"
-                   "\"disks\":[{\"disk\":\"loop0\",\"issued\":10,\"completed\":10,\"seconds\":0.004}]}]}}",
-                   domid, s->answers);
+                   "\"disks\":[{\"disk\":\"loop0\",\"issued\":10,\"completed\":10,\"seconds\":0.004}]}%s]}}",
+                   domid, s->answers, s->packets ? network : "");
     str_add(&f->text, "]}\n");
 }
 
@@ -207,6 +218,25 @@ static void test_what_cannot_be_joined_says_why(void **state) {
 }
 
 // Its disk is served by a process of Dom0, say.
+static void test_packets_that_the_guest_sends_are_split(void **state) {
+    (void)state;
+    static const double us[IO_SEGMENTS] = {20, 20, 10, 0, 10};
+    struct setup s = plain;
+    struct dataset set;
+    s.packets = true;
+    join(&s, &set);
+    assert_int_equal(set.cases[0].splits.count, 2);
+    const struct io_split *split = &set.cases[0].splits.items[1];
+    assert_string_equal(split->device, "eth0");
+    assert_string_equal(split->backend, "vif3.0-q0");
+    assert_true(split->nic);
+    assert_float_equal(split->answers, 100, 1e-6);
+    for (int i = 0; i < IO_SEGMENTS; i++)
+        assert_float_equal(1e6 * split->segment_s[i], us[i], 1e-6);
+    assert_float_equal(1e6 * split->rest_s, 40, 1e-6);
+    dataset_free(&set);
+}
+
 static void test_a_device_that_dom0_does_not_time_is_not_split(void **state) {
     (void)state;
     struct dataset set;
@@ -227,6 +257,7 @@ int main(void) {
         cmocka_unit_test(test_the_domain_is_found_by_its_name),
         cmocka_unit_test(test_other_counts_are_a_warning),
         cmocka_unit_test(test_what_cannot_be_joined_says_why),
+        cmocka_unit_test(test_packets_that_the_guest_sends_are_split),
         cmocka_unit_test(test_a_device_that_dom0_does_not_time_is_not_split),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
