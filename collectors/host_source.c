@@ -98,7 +98,8 @@ static void xen_close(void *state) {
 
 const struct host_source host_source_xen = {
     .name = "xen_dom0",
-    .about = "disk requests and packets of Xen's guests in Dom0: notification, backend's wake-up and work, device, answer",
+    .about =
+        "disk requests and packets of Xen's guests in Dom0: notification, backend's wake-up and work, device, answer",
     .how_to_name = "xl list",
     .here = xen_here,
     .find = xen_domain_find,
