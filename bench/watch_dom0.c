@@ -26,11 +26,17 @@ static void describe(struct watch_view *view, const cJSON *device, const char *n
     struct str line = {0};
     double requests = number(device, "requests");
     const cJSON *segments = cJSON_GetObjectItemCaseSensitive(device, "segments");
-    str_printf(&line, "%.60s %.30s: %.0f requests/s, us each: %.1f", name, json_text(device, "device"),
-               requests / view->interval_s, 1e6 * number(device, "seconds") / requests);
-    for (size_t i = 0; i < ARRAY_LEN(parts); i++)
-        str_printf(&line, "%s%s %.1f", i ? ", " : " = ", parts[i].word,
-                   1e6 * number(segments, parts[i].key) / requests);
+    const char *direction = json_text(device, "direction"); // "": a disk
+    str_printf(&line, "%.60s %.30s%s%s: %.0f %s/s, us each: %.1f", name, json_text(device, "device"),
+               *direction ? " " : "", direction, requests / view->interval_s, *direction ? "packets" : "requests",
+               1e6 * number(device, "seconds") / requests);
+    const char *sign = " = ";
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        if (!cJSON_HasObjectItem(segments, parts[i].key)) // a packet's way has no device
+            continue;
+        str_printf(&line, "%s%s %.1f", sign, parts[i].word, 1e6 * number(segments, parts[i].key) / requests);
+        sign = ", ";
+    }
     cJSON_AddItemToArray(view->notes, cJSON_CreateString(line.text));
     str_free(&line);
 }

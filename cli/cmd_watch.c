@@ -33,7 +33,7 @@ static const char usage[] =
     "  --duration SEC   end after so long; takes s, m and h, too (default: never)\n"
     "  --vm PID|NAME    a KVM host's look at a virtual machine, or at all of them\n"
     "                   (--vm all): shares are of their vCPUs' time; in Xen's Dom0\n"
-    "                   a domain's block requests\n"
+    "                   a domain's requests and packets\n"
     "  --json           an object a line (metalgap.watch/1)\n"
     "  -h, --help       this text\n"
     "\n"
