@@ -15,6 +15,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 struct steal {
     struct proc_stat before;
@@ -66,19 +67,25 @@ static cJSON *per_cpu(const struct proc_stat *before, const struct proc_stat *af
     return list;
 }
 
-static void report_idle(const struct steal *steal, double seconds, struct collector_output *out) {
+static void report_idle(double seconds, struct collector_output *out) {
     struct observation o = {
         .cause = CAUSE_HOST_STEAL, .scope = SCOPE_LATENCY, .basis = BASIS_TIMED, .seconds = seconds};
     o.detail = cJSON_CreateObject();
     cJSON_AddTrueToObject(o.detail, "idle");
     observations_add(out->obs, o);
+}
+
+// What the program cost, by the kernel's statistics where somebody has switched them on. They are machine-wide: shared
+// out evenly over the CPUs.
+static void report_cost(const struct steal *steal, const cpu_set_t *cpus, struct collector_output *out) {
     struct probe_cost now = idle_steal_cost(steal->idle);
-    if (now.runs <= steal->cost_before.runs) // the kernel's statistics are off
+    double share = fmin((double)CPU_COUNT(cpus) / (double)sysconf(_SC_NPROCESSORS_ONLN), 1);
+    if (now.runs <= steal->cost_before.runs)
         return;
-    struct observation cost = {.cause = CAUSE_OBSERVER, .scope = SCOPE_CPU, .basis = BASIS_TIMED};
-    cost.count = now.runs - steal->cost_before.runs;
-    cost.seconds = (double)(now.run_ns - steal->cost_before.run_ns) * 1e-9;
-    observations_add(out->obs, cost);
+    struct observation o = {.cause = CAUSE_OBSERVER, .scope = SCOPE_CPU, .basis = BASIS_TIMED};
+    o.count = (uint64_t)((double)(now.runs - steal->cost_before.runs) * share);
+    o.seconds = (double)(now.run_ns - steal->cost_before.run_ns) * 1e-9 * share;
+    observations_add(out->obs, o);
 }
 
 static void report(const struct steal *steal, const struct proc_stat *after, const struct sample_window *window,
@@ -99,8 +106,9 @@ static void report(const struct steal *steal, const struct proc_stat *after, con
     cJSON_AddItemToObject(o.detail, "cpu_s", per_cpu(&steal->before, after, window->cpus));
     json_add_double(o.detail, "tick_s", 1 / proc_stat_hz());
     observations_add(out->obs, o);
-    if (steal->idle)
-        report_idle(steal, idle, out);
+    if (idle > 0)
+        report_idle(idle, out);
+    report_cost(steal, window->cpus, out);
 }
 
 static int steal_end(void *state, const struct sample_window *window, struct collector_output *out, struct error *err) {
