@@ -26,6 +26,12 @@ struct series_check {
 // `value` in the order in which it was measured. Needs O(n log n) time, O(n) memory.
 struct series_check series_check(const double *value, size_t count);
 
+// Where samples are skewed to the slow side, puts a sharper drift into the check of these values: the slope, and its
+// test, by scores of the ranks that count all above the median alike, as the shift's do there (report/ranks.h; slopes
+// from rank scores: Jureckova 1971, Jaeckel 1972). False, and nothing is changed, where the series has too many samples
+// to need it or too few to tell.
+bool series_sharpen_drift(const double *value, struct series_check *check);
+
 // Rank autocorrelation of several series taken together (runs of one side, or both sides of a comparison): the sums
 // of products are pooled, so that short series lend each other certainty.
 // `pairs` gets the number of neighbouring pairs that it rests on.

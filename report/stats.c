@@ -11,6 +11,19 @@
 #include <math.h>
 #include <stdlib.h>
 
+// A level that moves, or may move unseen. `half_width` is the interval's by ranks alone.
+static void pay_for_drift(struct stats_shift *shift, const struct stats_run *subject, const struct stats_run *baseline,
+                          double half_width) {
+    bool sharp = shift->method == STATS_LOWER_RANKS && series_sharpen_drift(subject->value, &shift->subject) &&
+                 series_sharpen_drift(baseline->value, &shift->baseline);
+    double joint = doubt_joint_drift_p(&shift->subject, &shift->baseline);
+    double bridge = doubt_bridge(doubt_drift(&shift->subject, joint, sharp),
+                                 doubt_drift(&shift->baseline, joint, sharp), half_width);
+    size_t fewer = subject->count < baseline->count ? subject->count : baseline->count;
+    shift->drift_allowance = fmax(bridge, doubt_wander(fewer) * half_width);
+    shift->drifts = doubt_drift_is_certain(fmin(joint, fmin(shift->subject.drift_p, shift->baseline.drift_p)));
+}
+
 // One run a side: ranks.
 static struct stats_shift compare_runs(const struct stats_run *subject, const struct stats_run *baseline) {
     struct stats_shift shift = stats_shift_empty();
@@ -42,7 +55,7 @@ static struct stats_shift compare_runs(const struct stats_run *subject, const st
     size_t pairs = 0;
     shift.autocorrelation =
         series_pooled_autocorrelation((const double *[]){subject->value, baseline->value}, (size_t[]){m, n}, 2, &pairs);
-    double pooled = doubt_time(shift.autocorrelation, pairs, (double)(m + n) / 2, DOUBT_APART);
+    double pooled = doubt_time_apart(shift.autocorrelation, pairs, (double)(m + n) / 2);
     double size_m = doubt_effective_size(m, fmax(pooled, shift.subject.time));
     double size_n = doubt_effective_size(n, fmax(pooled, shift.baseline.time));
     shift.effective = fmin(size_m, size_n);
@@ -52,17 +65,10 @@ static struct stats_shift compare_runs(const struct stats_run *subject, const st
     if (cut == 0 || m < STATS_MIN_SAMPLES || n < STATS_MIN_SAMPLES)
         return stats_shift_refuse(shift, STATS_TOO_FEW);
 
-    // The correlation time is a guess of both series together: the smaller side's degrees of freedom stand for it.
-    double df = size_m + size_n - 2;
-    double few = shift.effective - 1;
-    double many = fmin((double)m, (double)n) - 1;
-    double factor = sqrt((1 / size_m + 1 / size_n) / (1 / (double)m + 1 / (double)n)) *
-                    dist_t_quantile(1 - STATS_ALPHA / 2, few) / dist_t_quantile(1 - STATS_ALPHA / 2, many);
-    stats_widen(&shift, fmax(1, factor));
-    double joint = doubt_joint_drift_p(&shift.subject, &shift.baseline);
-    shift.drift_allowance = doubt_drift(&shift.subject, joint) + doubt_drift(&shift.baseline, joint);
-    shift.drifts = doubt_drift_is_certain(fmin(joint, fmin(shift.subject.drift_p, shift.baseline.drift_p)));
-    stats_shift_finish(&shift, df);
+    double half_width = 0.5 * (shift.ci.high - shift.ci.low);
+    stats_widen(&shift, doubt_widening(m, n, size_m, size_n));
+    pay_for_drift(&shift, subject, baseline, half_width);
+    stats_shift_finish(&shift, size_m + size_n - 2);
     return shift;
 }
 

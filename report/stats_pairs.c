@@ -48,7 +48,7 @@ static struct stats_shift pay(struct stats_shift shift, double time) {
     stats_widen(&shift, fmax(1, factor));
     // Slow drift is in both halves of a pair; what is left of it in the differences is allowed for if it is certain.
     if (count >= 8)
-        shift.drift_allowance = doubt_drift(&shift.subject, 1);
+        shift.drift_allowance = doubt_drift_paired(&shift.subject);
     shift.drifts = doubt_drift_is_certain(shift.subject.drift_p);
     stats_shift_finish(&shift, df);
     return shift;
@@ -56,7 +56,7 @@ static struct stats_shift pay(struct stats_shift shift, double time) {
 
 static double time_of_differences(const struct stats_shift *shift) {
     size_t count = shift->subject_count;
-    double time = doubt_time(shift->autocorrelation, count > 0 ? count - 1 : 0, (double)count, DOUBT_PAIRED);
+    double time = doubt_time_paired(shift->autocorrelation, count > 0 ? count - 1 : 0, (double)count);
     return fmax(time, shift->subject.time);
 }
 
@@ -105,7 +105,7 @@ static double use_lower_half(struct stats_shift *shift, const double *subject, c
         *shift = ranks;
         shift->method = STATS_LOWER_PAIRS;
         shift->autocorrelation = fmax(shift->autocorrelation, rho);
-        time = doubt_time(rho, pairs, (double)count, DOUBT_PAIRED);
+        time = doubt_time_paired(rho, pairs, (double)count);
     }
     free(x);
     return time;
