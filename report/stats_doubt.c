@@ -18,13 +18,14 @@ double doubt_time_apart(double rho, size_t pairs, double length) {
     if (pairs == 0)
         return 1;
     double known = fmax(0, 1 - 4 / length); // series of four show nothing of rho
-    double shown = 1 + known * (0.5 + fading(length, 24, 3, 1.7));
+    double shown = 1 + known * (0.6 + fading(length, 24, 3, 1.7));
     double error = known * fading(length, 17, 3, 2);
     return pow(series_time_from_autocorrelation(rho), shown) * exp(2 * error / sqrt((double)pairs));
 }
 
-// The time grows as 1 / (1 - rho): the nearer to 1, the more an error costs.
+// So many errors are paid.
 static const double PAIRED_ERRORS = 0.3;
+// The time grows as 1 / (1 - rho): the nearer to 1, the more an error costs.
 static const double PAIRED_DEARER = 3;
 // So many errors below 0, neighbours alternate for certain, and nothing is paid.
 static const double PAIRED_NEGATIVE = 1.5;
@@ -107,7 +108,7 @@ double doubt_drift(const struct series_check *check, double joint_p, bool sharp)
 
 double doubt_drift_paired(const struct series_check *check) {
     double gate = fmax(0.003, fading((double)check->count, 13.5, 5, 0.7));
-    return check->count >= STATS_MIN_SAMPLES && check->drift_p <= gate / 4 ? fabs(check->drift) : 0;
+    return check->count >= STATS_MIN_SAMPLES && check->drift_p <= gate / 4 ? 0.5 * fabs(check->drift) : 0;
 }
 
 double doubt_bridge(double change_a, double change_b, double half_width) {

@@ -2,11 +2,11 @@
 // What an interval pays because samples may resemble their neighbours and their level may move. Pure functions.
 // May include: report/series.h.
 //
-// Samples of two sides that ran apart pay more than interleaved pairs, the more the fewer they are: a level that wanders
-// between the sides and happens to look quiet within them is the same numbers as a quiet one. The constants are chosen
-// so that of what is told in such noise (first-order autoregressions of 0.3, 0.6 and 0.9, drifts of two and four standard
-// deviations), 93 % is right, or hardly anything is told: chosen with some seeds of tests/sim/verdicts.c and checked
-// with others (docs/method.md).
+// Samples of two sides that ran apart pay more than interleaved pairs, the more the fewer they are: a level that
+// wanders between the sides and happens to look quiet within them is the same numbers as a quiet one. The constants are
+// chosen so that of what is told in such noise (first-order autoregressions of 0.3, 0.6 and 0.9, drifts of two and four
+// standard deviations), 93 % is right, or hardly anything is told: chosen with some seeds of tests/sim/verdicts.c and
+// checked with others (docs/method.md).
 #pragma once
 
 #include "report/series.h"
@@ -15,8 +15,8 @@
 // long a time costs power and too short a one costs truth. `rho` rests on so many pairs of neighbours in series of
 // `length` samples.
 //
-// Apart: the bound is taken on Fisher's scale (atanh rho, Fisher 1921), where the error of rho is the same everywhere and
-// the time is exp(2 atanh rho): a share of what is shown is added, and a share of the error.
+// Apart: the bound is taken on Fisher's scale (atanh rho, Fisher 1921), where the error of rho is the same everywhere
+// and the time is exp(2 atanh rho): a share of what is shown is added, and a share of the error.
 double doubt_time_apart(double rho, size_t pairs, double length);
 double doubt_time_paired(double rho, size_t pairs, double length);
 
@@ -37,7 +37,7 @@ double doubt_joint_drift_p(const struct series_check *a, const struct series_che
 // one. `sharp`: the trend is by the lower half of the ranks (series_sharpen_drift()).
 double doubt_drift(const struct series_check *check, double joint_p, bool sharp);
 
-// The same for the differences of interleaved pairs.
+// What the differences of interleaved pairs add to each end for a drift: half of it, from the middle to the ends.
 double doubt_drift_paired(const struct series_check *check);
 
 // What two sides whose levels change by so much add to each end of an interval of this half-width (by ranks, not yet

@@ -104,7 +104,7 @@ static double use_lower_half(struct stats_shift *shift, const double *subject, c
     if (cut > 0 && stats_narrow_if_skewed(&ranks, &set)) {
         *shift = ranks;
         shift->method = STATS_LOWER_PAIRS;
-        shift->autocorrelation = fmax(shift->autocorrelation, rho);
+        shift->autocorrelation = rho;
         time = doubt_time_paired(rho, pairs, (double)count);
     }
     free(x);
@@ -118,7 +118,8 @@ struct stats_shift stats_compare_blocks(const double *subject, const double *bas
     struct stats_shift shift = by_differences(difference, count);
     free(difference);
     double time = time_of_differences(&shift);
+    double own = 0; // the differences' dependence is not that of the samples on their levels
     if (shift.method == STATS_PAIRS)
-        time = fmax(time, use_lower_half(&shift, subject, baseline, count));
-    return pay(shift, time);
+        own = use_lower_half(&shift, subject, baseline, count);
+    return pay(shift, own > 0 ? own : time);
 }

@@ -68,8 +68,11 @@ static struct tally run_trials(const struct noise_shape *shape, size_t n, double
     return tally;
 }
 
+// A share of fewer than so many comparisons is not told: "-".
+enum { FEWEST_TOLD = 50 };
+
 static void print_share(FILE *out, size_t part, size_t whole) {
-    if (whole < 50)
+    if (whole < FEWEST_TOLD)
         fputs(" | -", out);
     else
         fprintf(out, " | %.1f", 100 * (double)part / (double)whole);
