@@ -3,6 +3,7 @@
 #include "bench/run.h"
 
 #include "core/memory.h"
+#include "core/parse.h"
 
 static void add_own(const struct run *run, cJSON *header, const char *key, cJSON *own) {
     cJSON_AddItemToObject(header, key, record_header_member(run, key, own));
@@ -39,7 +40,11 @@ static int write_case(struct run *run, const struct planned_case *c, struct erro
         .better = c->has_fom ? c->fom.better : FOM_LOWER,
         .cpus = CPU_COUNT(&c->cpus),
     };
-    return journal_write_case(run->journal, &line, err);
+    char *cpus = parse_cpus_text(&c->cpus);
+    line.cpu_list = cpus;
+    int result = journal_write_case(run->journal, &line, err);
+    free(cpus);
+    return result;
 }
 
 static int write_skipped(struct run *run, const struct planned_case *c, struct error *err) {

@@ -54,6 +54,14 @@ static cJSON *caches(hwloc_topology_t topology) {
     return list;
 }
 
+// The system's numbers of the CPUs, core by core: what tells which core the CPU that a job is bound to belongs to.
+static cJSON *cpu_numbers(hwloc_topology_t topology) {
+    cJSON *list = cJSON_CreateArray();
+    for (hwloc_obj_t pu = NULL; (pu = hwloc_get_next_obj_by_type(topology, HWLOC_OBJ_PU, pu));)
+        cJSON_AddItemToArray(list, cJSON_CreateNumber(pu->os_index));
+    return list;
+}
+
 static cJSON *describe(hwloc_topology_t topology) {
     cJSON *object = cJSON_CreateObject();
     int numa = count_of(topology, HWLOC_OBJ_NUMANODE);
@@ -62,6 +70,7 @@ static cJSON *describe(hwloc_topology_t topology) {
     json_add_u64(object, "packages", (uint64_t)count_of(topology, HWLOC_OBJ_PACKAGE));
     json_add_u64(object, "numa", (uint64_t)(numa ? numa : 1));
     json_add_u64(object, "smt", (uint64_t)threads_per_core(topology));
+    cJSON_AddItemToObject(object, "cpu_numbers", cpu_numbers(topology));
     json_add_u64(object, "memory_bytes", hwloc_get_root_obj(topology)->total_memory);
     json_add_u64(object, "page_bytes", (uint64_t)sysconf(_SC_PAGESIZE));
     cJSON_AddItemToObject(object, "caches", caches(topology));

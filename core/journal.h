@@ -36,6 +36,7 @@ struct journal_case {
     const char *fom_unit;   // NULL if there is no figure of merit
     enum fom_better better; // FOM_LOWER where there is no figure of merit
     double cpus;            // number of CPUs that the case may run on; 0 if not told
+    const char *cpu_list;   // which ones it was bound to, by their numbers ("0-3,8"); NULL if not told
 };
 
 struct journal_sample {

@@ -128,7 +128,8 @@ static int parse_case(struct journal_reader *r, struct journal_record *out, stru
     if (json_get_string(r->json, "case", JSON_REQUIRED, &c->name, err) < 0 ||
         json_get_string(r->json, "bench", JSON_OPTIONAL, &c->bench, err) < 0 ||
         json_get_object(r->json, "params", JSON_OPTIONAL, &c->params, err) < 0 ||
-        json_get_double(r->json, "cpus", JSON_OPTIONAL, &c->cpus, err) < 0)
+        json_get_double(r->json, "cpus", JSON_OPTIONAL, &c->cpus, err) < 0 ||
+        json_get_string(r->json, "cpu_list", JSON_OPTIONAL, &c->cpu_list, err) < 0)
         return -1;
     int has_fom = json_get_object(r->json, "fom", JSON_OPTIONAL, &fom, err);
     if (has_fom < 0)

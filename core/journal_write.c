@@ -225,6 +225,8 @@ int journal_write_case(struct journal_writer *w, const struct journal_case *c, s
         json_add_string(fom, "better", c->better == FOM_HIGHER ? "higher" : "lower");
     }
     json_add_double(line, "cpus", c->cpus);
+    if (c->cpu_list)
+        json_add_string(line, "cpu_list", c->cpu_list);
     return write_and_delete(w, line, err);
 }
 

@@ -2,6 +2,8 @@
 // Values that a user types. See parse.h.
 #include "core/parse.h"
 
+#include "core/str.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
@@ -100,4 +102,21 @@ int parse_cpus(const char *option, const char *text, cpu_set_t *out, struct erro
         at = end + 1;
     }
     return refuse(err, option, text, "a list of CPUs such as 0-3,8");
+}
+
+char *parse_cpus_text(const cpu_set_t *cpus) {
+    struct str text = {0};
+    str_add(&text, "");
+    for (int first = 0; first < CPU_SETSIZE; first++) {
+        if (!CPU_ISSET(first, cpus))
+            continue;
+        int last = first;
+        while (last + 1 < CPU_SETSIZE && CPU_ISSET(last + 1, cpus))
+            last++;
+        str_printf(&text, "%s%d", text.length ? "," : "", first);
+        if (last > first)
+            str_printf(&text, "-%d", last);
+        first = last;
+    }
+    return text.text;
 }

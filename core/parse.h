@@ -14,3 +14,6 @@ int parse_count(const char *option, const char *text, uint64_t min, uint64_t max
 int parse_size(const char *option, const char *text, uint64_t *out,
                struct error *err); // bytes; "4096", "64K", "2M", "1G" (powers of 1024)
 int parse_cpus(const char *option, const char *text, cpu_set_t *out, struct error *err); // "0-3,8"; below CPU_SETSIZE
+
+// The inverse of parse_cpus(): "0-3,8", "" for none. free() it.
+char *parse_cpus_text(const cpu_set_t *cpus);

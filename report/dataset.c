@@ -79,6 +79,7 @@ static void keep_case(struct dataset *set, const struct journal_case *c) {
         .unit = mem_strdup(c->fom_name ? c->fom_unit : "s"),
         .better = c->fom_name ? c->better : FOM_LOWER,
         .cpus = isfinite(c->cpus) && c->cpus > 0 ? c->cpus : 0,
+        .cpu_list = mem_strdup(c->cpu_list),
         .params = cJSON_Duplicate(c->params, 1),
     };
     names_add(&set->names, c->name);
@@ -344,6 +345,7 @@ static void free_case(struct dataset_case *c) {
     free(c->step);
     free(c->step_line);
     free(c->invalid_why);
+    free(c->cpu_list);
     cJSON_Delete(c->params);
 }
 

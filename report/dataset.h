@@ -69,7 +69,8 @@ struct dataset_case {
     char *fom_name; // NULL: wall time is compared
     char *unit;     // "s" for wall time; NULL if the journal does not tell
     enum fom_better better;
-    double cpus; // 0 if not told
+    double cpus;    // 0 if not told
+    char *cpu_list; // which CPUs it was bound to ("0-3,8"); NULL if not told
     cJSON *params;
     char **passes; // of attribution samples, by name, "" where a line tells none; empty without any
     size_t pass_count;

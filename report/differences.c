@@ -11,8 +11,9 @@
 // Parts of a header that describe the machine, not the run.
 static const char *const MACHINE_KEYS[] = {"role",  "platform",      "topology", "kernel",
                                            "clock", "circumstances", "tunables", "tool"};
-// Lists of evidence are long and differ by nature.
-static const char *const SKIPPED_KEYS[] = {"evidence", "unread", "schema", "confidence", "type_reason", "tsc_hz_se"};
+// Lists of evidence are long and differ by nature; how CPUs are numbered is no property of theirs.
+static const char *const SKIPPED_KEYS[] = {"evidence",    "unread",    "schema",     "confidence",
+                                           "type_reason", "tsc_hz_se", "cpu_numbers"};
 
 enum { MAX_DEPTH = 6, MAX_DIFFERENCES = 200 };
 

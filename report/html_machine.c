@@ -4,6 +4,7 @@
 #include "report/chart.h"
 #include "report/escape.h"
 #include "report/html.h"
+#include "report/pinning.h"
 
 #include "core/memory.h"
 
@@ -93,10 +94,44 @@ static int each(int whole, int parts) {
     return parts > 0 && whole % parts == 0 ? whole / parts : 0;
 }
 
-// The CPUs as squares under the guest's name: threads of a core touch, packages stand apart. Which number a CPU has in
-// them the journal does not tell. How many there are, in words, where they are too many to draw.
+// The number that the i-th CPU, counted core by core, has in the system; -1 where the journal does not tell.
+static int cpu_number(const struct dataset *set, int i) {
+    const cJSON *topology = cJSON_GetObjectItemCaseSensitive(set->header, "topology");
+    const cJSON *item = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(topology, "cpu_numbers"), i);
+    return cJSON_IsNumber(item) && item->valuedouble >= 0 && item->valuedouble < CPU_SETSIZE ? (int)item->valuedouble
+                                                                                             : -1;
+}
+
+static void cpu_words(const struct dataset *set, int i, int threads, int in_package, int bound, char *out,
+                      size_t size) {
+    int number = cpu_number(set, i);
+    int used = number >= 0 ? snprintf(out, size, "CPU %d", number) : snprintf(out, size, "a CPU");
+    if (threads > 0 && in_package > 0)
+        used += snprintf(out + used, size - (size_t)used, ": package %d, core %d of it, thread %d", i / in_package,
+                         i % in_package / threads, i % threads);
+    if (bound >= 0)
+        snprintf(out + used, size - (size_t)used, "; %s", bound ? "the job was bound to it" : "not used by the job");
+}
+
+// The CPUs of all cases together. False where no case tells its own, or nothing tells which square is which.
+static bool bound_cpus(const struct dataset *set, cpu_set_t *out) {
+    struct pinnings list = pinnings_find(set);
+    bool known = list.count > 0 && cpu_number(set, 0) >= 0;
+    CPU_ZERO(out);
+    for (size_t i = 0; i < list.count; i++) {
+        cpu_set_t own = pinning_cpus(&list.group[i]);
+        CPU_OR(out, out, &own);
+    }
+    pinnings_free(&list);
+    return known;
+}
+
+// The CPUs as squares under the guest's name: threads of a core touch, packages stand apart, and those that no case was
+// bound to are hollow. How many there are, in words, where they are too many to draw.
 static void draw_cpus(struct str *out, const struct dataset *set, double y) {
-    char text[80];
+    char text[120];
+    cpu_set_t bound;
+    bool told = bound_cpus(set, &bound);
     int cpus = topology_count(set, "cpus");
     int threads = each(cpus, topology_count(set, "cores"));
     int in_package = each(cpus, topology_count(set, "packages"));
@@ -115,14 +150,33 @@ static void draw_cpus(struct str *out, const struct dataset *set, double y) {
             x = 12;
             y += 1.4 * size;
         }
-        if (threads > 0 && in_package > 0)
-            snprintf(text, sizeof text, "package %d, core %d of it, thread %d", i / in_package,
-                     i % in_package / threads, i % threads);
-        else
-            snprintf(text, sizeof text, "a CPU");
-        chart_rect(out, x, y, size, size, "bar-subj", text);
+        int number = cpu_number(set, i);
+        int used = !told ? -1 : number >= 0 && CPU_ISSET(number, &bound);
+        cpu_words(set, i, threads, in_package, used, text, sizeof text);
+        chart_rect(out, x, y, size, size, used == 0 ? "cpu-idle" : "bar-subj", text);
         x += size;
     }
+}
+
+// "CPUs 0-1: stream.triad, gups", a line for each choice of CPUs.
+static void pinning_lines(struct str *out, const struct dataset *set) {
+    enum { MOST_LINES = 8, MOST_NAMES = 12 };
+    struct pinnings list = pinnings_find(set);
+    for (size_t i = 0; i < list.count && i < MOST_LINES; i++) {
+        const struct pinning *group = &list.group[i];
+        str_add(out, i ? "<br>CPUs " : "<p>The job was bound to CPUs ");
+        escape_html(out, group->cpus, 60);
+        for (size_t k = 0; list.count > 1 && k < group->count && k < MOST_NAMES; k++) {
+            str_add(out, k ? ", " : ": ");
+            escape_html(out, group->cases[k], 60);
+        }
+        if (list.count > 1 && group->count > MOST_NAMES)
+            str_printf(out, " and %zu more", group->count - MOST_NAMES);
+    }
+    if (list.count > MOST_LINES)
+        str_printf(out, "<br>and %zu more choices of CPUs", list.count - MOST_LINES);
+    str_add(out, list.count ? ".</p>\n" : "");
+    pinnings_free(&list);
 }
 
 static void paths_table(struct str *out, const cJSON *paths) {
@@ -187,7 +241,8 @@ void html_machine(struct str *out, const struct dataset *set) {
     chart_close(out);
     str_add(out,
             "<figcaption>Boxes are software that each request crosses; dashed lines go past it. Squares are "
-            "CPUs: those of a core touch, packages stand apart.</figcaption></figure>\n");
+            "CPUs: those of a core touch, packages stand apart, hollow ones were not used.</figcaption></figure>\n");
+    pinning_lines(out, set);
     paths_table(out, paths);
 }
 

@@ -32,6 +32,8 @@ static void add_strings(cJSON *object, const char *key, const struct strings *li
 static cJSON *side_object(const char *label, const struct side *side, const struct stats_summary *summary) {
     cJSON *object = cJSON_CreateObject();
     json_add_string(object, "label", side->count ? side->run[0].set->label : label);
+    if (side->count && side->run[0].c->cpu_list)
+        json_add_string(object, "cpu_list", side->run[0].c->cpu_list);
     json_add_u64(object, "n", summary->count);
     json_add_double(object, "median", summary->median);
     add_interval(object, "ci", summary->median_ci);

@@ -109,7 +109,13 @@ static void cpu_lists(void **state) {
     assert_int_equal(parse_cpus("--cpus", "0-2,5,7-7", &cpus, &err), 0);
     assert_int_equal(CPU_COUNT(&cpus), 5);
     assert_true(CPU_ISSET(0, &cpus) && CPU_ISSET(2, &cpus) && CPU_ISSET(5, &cpus) && CPU_ISSET(7, &cpus));
+    char *text = parse_cpus_text(&cpus);
+    assert_string_equal(text, "0-2,5,7");
+    free(text);
     assert_int_equal(parse_cpus("--cpus", "1023", &cpus, &err), 0);
+    text = parse_cpus_text(&cpus);
+    assert_string_equal(text, "1023");
+    free(text);
     static const char *const bad[] = {"",  ",",     "1,",   "1,,2",   "-1",  "2-1", "1-",
                                       "a", "1-2-3", "1024", "0-1024", "1 2", "0x1", "99999999999999999999"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {

@@ -65,7 +65,8 @@ static void write_then_read(void **state) {
                              .fom_name = "bandwidth",
                              .fom_unit = "GB/s",
                              .better = FOM_HIGHER,
-                             .cpus = 2};
+                             .cpus = 2,
+                             .cpu_list = "0,4"};
     assert_int_equal(journal_write_case(w, &c, &err), 0);
     struct journal_sample s = {.case_name = "stream.triad",
                                .seq = 3,
@@ -102,6 +103,7 @@ static void write_then_read(void **state) {
     assert_int_equal(rec.type, JOURNAL_CASE);
     assert_string_equal(rec.c.fom_unit, "GB/s");
     assert_int_equal(rec.c.better, FOM_HIGHER);
+    assert_string_equal(rec.c.cpu_list, "0,4");
     assert_int_equal(journal_next(r, &rec, &err), 1);
     assert_int_equal(rec.type, JOURNAL_SAMPLE);
     assert_int_equal(rec.sample.mode, MODE_ATTRIBUTION);

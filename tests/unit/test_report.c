@@ -256,6 +256,36 @@ static void the_page_needs_nothing_from_outside(void **state) {
     remove_pair(&p);
 }
 
+// --- where the job ran
+// ------------------------------------------------------------------------------------------------
+
+static void the_page_draws_which_cpus_the_job_was_bound_to(void **state) {
+    (void)state;
+    struct error err;
+    struct fixture f = {.path = "/tmp/metalgap-report-test-XXXXXX"};
+    str_add(&f.text,
+            "{\"t\":\"header\",\"schema\":\"metalgap.run/1\",\"label\":\"four\",\"topology\":{\"cpus\":4,\"cores\":2,"
+            "\"packages\":1,\"cpu_numbers\":[0,2,1,3]},\"platform\":{\"kind\":\"vm\",\"paths\":[{\"resource\":\"cpu\","
+            "\"path\":\"hardware\"}]}}\n"
+            "{\"t\":\"case\",\"case\":\"a\",\"cpus\":2,\"cpu_list\":\"0,2\"}\n"
+            "{\"t\":\"case\",\"case\":\"b<\",\"cpus\":1,\"cpu_list\":\"2\"}\n"
+            "{\"t\":\"case\",\"case\":\"old\",\"cpus\":1}\n"
+            "{\"t\":\"case\",\"case\":\"odd\",\"cpus\":1,\"cpu_list\":\"<b>\"}\n"
+            "{\"t\":\"sample\",\"case\":\"a\",\"seq\":0,\"mode\":\"timing\",\"wall_s\":1,\"valid\":true}\n");
+    fixture_end(&f);
+    char *page = report(f.path, NULL, "html", &err);
+    assert_non_null(page);
+    assert_non_null(strstr(page, "The job was bound to CPUs 0,2: a<br>CPUs 2: b&lt;"));
+    assert_non_null(strstr(page, "CPU 2: package 0, core 0 of it, thread 1; the job was bound to it"));
+    assert_non_null(strstr(page, "CPU 3: package 0, core 1 of it, thread 1; not used by the job"));
+    assert_null(strstr(page, "<b>"));
+    free(page);
+    char *json = report(f.path, NULL, "json", &err);
+    assert_non_null(strstr(json, "\"cpu_list\":\t\"0,2\""));
+    free(json);
+    fixture_remove(&f);
+}
+
 // --- hostile journals ------------------------------------------------------------------------------------------------
 
 static void assert_valid_utf8(const char *text) {
@@ -488,6 +518,7 @@ int main(void) {
         cmocka_unit_test(every_format_renders),
         cmocka_unit_test(csv_has_every_sample_and_openmetrics_its_end),
         cmocka_unit_test(the_page_needs_nothing_from_outside),
+        cmocka_unit_test(the_page_draws_which_cpus_the_job_was_bound_to),
         cmocka_unit_test(hostile_strings_are_harmless),
         cmocka_unit_test(a_cut_off_last_line_is_told_not_fatal),
         cmocka_unit_test(numbers_out_of_the_ordinary),

@@ -231,6 +231,48 @@ static void test_drift_is_found_and_allowed_for(void **state) {
     assert_true(isnan(stats_samples_needed(&shift, 0.005))); // more of the same would drift too
 }
 
+// In bursts, the undisturbed samples tell a drift that all ranks miss half of the time, and where it is none.
+static void test_skewed_noise_has_its_drift_told_by_the_lower_ranks(void **state) {
+    (void)state;
+    static const struct noise_shape drifting = {"", noise_bursts, 0, 0.01, false};
+    static const struct noise_shape still = {"", noise_bursts, 0, 0, false};
+    enum { TRIALS = 200, N = 40 };
+    struct dist_rng rng;
+    dist_rng_seed(&rng, 23);
+    size_t by_all = 0;
+    size_t by_lower = 0;
+    size_t wrong = 0;
+    double sum = 0;
+    for (size_t t = 0; t < TRIALS; t++) {
+        double x[N];
+        double y[N];
+        noise_pair(&drifting, N, 0, &rng, x, y);
+        struct series_check check = series_check(x, N);
+        by_all += check.drift_p < 0.01;
+        assert_true(series_sharpen_drift(x, &check));
+        by_lower += check.drift_p < 0.01;
+        sum += check.drift / TRIALS;
+        noise_pair(&still, N, 0, &rng, x, y);
+        check = series_check(x, N);
+        assert_true(series_sharpen_drift(x, &check));
+        wrong += check.drift_p < 0.05;
+    }
+    assert_close(sum, 0.01, 0.001);
+    assert_true(by_lower >= by_all + TRIALS / 5);
+    assert_true(wrong <= TRIALS * 9 / 100);
+}
+
+// A constant side and one value that stands out: no slope comes out of nothing.
+static void test_drift_of_constant_samples(void **state) {
+    (void)state;
+    double x[] = {1, 1, 1, 1, 1, 1, 1, 3};
+    struct series_check check = series_check(x, 8);
+    assert_true(series_sharpen_drift(x, &check));
+    assert_true(isfinite(check.drift) && isfinite(check.drift_p));
+    struct series_check few = series_check(x, 3);
+    assert_false(series_sharpen_drift(x, &few));
+}
+
 static void test_a_drift_does_not_hide_a_larger_shift(void **state) {
     (void)state;
     enum { N = 40 };
@@ -306,6 +348,8 @@ int main(void) {
         cmocka_unit_test(test_autocorrelation_is_paid_for),
         cmocka_unit_test(test_a_large_shift_is_found_in_dependent_samples),
         cmocka_unit_test(test_drift_is_found_and_allowed_for),
+        cmocka_unit_test(test_skewed_noise_has_its_drift_told_by_the_lower_ranks),
+        cmocka_unit_test(test_drift_of_constant_samples),
         cmocka_unit_test(test_a_drift_does_not_hide_a_larger_shift),
         cmocka_unit_test(test_modes),
     };

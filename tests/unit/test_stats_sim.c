@@ -50,6 +50,40 @@ static void test_verdicts_hold_over_noise_shapes(void **state) {
         }
 }
 
+// Dependence and drift that samples do not identify: what is told of 0 to 2 % has to be right, or hardly anything told.
+static void test_what_is_told_is_right_or_nothing_is(void **state) {
+    (void)state;
+    enum { TRIALS = 400, MOST = 20 };
+    static const double shifts[] = {0, 0.005, 0.01, 0.02};
+    static const size_t sizes[] = {5, 10, 20};
+    for (size_t s = 0; s < NOISE_SHAPES; s++)
+        for (size_t k = 0; k < ARRAY_LEN(sizes); k++) {
+            const struct noise_shape *shape = &noise_shapes[s];
+            if (shape->paired || (shape->autocorrelation < 0.5 && shape->drift == 0))
+                continue;
+            size_t told = 0;
+            size_t wrong = 0;
+            for (size_t i = 0; i < ARRAY_LEN(shifts); i++) {
+                double truth = log1p(shifts[i]);
+                struct dist_rng rng;
+                dist_rng_seed(&rng, 4000 + sizes[k]);
+                for (size_t t = 0; t < TRIALS; t++) {
+                    double x[MOST];
+                    double y[MOST];
+                    noise_pair(shape, sizes[k], truth, &rng, x, y);
+                    struct stats_shift shift = compare_two(x, sizes[k], y, sizes[k]);
+                    bool firm = stats_verdict(&shift, log1p(0.005)) != STATS_CANNOT_TELL;
+                    told += firm;
+                    wrong += firm && (shift.ci.low > truth || shift.ci.high < truth);
+                }
+            }
+            // 1 % of all, and 7 % of what is told, with room for 400 trials.
+            if (told > 24 && wrong * 100 > told * 12)
+                print_message("%s, n = %zu: %zu told, %zu wrong\n", shape->name, sizes[k], told, wrong);
+            assert_true(told <= 24 || wrong * 100 <= told * 12);
+        }
+}
+
 static void test_power_on_bursts(void **state) {
     (void)state;
     static const struct noise_shape bursts = {"", noise_bursts, 0, 0, false};
@@ -92,6 +126,7 @@ static void test_large_samples_are_quick_enough_to_finish(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_verdicts_hold_over_noise_shapes),
+        cmocka_unit_test(test_what_is_told_is_right_or_nothing_is),
         cmocka_unit_test(test_power_on_bursts),
         cmocka_unit_test(test_large_samples_are_quick_enough_to_finish),
     };
