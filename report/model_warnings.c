@@ -157,8 +157,8 @@ static void warn_shift(struct model_case *c, const char *subject, const char *ba
     if (shift->drift_allowance > 0 && !shift->drifts)
         strings_add(
             &c->warnings,
-            "too few samples to rule out a drift (trend of %s %.1f %%, of %s %.1f %%): the interval allows for it, "
-            "%.1f %% at each end; take more samples or run both sides in turn (run --ab)",
+            "too few samples to rule out a drift (trend of %s %.1f %%, of %s %.1f %%) or a level that wanders: "
+            "the interval allows for it, %.1f %% at each end; take more samples or run both sides in turn (run --ab)",
             subject, model_pct(shift->subject.drift), baseline, model_pct(shift->baseline.drift),
             model_pct(shift->drift_allowance));
     if (shift->drift_allowance > 0 && shift->drifts)
