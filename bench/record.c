@@ -5,6 +5,8 @@
 #include "core/memory.h"
 #include "core/parse.h"
 
+#include <stdlib.h>
+
 static void add_own(const struct run *run, cJSON *header, const char *key, cJSON *own) {
     cJSON_AddItemToObject(header, key, record_header_member(run, key, own));
     cJSON_Delete(own);
