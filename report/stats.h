@@ -18,9 +18,12 @@
 //   is below the top level is already in the spread of the top; the standard error is scaled by sqrt(G/(G-1)) and used
 //   with Student's t, because a percentile interval from two or three units is far too narrow.
 // - Autocorrelated samples count for fewer: n / tau, tau the integrated autocorrelation time. The interval grows by the
-//   square root and by Student's t for so few; where hardly two independent samples are left, to twelve times its width.
-// - A level that drifts is uncertain by as much as it moved from the middle of a series to its end: that is added to both
-//   ends of an unpaired interval, and below thirty samples what a level may have wandered unseen (report/stats_doubt.h).
+//   square root and by Student's t for so few; where hardly two independent samples are left, to twelve times its
+//   width.
+// - A level that drifts is uncertain by as much as it moved from the middle of a series to its end: that is added to
+// both
+//   ends of an unpaired interval, and below thirty samples what a level may have wandered unseen
+//   (report/stats_doubt.h).
 #pragma once
 
 #include "report/stats_pairs.h"
