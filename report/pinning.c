@@ -15,7 +15,7 @@ struct pinnings pinnings_find(const struct dataset *set) {
         if (!c->cpu_list || !*c->cpu_list)
             continue;
         size_t at = names_add(&seen, c->cpu_list);
-        if (at == list.count)
+        if (at >= list.count)
             ARRAY_PUSH(list.group, list.count, list.capacity, (struct pinning){.cpus = c->cpu_list});
         struct pinning *group = &list.group[at];
         ARRAY_PUSH(group->cases, group->count, group->capacity, c->name);
