@@ -136,7 +136,7 @@ static int read_description(struct app *app, const struct bench_context *context
             return -1;
     }
     return check_commands(app, err) || check_files(app, err) || check_texts(app, "environment", err) ||
-                   check_texts(app, "prerequisites", err) || app_read_fom(app, context, err) ||
+                   check_texts(app, "prerequisites", err) || app_read_figures(app, context, err) ||
                    app_read_steps(app, err) || app_read_rules(app, "valid", RULE_VALID, err) ||
                    app_read_rules(app, "facts", RULE_FACT, err)
                ? -1

@@ -19,6 +19,7 @@ struct app_rule {
     const char *text;   // the pattern
     const char *name;   // of a fact; of a validity rule: what it means if it is broken
     regex_t regex;      // compiled
+    size_t figure;      // of a figure of merit: which of app->figures
     enum app_take take; // which of the numbers is the figure of merit
     uint64_t skip;      // this many first numbers don't count
     int64_t count;      // validity: so many lines must match; -1: at least one
@@ -40,8 +41,8 @@ struct app {
     bool ranks_guessed; // as many as cores, though --launch starts another number perhaps
     bool oversubscribe;
     char *lacks;        // an environment variable that it needs and that is not set; NULL: none
-    const char *better; // of the figure of merit; NULL: wall time is compared
-    const cJSON *fom;   // description of the figure of merit
+    const cJSON *figures[BENCH_MAX_FIGURES]; // descriptions of the figures of merit that are wanted
+    size_t figure_count;                     // 0: wall time is compared
     struct app_rule *rules;
     size_t count;
     size_t capacity;
@@ -61,8 +62,8 @@ char *app_fill(const char *text, const cJSON *values);
 // `result`.
 void app_line(struct app *app, const char *line, uint64_t now_ns, struct bench_result *result);
 
-// After the last line: the figure of merit, the facts, and whether all that must be there is. Leaves a result alone
-// that is not valid already.
+// After the last line: the figures of merit, the facts, and whether all that must be there is. Leaves a result alone
+// that is not valid already. Of several figures one that is missing leaves the others valid.
 void app_conclude(const struct app *app, struct bench_result *result);
 
 // --- app_deck.c -----------------------------------------------------------------------------------------------------

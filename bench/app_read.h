@@ -26,7 +26,8 @@ char *app_text_of(const cJSON *item);
 
 // --- app_rules.c ----------------------------------------------------------------------------------------------------
 
-// Chooses the figure of merit: the one that the parameter "fom" names, the first otherwise.
-int app_read_fom(struct app *app, const struct bench_context *context, struct error *err);
+// Chooses the figures of merit: those that the context asks for, else the one that the parameter "fom" names. An empty
+// name is the first.
+int app_read_figures(struct app *app, const struct bench_context *context, struct error *err);
 int app_read_steps(struct app *app, struct error *err);
 int app_read_rules(struct app *app, const char *key, enum app_rule_kind kind, struct error *err);

@@ -61,7 +61,8 @@ static int read_line_count(const cJSON *object, int64_t *out, struct error *err)
 }
 
 static int add_rule(struct app *app, enum app_rule_kind kind, const cJSON *object, struct error *err) {
-    struct app_rule rule = {.kind = kind, .count = -1, .below = INFINITY, .min = INFINITY, .max = -INFINITY};
+    struct app_rule rule = {
+        .kind = kind, .figure = app->figure_count, .count = -1, .below = INFINITY, .min = INFINITY, .max = -INFINITY};
     if (app_check_keys(object, rule_kinds[kind].keys, err) || read_take(object, &rule.take, err) ||
         json_get_u64(object, "skip", JSON_OPTIONAL, &rule.skip, err) < 0 || read_line_count(object, &rule.count, err) ||
         json_get_double(object, "below", JSON_OPTIONAL, &rule.below, err) < 0)
@@ -88,25 +89,34 @@ int app_read_rules(struct app *app, const char *key, enum app_rule_kind kind, st
     return 0;
 }
 
-int app_read_fom(struct app *app, const struct bench_context *context, struct error *err) {
-    const char *name = bench_param_text(context, "fom");
-    const cJSON *foms = NULL;
-    const char *unit = NULL;
-    if (json_get_object(app->doc, "foms", JSON_OPTIONAL, &foms, err) < 0)
-        return -1;
-    app->fom = *name ? cJSON_GetObjectItemCaseSensitive(foms, name) : foms ? foms->child : NULL;
-    if (!app->fom) {
-        if (!*name)
-            return 0;
+static int read_figure(struct app *app, const cJSON *foms, const char *name, struct error *err) {
+    const cJSON *fom = *name ? cJSON_GetObjectItemCaseSensitive(foms, name) : foms ? foms->child : NULL;
+    const char *text = NULL;
+    if (!fom && !*name)
+        return 0;
+    if (!fom) {
         error_set(err, EXIT_CODE_INPUT, "the application has no figure of merit \"%s\"", name);
         return error_remedy(err, "its description has them under \"foms\"");
     }
-    if (add_rule(app, RULE_FOM, app->fom, err) || json_get_string(app->fom, "unit", JSON_REQUIRED, &unit, err) < 0 ||
-        json_get_string(app->fom, "better", JSON_REQUIRED, &app->better, err) < 0)
+    if (add_rule(app, RULE_FOM, fom, err) || json_get_string(fom, "unit", JSON_REQUIRED, &text, err) < 0 ||
+        json_get_string(fom, "better", JSON_REQUIRED, &text, err) < 0)
         return -1;
-    if (strcmp(app->better, "lower") == 0 || strcmp(app->better, "higher") == 0)
-        return 0;
-    return app_refuse(cJSON_GetObjectItemCaseSensitive(app->fom, "better"), err, "say lower or higher");
+    if (strcmp(text, "lower") != 0 && strcmp(text, "higher") != 0)
+        return app_refuse(cJSON_GetObjectItemCaseSensitive(fom, "better"), err, "say lower or higher");
+    app->figures[app->figure_count++] = fom;
+    return 0;
+}
+
+int app_read_figures(struct app *app, const struct bench_context *context, struct error *err) {
+    const char *const own[] = {bench_param_text(context, "fom"), NULL};
+    const cJSON *foms = NULL;
+    if (json_get_object(app->doc, "foms", JSON_OPTIONAL, &foms, err) < 0)
+        return -1;
+    for (const char *const *name = context->figures ? context->figures : own; *name; name++) {
+        if (read_figure(app, foms, *name, err))
+            return -1;
+    }
+    return 0;
 }
 
 int app_read_steps(struct app *app, struct error *err) {
@@ -114,8 +124,10 @@ int app_read_steps(struct app *app, struct error *err) {
     int found = json_get_object(app->doc, "steps", JSON_OPTIONAL, &steps, err);
     if (found > 0)
         return add_rule(app, RULE_STEP, steps, err);
-    bool mean_step = app->fom && !cJSON_HasObjectItem(app->fom, "pattern");
-    if (found == 0 && mean_step)
-        return app_refuse(app->fom, err, "without a pattern it is the mean step, and there are no \"steps\"");
+    for (size_t i = 0; found == 0 && i < app->figure_count; i++) {
+        if (!cJSON_HasObjectItem(app->figures[i], "pattern"))
+            return app_refuse(app->figures[i], err,
+                              "without a pattern it is the mean step, and there are no \"steps\"");
+    }
     return found;
 }

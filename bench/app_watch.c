@@ -72,12 +72,6 @@ static double take(const struct app_rule *rule) {
     return rule->last;
 }
 
-static void invalid(struct bench_result *result, const char *what, const struct app_rule *rule) {
-    if (result->valid)
-        snprintf(result->why, sizeof result->why, "%s: %s", what, rule->text);
-    result->valid = false;
-}
-
 static void judge(const struct app_rule *rule, struct bench_result *result) {
     if (!result->valid)
         return;
@@ -102,16 +96,39 @@ static void add_fact(const struct app_rule *rule, struct bench_result *result) {
         snprintf(result->info + used, sizeof result->info - used, "; %s: %s", rule->name, rule->fact);
 }
 
-static void conclude_fom(const struct app *app, struct bench_result *result) {
-    bool mean_step = app->fom && !cJSON_HasObjectItem(app->fom, "pattern");
-    for (size_t i = 0; i < app->count; i++) {
-        const struct app_rule *rule = &app->rules[i];
-        if (rule->kind != RULE_FOM && !(mean_step && rule->kind == RULE_STEP))
-            continue;
-        if (rule->numbers)
-            result->fom = mean_step ? rule->sum / (double)rule->numbers : take(rule);
-        else
-            invalid(result, "no number for the figure of merit was found by", rule);
+// Without a pattern of its own a figure is the mean step.
+static bool is_mean_step(const cJSON *figure) {
+    return !cJSON_HasObjectItem(figure, "pattern");
+}
+
+static const struct app_rule *rule_of(const struct app *app, size_t figure) {
+    bool mean_step = is_mean_step(app->figures[figure]);
+    const struct app_rule *rule = app->rules;
+    while (mean_step ? rule->kind != RULE_STEP : rule->kind != RULE_FOM || rule->figure != figure)
+        rule++; // the description was checked: it is there
+    return rule;
+}
+
+static struct bench_figure conclude_figure(const struct app *app, size_t figure) {
+    const struct app_rule *rule = rule_of(app, figure);
+    struct bench_figure found = {.value = NAN};
+    if (!rule->numbers)
+        snprintf(found.why, sizeof found.why, "no number for the figure of merit was found by: %s", rule->text);
+    else
+        found.value = is_mean_step(app->figures[figure]) ? rule->sum / (double)rule->numbers : take(rule);
+    return found;
+}
+
+static void conclude_figures(const struct app *app, struct bench_result *result) {
+    for (size_t i = 0; i < app->figure_count; i++)
+        result->figures[i] = conclude_figure(app, i);
+    if (app->figure_count != 1)
+        return;
+    const struct bench_figure *only = &result->figures[0];
+    result->fom = only->value;
+    if (result->valid && only->why[0]) {
+        result->valid = false;
+        snprintf(result->why, sizeof result->why, "%s", only->why);
     }
 }
 
@@ -122,5 +139,5 @@ void app_conclude(const struct app *app, struct bench_result *result) {
         else if (app->rules[i].kind == RULE_FACT)
             add_fact(&app->rules[i], result);
     }
-    conclude_fom(app, result);
+    conclude_figures(app, result);
 }

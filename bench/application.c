@@ -43,18 +43,21 @@ static int check_timeout(const struct app *app, double *out, struct error *err) 
     return -1;
 }
 
+static void describe_fom(const cJSON *figure, struct bench_fom *out) {
+    const char *better = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(figure, "better"));
+    out->better = strcmp(better, "higher") == 0 ? FOM_HIGHER : FOM_LOWER;
+    snprintf(out->name, sizeof out->name, "%s", figure->string);
+    snprintf(out->unit, sizeof out->unit, "%s", cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(figure, "unit")));
+}
+
 static int fom(const struct bench_context *context, struct bench_fom *out, struct error *err) {
     struct app app;
     double timeout_s = 0;
     int result = app_load(context, &app, err) || check_timeout(&app, &timeout_s, err) ? -1 : 0;
-    if (!result && app.fom) {
-        out->better = strcmp(app.better, "higher") == 0 ? FOM_HIGHER : FOM_LOWER;
-        snprintf(out->name, sizeof out->name, "%s", app.fom->string);
-        snprintf(out->unit, sizeof out->unit, "%s",
-                 cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(app.fom, "unit")));
-    }
-    if (!result && !app.fom)
+    if (!result && !app.figure_count)
         result = 1;
+    if (!result)
+        describe_fom(app.figures[0], out);
     app_free(&app);
     return result;
 }
@@ -193,6 +196,8 @@ static int run(struct bench_context *context, struct bench_result *result, struc
                               .closure = state};
     state->result = result;
     result->fom = NAN;
+    for (size_t i = 0; i < BENCH_MAX_FIGURES; i++)
+        result->figures[i].value = NAN;
     int status = command_run(&command, &outcome, err);
     words_free(&argv);
     words_free(&environment);
@@ -219,6 +224,14 @@ static void read_output(struct state *state, const char *path, struct bench_resu
         fclose(f);
 }
 
+// Valid, and each figure that was asked for is there.
+static bool is_whole(const struct state *state, const struct bench_result *result) {
+    for (size_t i = 0; i < state->app.figure_count; i++)
+        if (isnan(result->figures[i].value))
+            return false;
+    return result->valid;
+}
+
 static void verify(struct bench_context *context, struct bench_result *result) {
     struct state *state = context->state;
     const cJSON *item;
@@ -227,14 +240,14 @@ static void verify(struct bench_context *context, struct bench_result *result) {
     snprintf(result->info, sizeof result->info, "input %.12s", state->deck.hash);
     app_conclude(&state->app, result);
     size_t used = strlen(result->info);
-    if (!result->valid)
+    if (!is_whole(state, result))
         snprintf(result->info + used, sizeof result->info - used, "; its files: %s/failed", state->deck.folder);
 }
 
 static void teardown(struct bench_context *context) {
     struct state *state = context->state;
     fclose(state->log);
-    app_deck_finish(&state->deck, !state->result->valid);
+    app_deck_finish(&state->deck, !is_whole(state, state->result));
     app_deck_close(&state->deck);
     app_free(&state->app);
     free(state);
@@ -246,6 +259,7 @@ const struct bench_ops bench_application = {
     .name = "application",
     .summary = "an external program with its input, as a JSON file describes it: HPL, GROMACS, fio, your own",
     .launches = true,
+    .figure = "fom",
     .params = params,
     .fom = fom,
     .lacking = lacking,

@@ -37,13 +37,22 @@ struct bench_context {
     const char *exec_dir;      // where our own MPI programs are
     const cJSON *environment;  // object of texts that the process sets before set-up; NULL: none
     const char *const *launch; // NULL-terminated launcher words of --launch, or NULL
+    const char *const *figures; // NULL-terminated: values of the parameter ops->figure that are wanted from this run, at
+                                // most BENCH_MAX_FIGURES; NULL: the parameter's alone
     const char *wait_file;     // where ranks are to tell how long they waited (bench/mpi_wait.h); NULL: nowhere
     double least_cpu_s;        // the worker repeats run() up to so much CPU time, if the bench can; 0: once
     enum fom_better better;    // how its figures are averaged then
     void *state;               // the bench's own, between setup and teardown
 };
 
-#define BENCH_MAX_STEPS 65536
+#define BENCH_MAX_STEPS   65536
+#define BENCH_MAX_FIGURES 32
+
+// One of the figures that a run was asked for by context->figures.
+struct bench_figure {
+    double value;  // NaN: it was not found
+    char why[200]; // then: why
+};
 
 // What one run found. In memory shared between the bench's process and the runner: no pointers.
 struct bench_result {
@@ -53,6 +62,7 @@ struct bench_result {
     int valid;      // the result was verified
     char why[256];  // why it is not valid
     char info[512]; // one line worth keeping (a version, a rank placement); becomes circumstances.info
+    struct bench_figure figures[BENCH_MAX_FIGURES]; // in the order of context->figures
     unsigned step_count;
     double steps_s[BENCH_MAX_STEPS]; // seconds per step, where there are steps
 };
@@ -63,6 +73,8 @@ struct bench_ops {
     const char *summary;              // one line for `list benches`
     const struct bench_param *params; // ends with a NULL name; NULL: none
     bool launches;                    // its work starts behind the words of --launch, perhaps on other nodes
+    const char *figure; // the parameter that says which of a run's figures is meant and changes nothing else: cases
+                        // that differ in it alone share their runs. NULL: none
 
     // The figure of merit under these parameters. Called in the runner's process before any run; must be cheap.
     // 0 with *out filled; 1: none, wall_s is compared; -1 with `err`: the parameters are wrong (code 3).

@@ -107,7 +107,7 @@ static struct total sum_up(const struct plan *plan, const struct estimate *estim
         t.timing += c->planned[MODE_TIMING];
         t.attribution += c->planned[MODE_ATTRIBUTION];
         t.by[estimates[i].basis]++;
-        if (estimates[i].basis)
+        if (estimates[i].basis && plan_leads(plan, c))
             t.seconds += estimates[i].left * estimates[i].sample_s;
     }
     return t;
@@ -124,12 +124,25 @@ static char *duration(double seconds) {
     return mem_printf("%lu h %02lu min", whole / 3600, whole / 60 % 60);
 }
 
-static void print_case(const struct planned_case *c, const struct estimate *e) {
+// What is said behind the numbers.
+static char *remark(const struct plan *plan, const struct planned_case *c) {
+    if (c->skipped)
+        return mem_strdup(c->why);
     char *params = json_print_line(c->suite_case->params);
-    char *each = e->basis && !c->skipped ? duration(e->sample_s) : mem_strdup("-");
-    printf("%-24s %-11s %6u %6u %5d %11s  %s\n", c->suite_case->name, c->suite_case->ops->name, c->planned[MODE_TIMING],
-           c->planned[MODE_ATTRIBUTION], CPU_COUNT(&c->cpus), each, c->skipped ? c->why : params);
+    if (plan_leads(plan, c))
+        return params;
+    char *with = mem_printf("read from the same runs as %s: %s", plan->cases[c->group].suite_case->name, params);
     free(params);
+    return with;
+}
+
+static void print_case(const struct plan *plan, const struct planned_case *c, const struct estimate *e) {
+    char *said = remark(plan, c);
+    bool known = e->basis && !c->skipped && plan_leads(plan, c);
+    char *each = known ? duration(e->sample_s) : mem_strdup("-");
+    printf("%-24s %-11s %6u %6u %5d %11s  %s\n", c->suite_case->name, c->suite_case->ops->name, c->planned[MODE_TIMING],
+           c->planned[MODE_ATTRIBUTION], CPU_COUNT(&c->cpus), each, said);
+    free(said);
     free(each);
 }
 
@@ -167,11 +180,11 @@ static void print_text(const struct plan *plan, const struct estimate *estimates
     printf("%-24s %-11s %6s %6s %5s %11s  %s\n", "case", "bench", "timing", "attrib", "cpus", "each takes",
            "parameters");
     for (size_t i = 0; i < plan->count; i++)
-        print_case(&plan->cases[i], &estimates[i]);
+        print_case(plan, &plan->cases[i], &estimates[i]);
     print_total(plan, &total);
 }
 
-static cJSON *case_json(const struct planned_case *c, const struct estimate *e) {
+static cJSON *case_json(const struct plan *plan, const struct planned_case *c, const struct estimate *e) {
     cJSON *object = cJSON_CreateObject();
     json_add_string(object, "case", c->suite_case->name);
     json_add_string(object, "bench", c->suite_case->ops->name);
@@ -181,6 +194,8 @@ static cJSON *case_json(const struct planned_case *c, const struct estimate *e) 
     json_add_u64(object, "cpus", (uint64_t)CPU_COUNT(&c->cpus));
     json_add_double(object, "sample_s", e->sample_s);
     json_add_string(object, "sample_s_basis", basis_names[e->basis]);
+    if (!plan_leads(plan, c))
+        json_add_string(object, "with", plan->cases[c->group].suite_case->name);
     json_add_double(object, "until_pct", c->until_pct);
     cJSON_AddItemToObject(object, "params", cJSON_Duplicate(c->suite_case->params, 1));
     if (c->suite_case->environment)
@@ -200,7 +215,7 @@ static void print_json(const struct plan *plan, const struct estimate *estimates
     json_add_double(root, "budget_s", isfinite(o->budget_s) ? o->budget_s : o->suite->budget_s);
     cJSON *list = cJSON_AddArrayToObject(root, "cases");
     for (size_t i = 0; i < plan->count; i++)
-        cJSON_AddItemToArray(list, case_json(&plan->cases[i], &estimates[i]));
+        cJSON_AddItemToArray(list, case_json(plan, &plan->cases[i], &estimates[i]));
     char *text = json_print_line(root);
     puts(text);
     free(text);

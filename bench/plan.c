@@ -135,6 +135,7 @@ int plan_make(const struct run_options *options, struct plan *out, struct error 
         c->planned[MODE_TIMING] = c->skipped ? 0 : reps;
         c->until_pct = isnan(options->until_pct) ? suite_case->until_pct : options->until_pct;
     }
+    plan_share_runs(out);
     return 0;
 }
 
@@ -218,7 +219,7 @@ double plan_left_s(const struct plan *plan) {
     double left = 0;
     for (size_t i = 0; i < plan->count; i++) {
         const struct planned_case *c = &plan->cases[i];
-        unsigned missing = plan_total(c->planned) - plan_total(c->done);
+        unsigned missing = plan_leads(plan, c) ? plan_total(c->planned) - plan_total(c->done) : 0;
         if (missing && !c->spent_samples)
             return NAN;
         if (missing)

@@ -10,6 +10,7 @@ struct planned_case {
     const struct suite_case *suite_case;
     struct bench_context context;
     cpu_set_t cpus;
+    size_t group; // index in the plan of the first of the cases that its samples are shared with; its own: with none
     struct bench_fom fom;
     bool has_fom;
     bool skipped;
@@ -37,6 +38,17 @@ struct plan {
 // for --only and --cpus, 3 for a case's parameters). plan_free() releases *out in both cases.
 int plan_make(const struct run_options *options, struct plan *out, struct error *err);
 void plan_free(struct plan *plan);
+
+// Cases that differ only in which figure they read share runs (plan_figures.c): sets `group` of each case.
+void plan_share_runs(struct plan *plan);
+
+// True for the first case of a group, and for a case of its own: what is counted once a run is counted there.
+bool plan_leads(const struct plan *plan, const struct planned_case *c);
+
+// The cases that a sample of `c` is one of: `c`, and those of its group that lack one of this mode, in the order of the
+// plan. Returns how many.
+size_t plan_sharing(struct plan *plan, struct planned_case *c, enum sample_mode mode,
+                    struct planned_case *out[BENCH_MAX_FIGURES]);
 
 // Adds attribution samples to each case, for each of `passes` passes: one for so many timing samples, at least two.
 void plan_attribution(struct plan *plan, size_t passes);

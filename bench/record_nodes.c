@@ -137,20 +137,24 @@ static struct journal_sample rank_line(const struct journal_sample *whole, const
     return s;
 }
 
-static int write_notes(struct run *run, const struct planned_case *c, const struct nodes_rank *r, struct error *err) {
-    return r->sample ? record_notes(run, c, cJSON_GetObjectItemCaseSensitive(r->sample, "notes"), err) : 0;
+int record_rank_notes(struct run *run, const struct planned_case *c, const struct nodes_rank *ranks, size_t count,
+                      struct error *err) {
+    for (size_t i = 0; i < count; i++) {
+        const cJSON *found = ranks[i].sample;
+        if (found && record_notes(run, c, cJSON_GetObjectItemCaseSensitive(found, "notes"), err))
+            return -1;
+    }
+    return 0;
 }
 
-int record_ranks(struct run *run, const struct planned_case *c, const struct journal_sample *whole,
-                 const struct nodes_rank *ranks, size_t count, const struct mpi_wait *wait, struct error *err) {
-    int result = 0;
+int record_ranks(struct run *run, const struct journal_sample *whole, const struct nodes_rank *ranks, size_t count,
+                 const struct mpi_wait *wait, struct error *err) {
     struct journal_sample *lines = mem_alloc(count * sizeof *lines);
     for (size_t i = 0; i < count; i++) {
         lines[i] = rank_line(whole, &ranks[i], i == 0);
         add_waiting(&lines[i], wait);
-        result = result ? result : write_notes(run, c, &ranks[i], err);
     }
-    result = result ? result : journal_write_samples(run->journal, lines, count, err);
+    int result = journal_write_samples(run->journal, lines, count, err);
     for (size_t i = 0; i < count; i++) {
         observations_free(&lines[i].obs);
         cJSON_Delete((cJSON *)lines[i].circumstances); // ours

@@ -56,9 +56,10 @@ cJSON *record_header_member(const struct run *run, const char *key, const cJSON 
 int record_nodes(struct run *run, struct error *err); // record_nodes.c: further nodes, and what differs
 int record_cases(struct run *run, struct error *err);
 int record_notes(struct run *run, const struct planned_case *c, const cJSON *notes, struct error *err);
-int record_ranks(struct run *run, const struct planned_case *c, const struct journal_sample *whole,
-                 const struct nodes_rank *ranks, size_t count, const struct mpi_wait *wait,
-                 struct error *err);                                        // record_nodes.c: a line for each
+int record_rank_notes(struct run *run, const struct planned_case *c, const struct nodes_rank *ranks, size_t count,
+                      struct error *err); // record_nodes.c
+int record_ranks(struct run *run, const struct journal_sample *whole, const struct nodes_rank *ranks, size_t count,
+                 const struct mpi_wait *wait, struct error *err);           // record_nodes.c: a line for each
 int record_note(struct run *run, bool warn, char *text, struct error *err); // frees `text`
 
 // What the journal has already is counted in the plan (resume.c). 1: it has a header; 0: there is nothing yet; -1: it

@@ -29,10 +29,14 @@ static int run_samples(struct run *run, struct error *err) {
         enum sample_mode mode = plan_next_mode(c);
         progress_sample(run->session->progress, c->suite_case->name, sample_mode_names[mode], plan_done(&run->plan),
                         plan_planned(&run->plan), plan_left_s(&run->plan));
+        struct planned_case *shared[BENCH_MAX_FIGURES];
+        size_t count = plan_sharing(&run->plan, c, mode, shared);
         if (run_sample(run, c, mode, err) || session_calibrate_again(run->session, run, 1, false, err))
             return -1;
-        plan_more(&run->plan, c);
-        say_complete(run, c);
+        for (size_t i = 0; i < count; i++) {
+            plan_more(&run->plan, shared[i]);
+            say_complete(run, shared[i]);
+        }
     }
     return 0;
 }

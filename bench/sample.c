@@ -30,6 +30,9 @@ static const char *pass_name(const struct run *run, const struct planned_case *c
 
 // What came of a sample.
 struct found {
+    struct planned_case *cases[BENCH_MAX_FIGURES]; // that it is a sample of
+    size_t case_count;
+    const char *pass;
     struct worker *worker; // keeps the outcome's result; NULL if it could not be started
     struct worker_outcome outcome;
     struct collector_output here;   // by the collectors of this machine
@@ -38,42 +41,67 @@ struct found {
     struct mpi_wait wait; // how long ranks waited for each other, in attribution samples
 };
 
-static int record_sample(struct run *run, struct planned_case *c, enum sample_mode mode, const struct found *f,
-                         struct error *err) {
+// The sample of one of the cases. Of several that share the run each has its own figure.
+static struct journal_sample line_of(const struct run *run, const struct found *f, size_t i, enum sample_mode mode,
+                                     cJSON **steps) {
     const struct worker_outcome *outcome = &f->outcome;
-    const struct collector_output *found = &f->here;
-    cJSON *steps = NULL;
+    const struct planned_case *c = f->cases[i];
     struct journal_sample s = {
         .case_name = c->suite_case->name,
         .seq = c->done[mode],
         .block = run->paired ? (int64_t)c->done[mode] : -1,
         .rank = -1,
         .mode = mode,
-        .pass = pass_name(run, c, mode),
+        .pass = f->pass,
         .start_ns = outcome->start_ns,
         .start_tsc = outcome->start_tsc,
         .end_tsc = outcome->end_tsc,
         .fom = NAN,
         .wall_s = (double)(outcome->end_ns - outcome->start_ns) * 1e-9,
         .valid = outcome->done && outcome->result->valid,
-        .circumstances = found->circumstances,
-        .obs = *found->obs,
+        .why = outcome->why[0] ? outcome->why : "the result was not verified",
+        .circumstances = f->here.circumstances,
+        .obs = *f->here.obs,
     };
     s.roi_s = s.wall_s;
     if (outcome->done)
-        add_result(outcome->result, &s, &steps);
-    if (outcome->result && outcome->result->info[0])
-        json_add_string(found->circumstances, "info", outcome->result->info);
-    if (!s.valid)
-        s.why = outcome->why[0] ? outcome->why : "the result was not verified";
-    int failed = record_notes(run, c, found->notes, err) ||
-                 (f->rank_count ? record_ranks(run, c, &s, f->ranks, f->rank_count, &f->wait, err)
-                                : journal_write_sample(run->journal, &s, err));
+        add_result(outcome->result, &s, steps);
+    if (outcome->done && f->case_count > 1) {
+        s.fom = outcome->result->figures[i].value;
+        s.why = s.valid ? outcome->result->figures[i].why : s.why;
+        s.valid &= !isnan(s.fom);
+    }
+    s.why = s.valid ? NULL : s.why;
+    return s;
+}
+
+static int record_line(struct run *run, const struct found *f, size_t i, enum sample_mode mode, struct error *err) {
+    cJSON *steps = NULL;
+    struct planned_case *c = f->cases[i];
+    struct journal_sample s = line_of(run, f, i, mode, &steps);
+    int failed = f->rank_count ? record_ranks(run, &s, f->ranks, f->rank_count, &f->wait, err)
+                               : journal_write_sample(run->journal, &s, err);
+    if (!s.valid && s.why != f->outcome.why) // what holds for all is told once
+        progress_line(run->session->progress, "%s: sample %u is not valid: %s", s.case_name, plan_total(c->done),
+                      s.why);
     cJSON_Delete(steps);
     plan_count(c, mode, s.valid, s.fom, s.wall_s);
     run->summary->samples++;
     run->summary->invalid += !s.valid;
-    return failed ? -1 : 0;
+    return failed;
+}
+
+static int record_sample(struct run *run, const struct planned_case *c, enum sample_mode mode, const struct found *f,
+                         struct error *err) {
+    const struct worker_outcome *outcome = &f->outcome;
+    if (outcome->result && outcome->result->info[0])
+        json_add_string(f->here.circumstances, "info", outcome->result->info);
+    if (record_notes(run, c, f->here.notes, err) || record_rank_notes(run, c, f->ranks, f->rank_count, err))
+        return -1;
+    for (size_t i = 0; i < f->case_count; i++)
+        if (record_line(run, f, i, mode, err))
+            return -1;
+    return 0;
 }
 
 static void observe(struct run *run, struct planned_case *c, enum sample_mode mode, struct worker *worker,
@@ -155,11 +183,17 @@ static int prepare_nodes(struct run *run, struct planned_case *c, enum sample_mo
 
 // Runs it, as far as it comes.
 static void make_sample(struct run *run, struct planned_case *c, enum sample_mode mode, struct found *f) {
+    const char *figures[BENCH_MAX_FIGURES + 1] = {NULL};
     struct bench_context context = c->context;
     bool over_nodes = run->session->nodes && c->suite_case->ops->launches;
     struct worker *worker = NULL;
     struct error why;
     context.better = c->fom.better;
+    f->pass = pass_name(run, c, mode);
+    f->case_count = plan_sharing(&run->plan, c, mode, f->cases);
+    for (size_t i = 0; i < f->case_count; i++)
+        figures[i] = c->suite_case->ops->figure ? bench_param_text(&f->cases[i]->context, c->suite_case->ops->figure) : NULL;
+    context.figures = f->case_count > 1 ? figures : NULL;
     if (mode == MODE_ATTRIBUTION)
         context.least_cpu_s = collector_set_pass_cpu_s(run->session->collectors, plan_next_pass(&run->plan, c));
     if (!over_nodes) // guards do it on the nodes
@@ -193,8 +227,9 @@ int run_sample(struct run *run, struct planned_case *c, enum sample_mode mode, s
         progress_line(run->session->progress, "%s: sample %u is not valid: %s", c->suite_case->name,
                       plan_total(c->done) - 1, f.outcome.why);
     worker_end(f.worker);
-    c->spent_s += (double)(clock_now_ns() - begin) * 1e-9;
-    c->spent_samples++;
+    struct planned_case *first = &run->plan.cases[c->group];
+    first->spent_s += (double)(clock_now_ns() - begin) * 1e-9;
+    first->spent_samples++;
     mpi_wait_end(&f.wait);
     observations_free(&obs);
     cJSON_Delete(f.here.circumstances);

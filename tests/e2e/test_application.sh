@@ -67,6 +67,41 @@ test_only_takes_one_case_of_a_sweep_or_all() {
     run_plainly 2 ./s.json -o l.jsonl --only 'n[seconds'
 }
 
+# A program that prints several figures is run once for all cases that read one of them and differ in nothing else.
+test_cases_that_differ_in_the_figure_share_runs() {
+    cat >app.json <<END
+{"schema":"metalgap.app/1","name":"app","params":{"x":1},"run":["sh","-c","echo run >>$PWD/runs; echo A \${x}1; echo B 2; sleep 0.1"],
+ "foms":{"a":{"pattern":"^A (.*)","unit":"s","better":"lower"},"b":{"pattern":"^B (.*)","unit":"1/s","better":"higher"},
+         "absent":{"pattern":"^C (.*)","unit":"s","better":"lower"}}}
+END
+    suite '{"case":"c","bench":"application","params":{"app":"./app.json"},"sweep":{"fom":["a","b","absent"]},"typical_s":1},
+           {"case":"other","bench":"application","params":{"app":"./app.json","fom":"a","set":{"x":3}},"typical_s":1}'
+    run_plainly 0 ./s.json --dry-run --json
+    json out "v['known_s'] == 4 and [c['with'] for c in v['cases'] if 'with' in c] == ['c[fom=a]'] * 2"
+    run_plainly 0 ./s.json --dry-run
+    out_has 'c\[fom=b\].*same runs as c\[fom=a\]'
+    run_plainly 0 ./s.json -o j.jsonl
+    [ "$(wc -l <runs)" -eq 4 ] || fail "there were $(wc -l <runs) runs of the program instead of 4"
+    lines j.jsonl "[s['fom'] for s in v if s.get('case') == 'c[fom=a]' and s['t'] == 'sample'] == [11, 11]"
+    lines j.jsonl "[s['fom'] for s in v if s.get('case') == 'c[fom=b]' and s['t'] == 'sample'] == [2, 2]"
+    lines j.jsonl "[s['fom'] for s in v if s.get('case') == 'other' and s['t'] == 'sample'] == [31, 31]"
+    # of a figure that is not there only its own sample is not valid, and the output is kept
+    lines j.jsonl "all(s['valid'] == (s['case'] != 'c[fom=absent]') for s in v if s['t'] == 'sample')"
+    lines j.jsonl "all('C (.*)' in s['why'] for s in v if s.get('case') == 'c[fom=absent]' and s['t'] == 'sample')"
+    err_has 'c\[fom=absent\]: sample 0 is not valid: no number'
+    ls cache/metalgap/apps/*/failed/output.log >/dev/null || fail "the output was not kept"
+    # one run of the machine: the same time in all of its lines
+    lines j.jsonl "len({s['start_ns'] for s in v if s['t'] == 'sample' and s['case'][0] == 'c'}) == 2"
+    # a run that was killed between two lines: what is missing is made again, and nothing twice
+    grep -v '"t":"end"' j.jsonl | grep -v '"case":"c\[fom=b\]","seq":1' >cut.jsonl
+    run_plainly 0 ./s.json -o cut.jsonl --resume
+    [ "$(wc -l <runs)" -eq 5 ] || fail "there were $(wc -l <runs) runs of the program instead of 5"
+    lines cut.jsonl "all([s['seq'] for s in v if s['t'] == 'sample' and s['case'] == c] == [0, 1] for c in
+        ('c[fom=a]', 'c[fom=b]', 'c[fom=absent]', 'other'))"
+    run 0 metalgap report j.jsonl --format json
+    json out "{c['case']: c['subject']['n'] for c in v['cases']}['c[fom=b]'] == 2"
+}
+
 test_errors_name_the_place_in_the_description() {
     # shellcheck disable=SC2016 # the description's
     printf '{"schema":"metalgap.app/1","name":"x",\n"run":["true","${oops}"]}' >mine.json
