@@ -84,12 +84,15 @@ static bool mentions(const cJSON *node, const char *wanted) {
 
 static int check_programs(const struct app *app, struct error *err) {
     const cJSON *item;
+    const char *description = NULL;
     cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(app->doc, "prerequisites")) {
         char *name = app_fill(item->string, app->values);
-        int lacking = command_lacking(item->string, name, item->valuestring, err);
+        int lacking = command_lacking(name, item->valuestring, err);
         free(name);
-        if (lacking)
-            return *item->valuestring ? -1 : error_remedy(err, "see the application's description for where to get it");
+        if (!lacking)
+            continue;
+        json_get_string(app->doc, "description", JSON_OPTIONAL, &description, NULL);
+        return *item->valuestring || !description ? -1 : error_remedy(err, "it is needed for %s", description);
     }
     return 0;
 }

@@ -303,9 +303,9 @@ bool command_exists(const char *name) {
     return found;
 }
 
-int command_lacking(const char *shown, const char *name, const char *package, struct error *err) {
+int command_lacking(const char *name, const char *package, struct error *err) {
     if (strchr(name, '/') ? access(name, R_OK) == 0 : command_exists(name))
         return 0;
-    error_set(err, EXIT_CODE_LACKS, "%s is not here", shown);
+    error_set(err, EXIT_CODE_LACKS, "%s is not here", name);
     return *package ? error_remedy(err, "apt-get install %s", package) : -1;
 }

@@ -149,6 +149,10 @@ static void print_case(const struct plan *plan, const struct planned_case *c, co
 static void print_total(const struct plan *plan, const struct total *t) {
     const struct run_options *o = plan->options;
     double budget_s = isfinite(o->budget_s) ? o->budget_s : o->suite->budget_s;
+    if (!t->timing && !t->attribution) {
+        puts("\nNone of these cases can run here; the reasons stand behind them.");
+        return;
+    }
     char *seconds = duration(t->seconds);
     printf("\n%u timing and %u attribution samples.", t->timing, t->attribution);
     if (t->by[BASIS_JOURNAL] || t->by[BASIS_SUITE])

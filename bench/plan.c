@@ -63,7 +63,7 @@ static int place_case(const struct run_options *o, struct planned_case *c, struc
 static int check_prerequisites(const struct suite_case *c, struct error *err) {
     const cJSON *item;
     cJSON_ArrayForEach(item, c->prerequisites) {
-        if (command_lacking(item->string, item->string, item->valuestring, err))
+        if (command_lacking(item->string, item->valuestring, err))
             return -1;
     }
     return 0;

@@ -41,6 +41,20 @@ test_wrf_from_a_path() {
     lines k.jsonl "all(not s['valid'] and 'SUCCESS COMPLETE' in s['why'] for s in v if s['t'] == 'sample')"
 }
 
+test_wrf_with_input_that_is_there() {
+    local words='{"case":"wrf-real","bench":"application","params":{"app":"wrf-real","ranks":1}}'
+    stand_in 'SUCCESS COMPLETE WRF'
+    rm wrf/ideal.exe
+    echo input >wrf/wrfinput_d01
+    suite "$words"
+    METALGAP_WRF_REAL=$PWD/wrf run_plainly 0 ./s.json -o j.jsonl --launch env
+    lines j.jsonl "any('$PWD/wrf/namelist.input is not here; it is needed for WRF' in n['text'] for n in v if n['t'] == 'note')"
+    echo settings >wrf/namelist.input
+    METALGAP_WRF_REAL=$PWD/wrf run_plainly 0 ./s.json -o k.jsonl --launch env
+    lines k.jsonl "[s['valid'] for s in v if s['t'] == 'sample'] == [True] * 2"
+    lines k.jsonl "all(abs(s['fom'] - 0.02) < 1e-9 for s in v if s['t'] == 'sample')"
+}
+
 test_what_is_missing_is_skipped_and_said() {
     suite "$wrf"',{"case":"here","bench":"null","params":{"seconds":0.01}}'
     unset METALGAP_WRF
@@ -100,6 +114,10 @@ END
         ('c[fom=a]', 'c[fom=b]', 'c[fom=absent]', 'other'))"
     run 0 metalgap report j.jsonl --format json
     json out "{c['case']: c['subject']['n'] for c in v['cases']}['c[fom=b]'] == 2"
+    # what was seen to be lost is told once for all of them
+    XDG_CACHE_HOME=$PWD/cache run 0 metalgap run --quiet-wait 0 --collectors steal,cpu ./s.json -o k.jsonl --reps 1
+    out_has 'The same holds for c\[fom=b\]'
+    [ "$(grep -c 'time that was seen to be lost' out)" -eq 2 ] || fail "there are other ledgers than those of c[fom=a] and other"
 }
 
 test_errors_name_the_place_in_the_description() {

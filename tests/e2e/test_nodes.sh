@@ -135,18 +135,20 @@ test_waiting_is_told_from_hosts_that_share_no_folder_with_us() {
     nothing_left
 }
 
-# HPL and the rest of hpcc, and OpenFOAM where it is: ranks on four hosts, one journal. Their environment comes along, and
-# their input is made for as many ranks as --launch says.
+# Two figures of hpcc from one run, and OpenFOAM where it is, pitzDaily and motorBike: ranks on four hosts, one journal. Their
+# environment comes along, and their input is made for as many ranks as --launch says.
 test_applications_run_over_four_hosts() {
-    local examples=/usr/share/doc/openfoam-examples/examples/incompressible/simpleFoam/pitzDaily more="" cases=1
+    local examples=/usr/share/doc/openfoam-examples/examples/incompressible/simpleFoam/motorBike more="" cases=2
     command -v hpcc >/dev/null || skip "hpcc is not here: apt-get install hpcc"
     hosts_up
     if command -v simpleFoam >/dev/null && [ -d "$examples" ]; then
-        more=', {"case": "openfoam", "bench": "application", "params": {"app": "openfoam"}}' cases=2
+        more=', {"case": "openfoam", "bench": "application", "params": {"app": "openfoam"}},
+            {"case": "motorbike", "bench": "application", "params": {"app": "motorbike", "set": {"iterations": 3}}}' cases=4
     fi
     cat >s.json <<END
 {"schema": "metalgap.suite/1", "name": "hosts", "reps": 1, "cases": [
-  {"case": "hpl", "bench": "application", "params": {"app": "hpcc", "set": {"n": 200, "nb": 32}}}$more]}
+  {"case": "hpcc", "bench": "application", "params": {"app": "hpcc", "set": {"n": 200, "nb": 32}},
+   "sweep": {"fom": ["hpl", "latency"]}}$more]}
 END
     export XDG_CACHE_HOME=$PWD/cache
     run 0 metalgap run s.json --size small -o j.jsonl --quiet-wait 0 --collectors steal,cpu --launch "$LAUNCH -np 4"
@@ -155,7 +157,8 @@ END
     lines samples.jsonl '[s["node"] for s in v] == "'"$HOSTS"'".split() * '$cases
     lines samples.jsonl 'all(s["circumstances"]["rank_cpu_s"] > 0 and "foreign_cpu" in s["circumstances"] for s in v)'
     lines samples.jsonl 'all(s["fom"] > 0 for s in v if s["rank"] == 0)'
-    lines samples.jsonl 'any(s["case"] == "hpl" and "ranks: 4" in s["circumstances"].get("info", "") for s in v)'
+    lines samples.jsonl 'len({s["start_ns"] for s in v if s["rank"] == 0}) == '$((cases - 1))
+    lines samples.jsonl 'any(s["case"] == "hpcc[fom=hpl]" and "ranks: 4" in s["circumstances"].get("info", "") for s in v)'
     [ -n "$more" ] || echo "    OpenFOAM is not here, so without it: make deps-apps"
     nothing_left
 }
