@@ -40,7 +40,7 @@ struct app {
     uint64_t ranks;
     bool ranks_guessed; // as many as cores, though --launch starts another number perhaps
     bool oversubscribe;
-    char *lacks;        // an environment variable that it needs and that is not set; NULL: none
+    char *lacks;                             // an environment variable that it needs and that is not set; NULL: none
     const cJSON *figures[BENCH_MAX_FIGURES]; // descriptions of the figures of merit that are wanted
     size_t figure_count;                     // 0: wall time is compared
     struct app_rule *rules;

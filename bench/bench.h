@@ -31,18 +31,18 @@ struct bench_fom {
 struct bench_context {
     const cJSON *params; // object; every parameter of the table is there (defaults filled in), checked for existence
     enum bench_size size;
-    const cpu_set_t *cpus;     // the process is bound to these already; a bench may bind its threads inside them
-    unsigned threads;          // how many threads to use: CPUs in the set unless the suite says otherwise
-    const char *data_dir;      // suites/ and input decks
-    const char *exec_dir;      // where our own MPI programs are
-    const cJSON *environment;  // object of texts that the process sets before set-up; NULL: none
-    const char *const *launch; // NULL-terminated launcher words of --launch, or NULL
-    const char *const *figures; // NULL-terminated: values of the parameter ops->figure that are wanted from this run, at
-                                // most BENCH_MAX_FIGURES; NULL: the parameter's alone
-    const char *wait_file;     // where ranks are to tell how long they waited (bench/mpi_wait.h); NULL: nowhere
-    double least_cpu_s;        // the worker repeats run() up to so much CPU time, if the bench can; 0: once
-    enum fom_better better;    // how its figures are averaged then
-    void *state;               // the bench's own, between setup and teardown
+    const cpu_set_t *cpus;      // the process is bound to these already; a bench may bind its threads inside them
+    unsigned threads;           // how many threads to use: CPUs in the set unless the suite says otherwise
+    const char *data_dir;       // suites/ and input decks
+    const char *exec_dir;       // where our own MPI programs are
+    const cJSON *environment;   // object of texts that the process sets before set-up; NULL: none
+    const char *const *launch;  // NULL-terminated launcher words of --launch, or NULL
+    const char *const *figures; // NULL-terminated: values of the parameter ops->figure that are wanted from this run,
+                                // at most BENCH_MAX_FIGURES; NULL: the parameter's alone
+    const char *wait_file;  // where ranks are to tell how long they waited (bench/mpi_wait.h); NULL: nowhere
+    double least_cpu_s;     // the worker repeats run() up to so much CPU time, if the bench can; 0: once
+    enum fom_better better; // how its figures are averaged then
+    void *state;            // the bench's own, between setup and teardown
 };
 
 #define BENCH_MAX_STEPS   65536

@@ -37,8 +37,8 @@ struct command_outcome {
 // True if a program of this name could be started: a path that may be executed, or a name that is found in PATH.
 bool command_exists(const char *name);
 
-// 0 if a program (looked up in PATH) or a file (with a '/') is there, else -1 with `err` (code 4), which names it and the
-// Debian package that brings it (may be empty).
+// 0 if a program (looked up in PATH) or a file (with a '/') is there, else -1 with `err` (code 4), which names it and
+// the Debian package that brings it (may be empty).
 int command_lacking(const char *name, const char *package, struct error *err);
 
 // Starts the program in a process group of its own, with default signal handling and standard input from /dev/null,

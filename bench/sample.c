@@ -192,7 +192,8 @@ static void make_sample(struct run *run, struct planned_case *c, enum sample_mod
     f->pass = pass_name(run, c, mode);
     f->case_count = plan_sharing(&run->plan, c, mode, f->cases);
     for (size_t i = 0; i < f->case_count; i++)
-        figures[i] = c->suite_case->ops->figure ? bench_param_text(&f->cases[i]->context, c->suite_case->ops->figure) : NULL;
+        figures[i] =
+            c->suite_case->ops->figure ? bench_param_text(&f->cases[i]->context, c->suite_case->ops->figure) : NULL;
     context.figures = f->case_count > 1 ? figures : NULL;
     if (mode == MODE_ATTRIBUTION)
         context.least_cpu_s = collector_set_pass_cpu_s(run->session->collectors, plan_next_pass(&run->plan, c));
