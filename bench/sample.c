@@ -45,6 +45,7 @@ struct found {
 static struct journal_sample line_of(const struct run *run, const struct found *f, size_t i, enum sample_mode mode,
                                      cJSON **steps) {
     const struct worker_outcome *outcome = &f->outcome;
+    const struct bench_result *result = outcome->done ? outcome->result : NULL;
     const struct planned_case *c = f->cases[i];
     struct journal_sample s = {
         .case_name = c->suite_case->name,
@@ -58,17 +59,17 @@ static struct journal_sample line_of(const struct run *run, const struct found *
         .end_tsc = outcome->end_tsc,
         .fom = NAN,
         .wall_s = (double)(outcome->end_ns - outcome->start_ns) * 1e-9,
-        .valid = outcome->done && outcome->result->valid,
+        .valid = result && result->valid,
         .why = outcome->why[0] ? outcome->why : "the result was not verified",
         .circumstances = f->here.circumstances,
         .obs = *f->here.obs,
     };
     s.roi_s = s.wall_s;
-    if (outcome->done)
-        add_result(outcome->result, &s, steps);
-    if (outcome->done && f->case_count > 1) {
-        s.fom = outcome->result->figures[i].value;
-        s.why = s.valid ? outcome->result->figures[i].why : s.why;
+    if (result)
+        add_result(result, &s, steps);
+    if (result && f->case_count > 1) {
+        s.fom = result->figures[i].value;
+        s.why = s.valid ? result->figures[i].why : s.why;
         s.valid &= !isnan(s.fom);
     }
     s.why = s.valid ? NULL : s.why;
