@@ -25,10 +25,18 @@ struct estimate {
     double sample_s; // NaN: not known
     enum basis basis;
     unsigned left; // samples that are still to be made
+    double left_s; // what they take
 };
 
-// --- knowing how long
-// ---------------------------------------------------------------------------------------------------
+enum { MOST_PASSES = 16 };
+
+// The passes of attribution, and how much of a job's CPU time each wants at least.
+struct passes {
+    double least_cpu_s[MOST_PASSES];
+    size_t count;
+};
+
+// --- knowing how long ------------------------------------------------------------------------------------------------
 
 static double end_of(const struct journal_sample *s) {
     return (double)s->start_ns * 1e-9 + s->wall_s;
@@ -76,21 +84,35 @@ static int compare(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-static void conclude(const struct planned_case *c, struct estimate *e) {
-    unsigned planned = plan_total(c->planned);
-    unsigned done = plan_total(c->done);
-    e->left = planned > done ? planned - done : 0;
+static unsigned missing(const struct planned_case *c, enum sample_mode mode) {
+    return c->planned[mode] > c->done[mode] ? c->planned[mode] - c->done[mode] : 0;
+}
+
+// How much longer an attribution sample of a typical time is on average: where a pass wants so much of a job's CPU
+// time, a bench that can is repeated.
+static double repeated_s(const struct planned_case *c, const struct passes *passes) {
+    double sum = 0;
+    int cpus = CPU_COUNT(&c->cpus);
+    for (size_t pass = 0; c->suite_case->ops->repeatable && cpus > 0 && pass < passes->count; pass++)
+        sum += fmax(0, passes->least_cpu_s[pass] / cpus - c->suite_case->typical_s);
+    return passes->count ? sum / (double)passes->count : 0;
+}
+
+static void conclude(const struct planned_case *c, const struct passes *passes, struct estimate *e) {
+    unsigned attribution = missing(c, MODE_ATTRIBUTION);
+    e->left = missing(c, MODE_TIMING) + attribution;
     e->sample_s = c->suite_case->typical_s;
     e->basis = isnan(e->sample_s) ? BASIS_UNKNOWN : BASIS_SUITE;
+    e->left_s = e->left * e->sample_s + attribution * repeated_s(c, passes);
     if (!e->count)
         return;
     qsort(e->seen, e->count, sizeof *e->seen, compare);
     e->sample_s = e->seen[e->count / 2];
     e->basis = BASIS_JOURNAL;
+    e->left_s = e->left * e->sample_s;
 }
 
-// --- telling
-// ------------------------------------------------------------------------------------------------------------
+// --- telling ---------------------------------------------------------------------------------------------------------
 
 struct total {
     double seconds; // of the cases whose time is known
@@ -108,7 +130,7 @@ static struct total sum_up(const struct plan *plan, const struct estimate *estim
         t.attribution += c->planned[MODE_ATTRIBUTION];
         t.by[estimates[i].basis]++;
         if (estimates[i].basis && plan_leads(plan, c))
-            t.seconds += estimates[i].left * estimates[i].sample_s;
+            t.seconds += estimates[i].left_s;
     }
     return t;
 }
@@ -226,11 +248,10 @@ static void print_json(const struct plan *plan, const struct estimate *estimates
     cJSON_Delete(root);
 }
 
-// --- the dry run
-// --------------------------------------------------------------------------------------------------------
+// --- the dry run -----------------------------------------------------------------------------------------------------
 
 // How many attribution samples there are depends on what works here.
-static int count_attribution(struct plan *plan, struct error *err) {
+static int count_attribution(struct plan *plan, struct passes *passes, struct error *err) {
     const struct collect_options collect = {
         .platform = cJSON_GetObjectItemCaseSensitive(plan->options->header, "platform"),
     };
@@ -238,20 +259,23 @@ static int count_attribution(struct plan *plan, struct error *err) {
     if (!set)
         return -1;
     plan_attribution(plan, collector_set_passes(set));
+    for (; passes->count < MOST_PASSES && passes->count < collector_set_passes(set); passes->count++)
+        passes->least_cpu_s[passes->count] = collector_set_pass_cpu_s(set, passes->count);
     collector_set_close(set);
     return 0;
 }
 
 int run_plan(const struct run_options *options, bool json, struct error *err) {
     struct plan plan;
+    struct passes passes = {0};
     struct estimate *estimates = NULL;
-    int result = plan_make(options, &plan, err) || count_attribution(&plan, err) ? -1 : 0;
+    int result = plan_make(options, &plan, err) || count_attribution(&plan, &passes, err) ? -1 : 0;
     if (!result) {
         estimates = mem_alloc((plan.count + 1) * sizeof *estimates);
         result = read_journal(&plan, estimates, err);
     }
     for (size_t i = 0; !result && i < plan.count; i++)
-        conclude(&plan.cases[i], &estimates[i]);
+        conclude(&plan.cases[i], &passes, &estimates[i]);
     if (!result && json)
         print_json(&plan, estimates);
     else if (!result)
