@@ -39,10 +39,10 @@ struct bench_context {
     const char *const *launch;  // NULL-terminated launcher words of --launch, or NULL
     const char *const *figures; // NULL-terminated: values of the parameter ops->figure that are wanted from this run,
                                 // at most BENCH_MAX_FIGURES; NULL: the parameter's alone
-    const char *wait_file;  // where ranks are to tell how long they waited (bench/mpi_wait.h); NULL: nowhere
-    double least_cpu_s;     // the worker repeats run() up to so much CPU time, if the bench can; 0: once
-    enum fom_better better; // how its figures are averaged then
-    void *state;            // the bench's own, between setup and teardown
+    const char *wait_file;      // where ranks are to tell how long they waited (bench/mpi_wait.h); NULL: nowhere
+    double least_cpu_s;         // the worker repeats run() up to so much CPU time, if the bench can; 0: once
+    enum fom_better better;     // how its figures are averaged then
+    void *state;                // the bench's own, between setup and teardown
 };
 
 #define BENCH_MAX_STEPS   65536
