@@ -17,7 +17,6 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -447,7 +446,7 @@ static void report_cost(const struct exit_timing *t, const struct timing_row *jo
                         struct collector_output *out) {
     struct observation o = {.cause = CAUSE_OBSERVER, .scope = SCOPE_CPU, .basis = BASIS_TIMED};
     struct timing_row all[TIMING_EVENTS];
-    double evenly = fmin((double)CPU_COUNT(cpus) / (double)sysconf(_SC_NPROCESSORS_ONLN), 1);
+    double evenly = probe_share(cpus);
     timing_sum(t->before, t->after, t->cpu_count, NULL, WHOSE_COUNT, all);
     o.detail = cJSON_CreateObject();
     for (size_t i = 0; i < t->part_count; i++) {

@@ -15,7 +15,6 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -282,7 +281,7 @@ static double add_switches(const struct guest_exits *g, const cpu_set_t *cpus, s
     if (now.runs <= g->switches_before.runs)
         return 0;
     double ns = (double)(now.run_ns - g->switches_before.run_ns);
-    double share = fmin((double)CPU_COUNT(cpus) / (double)sysconf(_SC_NPROCESSORS_ONLN), 1);
+    double share = probe_share(cpus);
     o->count += (uint64_t)(runs * share);
     o->seconds += ns * share * 1e-9;
     json_add_double(o->detail, "sched_switch_ns", ns / runs);

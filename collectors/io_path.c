@@ -14,7 +14,6 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -240,7 +239,7 @@ static int io_path_begin(void *state, const struct sample_window *window, struct
 // What the programs cost, by the kernel's statistics, which are machine-wide: shared out evenly over the CPUs.
 static void report_cost(const struct io_path *p, const cpu_set_t *cpus, struct collector_output *out) {
     struct observation o = {.cause = CAUSE_OBSERVER, .scope = SCOPE_CPU, .basis = BASIS_TIMED};
-    double share = fmin((double)CPU_COUNT(cpus) / (double)sysconf(_SC_NPROCESSORS_ONLN), 1);
+    double share = probe_share(cpus);
     o.detail = cJSON_CreateObject();
     for (size_t i = 0; i < p->program_count; i++) {
         struct probe_cost now = probe_cost_of(p->programs[i]);

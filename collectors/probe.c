@@ -5,6 +5,7 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <linux/capability.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -64,6 +65,10 @@ void probe_look(const struct bpf_program *program, const cpu_set_t *cpus) {
         if (CPU_ISSET(cpu, cpus))
             bpf_prog_test_run_opts(bpf_program__fd(program), &here);
     }
+}
+
+double probe_share(const cpu_set_t *cpus) {
+    return fmin((double)CPU_COUNT(cpus) / (double)sysconf(_SC_NPROCESSORS_ONLN), 1);
 }
 
 int probe_stats_on(void) {

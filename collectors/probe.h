@@ -33,3 +33,6 @@ struct probe_cost {
 int probe_stats_on(void);
 int probe_cost_read(const struct bpf_program *program, struct probe_cost *out); // 0 or -1
 struct probe_cost probe_cost_of(const struct bpf_program *program);             // zeros if it cannot be read
+
+// What of such a machine-wide cost fell to these CPUs where nothing tells: as if it were spread evenly. 0 to 1.
+double probe_share(const cpu_set_t *cpus);

@@ -15,7 +15,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 struct steal {
     struct proc_stat before;
@@ -79,7 +78,7 @@ static void report_idle(double seconds, struct collector_output *out) {
 // out evenly over the CPUs.
 static void report_cost(const struct steal *steal, const cpu_set_t *cpus, struct collector_output *out) {
     struct probe_cost now = idle_steal_cost(steal->idle);
-    double share = fmin((double)CPU_COUNT(cpus) / (double)sysconf(_SC_NPROCESSORS_ONLN), 1);
+    double share = probe_share(cpus);
     if (now.runs <= steal->cost_before.runs)
         return;
     struct observation o = {.cause = CAUSE_OBSERVER, .scope = SCOPE_CPU, .basis = BASIS_TIMED};
