@@ -37,6 +37,7 @@ lint  cppcheck        static checks
 lint  shellcheck      checks of the scripts
 lint  groff-base      checks of the man pages
 bench hpcc            the same kernels as ours, to compare with
+bench libopenblas0-serial    hpcc would spend a minute a run in matrix products without it
 bench linux-perf      what sampling costs elsewhere
 bench bpftrace        what counting and sampling cost elsewhere
 apps  hpcc            HPL and the other kernels of HPC Challenge

@@ -4,7 +4,7 @@
 # the same size. Prints for each figure the ratio ours / hpcc's so that above 1 is better, as the Hodges-Lehmann
 # estimate of the paired log ratios with its 95 % interval (Wilcoxon signed rank), and whether "no worse than hpcc by
 # more than 3 %" is shown, refuted or open.
-# Usage: B=build PAIRS=10 tests/bench/hpcc-compare.sh    (about 18 s a pair; a minute without an optimised BLAS)
+# Usage: B=build PAIRS=10 tests/bench/hpcc-compare.sh    (about 20 s a pair with an optimised BLAS, half a minute without)
 #
 # What is set equal:
 #   STREAM        one process or thread on one CPU, N = 2896 gives hpcc arrays of 22.4 MB each. The best of ten passes
@@ -75,9 +75,9 @@ stream() { # kernel, words per element: GB/s in the best pass
         print \"stream.$1\", $2 * 8 * $elements / best * 1e-9 }" >>"$work/ours"
 }
 
-gups() {
+gups() { # after a warm-up, as a run has it: hpcc has computed for seconds by then
     local line
-    line=$(kernel gups "{\"bytes\":$((words * 8)),\"updates\":4}")
+    line=$(WARM_UP=1 kernel gups "{\"bytes\":$((words * 8)),\"updates\":4}")
     awk "BEGIN { print \"gups\", 4 * $words / $(word user_s "$line") * 1e-9 }" >>"$work/ours"
 }
 

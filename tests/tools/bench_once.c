@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs one bench once in this process and prints what it found as key=value words: for scripts that compare a kernel
 // with another program's, without the runner's samples, collectors and waits around it. user_s is the CPU time in user
-// mode of setup and run.
-// Usage: bench_once BENCH PARAMS-AS-JSON [THREADS [MPI-FOLDER]]
+// mode of setup and run. With WARM_UP=1 in the environment it is done twice and the first not told, as the runner's
+// warm-up isn't: a program that has computed for seconds is compared with one that has computed at all.
+// Usage: [WARM_UP=1] bench_once BENCH PARAMS-AS-JSON [THREADS [MPI-FOLDER]]
 #include "bench/bench.h"
 
 #include "core/memory.h"
@@ -18,30 +19,39 @@ static double user_cpu_s(void) {
     return (double)usage.ru_utime.tv_sec + (double)usage.ru_utime.tv_usec * 1e-6;
 }
 
-static int run(const struct bench_ops *ops, struct bench_context *context, struct error *err) {
-    struct bench_result *r = mem_alloc(sizeof *r);
-    struct bench_fom fom = {"wall time", "s", FOM_LOWER};
-    if (ops->fom(context, &fom, err) < 0)
-        return -1;
-    double user_s = user_cpu_s();
+// Setup to teardown; *user_s: seconds in user mode of setup and run.
+static int run_once(const struct bench_ops *ops, struct bench_context *context, struct bench_result *r, double *user_s,
+                    struct error *err) {
+    double before = user_cpu_s();
     if (ops->setup && ops->setup(context, err) < 0)
         return -1;
     if (ops->run(context, r, err) < 0)
         return -1;
-    user_s = user_cpu_s() - user_s;
+    *user_s = user_cpu_s() - before;
     if (ops->verify)
         ops->verify(context, r);
     if (ops->teardown)
         ops->teardown(context);
-    if (!r->valid) {
-        error_set(err, EXIT_CODE_INTERNAL, "the result of %s is not valid", ops->name);
-        return error_why(err, "%s", r->why);
-    }
+    if (r->valid)
+        return 0;
+    error_set(err, EXIT_CODE_INTERNAL, "the result of %s is not valid", ops->name);
+    return error_why(err, "%s", r->why);
+}
+
+static int run(const struct bench_ops *ops, struct bench_context *context, struct bench_result *r, struct error *err) {
+    struct bench_fom fom = {"wall time", "s", FOM_LOWER};
+    double user_s = 0;
+    if (ops->fom(context, &fom, err) < 0)
+        return -1;
+    if (getenv("WARM_UP") && run_once(ops, context, r, &user_s, err) < 0)
+        return -1;
+    memset(r, 0, sizeof *r);
+    if (run_once(ops, context, r, &user_s, err) < 0)
+        return -1;
     printf("fom=%.9g unit=%s wall_s=%.9g user_s=%.9g steps_s=", r->fom, fom.unit, r->wall_s, user_s);
     for (unsigned i = 0; i < r->step_count; i++)
         printf("%s%.9g", i ? "," : "", r->steps_s[i]);
     putchar('\n');
-    free(r);
     return 0;
 }
 
@@ -61,9 +71,11 @@ int main(int argc, char **argv) {
                                     .cpus = &cpus,
                                     .threads = argc > 3 ? (unsigned)atoi(argv[3]) : (unsigned)CPU_COUNT(&cpus),
                                     .exec_dir = argc > 4 ? argv[4] : "build/mpi"};
-    int failed = !params || run(ops, &context, &err) < 0;
+    struct bench_result *result = mem_alloc(sizeof *result);
+    int failed = !params || run(ops, &context, result, &err) < 0;
     if (failed)
         error_print(&err);
+    free(result);
     cJSON_Delete(params);
     cJSON_Delete(given);
     return failed ? (int)err.code : 0;
