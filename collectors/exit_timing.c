@@ -234,27 +234,32 @@ static void limit_exits(struct exit_timing *t, double limit_ns) {
             t->control->limit_ns[e] = (unsigned long long)limit_ns;
 }
 
+// Lets go of what was to time an event; returns its rank.
+static unsigned drop_source(struct exit_timing *t, enum timing_event event) {
+    unsigned rank = 0;
+    for (size_t i = 0; i < t->part_count; i++) {
+        if (t->parts[i].source->event != event)
+            continue;
+        rank = t->parts[i].source->rank;
+        free_part(&t->parts[i]);
+        t->parts[i--] = t->parts[--t->part_count];
+    }
+    forget_source(t, event);
+    t->wanted[event] = true;
+    return rank;
+}
+
 // Naps arm timers. A function that is not called then belongs to a clock event device that is not in use, and a
 // register that is not written leaves pairs of tracepoints without an end.
 static void check_timer(struct exit_timing *t) {
     struct timing_row rows[TIMING_EVENTS];
-    unsigned rank = 0;
     while (t->facts.sources[TIMING_TIMER]) {
         seen_during(t, nap, rows);
         if (rows[TIMING_TIMER].count) {
             limit_exits(t, timing_plain_limit_ns(&rows[TIMING_TIMER]));
             return;
         }
-        for (size_t i = 0; i < t->part_count; i++) {
-            if (t->parts[i].source->event != TIMING_TIMER)
-                continue;
-            rank = t->parts[i].source->rank;
-            free_part(&t->parts[i]);
-            t->parts[i--] = t->parts[--t->part_count];
-        }
-        forget_source(t, TIMING_TIMER);
-        t->wanted[TIMING_TIMER] = true;
-        choose(t, TIMING_TIMER, rank + 1);
+        choose(t, TIMING_TIMER, drop_source(t, TIMING_TIMER) + 1);
     }
 }
 
@@ -279,6 +284,21 @@ static void touch_again(size_t step, int advice, int rounds) {
 
 static void touch_first(void) {
     touch_again(PAGE, MADV_NOHUGEPAGE, 1);
+}
+
+// Where tracing of functions is switched off (kernel.ftrace_enabled) some kernels attach programs to them all the same,
+// and never call these. First touches are sure to happen: where they are not seen, no function is to be trusted.
+static void check_functions(struct exit_timing *t) {
+    struct timing_row rows[TIMING_EVENTS];
+    choose(t, TIMING_TOUCH, 0);
+    if (t->part_count == 0 || t->parts[0].source->how != BY_FUNCTION)
+        return;
+    seen_during(t, touch_first, rows);
+    if (rows[TIMING_TOUCH].count)
+        return;
+    t->no_functions = true;
+    t->functions_refused = EOPNOTSUPP;
+    choose(t, TIMING_TOUCH, drop_source(t, TIMING_TOUCH) + 1);
 }
 
 static void touch_small(void) {
@@ -372,6 +392,7 @@ static void *exit_timing_open(const struct collect_options *options, struct coll
         exit_timing_close(t);
         return NULL;
     }
+    check_functions(t);
     for (int e = 0; e < TIMING_EVENTS; e++)
         choose(t, (enum timing_event)e, 0);
     check_timer(t);
