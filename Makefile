@@ -138,7 +138,7 @@ $B/sim-%: tests/sim/%.c $B/libmetalgap.a
 	$(SAY) '  CC   $<'
 	$Q$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $< $B/libmetalgap.a $(LDLIBS)
 
-.PHONY: deps deps-apps test tests check unit e2e bench accuracy lint asan lab lab-fast triangle fuzz quickstart install clean help
+.PHONY: deps deps-apps test tests check unit e2e bench accuracy lint asan lab lab-machines lab-dom0 lab-fast triangle fuzz quickstart install clean help
 deps: ## install what is missing, through apt (without root: print the command)
 	@ci/deps.sh
 
@@ -180,7 +180,12 @@ fuzz: ## run the fuzzers for FUZZ_RUNS inputs each
 	@B=$B ci/fuzz.sh
 
 lab: all $B/tests/timed_reader ## boot the lab's virtual machines and test in them
+	@$(MAKE) --no-print-directory -k -j2 --output-sync=target lab-machines lab-dom0
+
+lab-machines:
 	@ci/lab/lab test
+
+lab-dom0:
 	@METALGAP_LAB=1 B=$B tests/e2e/run.sh tests/e2e/test_xen_dom0.sh
 
 lab-fast: all ## the fast part of the lab

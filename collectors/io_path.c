@@ -84,6 +84,8 @@ static int load(struct io_path *p) {
     p->bpf->rodata->issue_names_queue = arguments_of(p->types, "block_rq_issue") == 3;
     p->bpf->rodata->channels_wanted = wants_channels(p);
     bpf_program__set_autoload(p->bpf->progs.on_irq_handler_entry, wants_channels(p));
+    bpf_program__set_autoload(p->bpf->progs.on_cpu_idle, wants_channels(p));
+    bpf_program__set_autoload(p->bpf->progs.on_netif_receive_skb, wants_channels(p));
     bpf_map__set_max_entries(p->bpf->maps.cpus, (unsigned)p->cpu_count);
     bpf_map__set_max_entries(p->bpf->maps.flights, IO_FLIGHTS);
     bpf_map__set_max_entries(p->bpf->maps.sleepers, IO_SLEEPERS);
@@ -223,6 +225,7 @@ static int io_path_begin(void *state, const struct sample_window *window, struct
     memset(p->channels, 0, IO_IRQS * sizeof *p->channels);
     interrupts_free(&p->interrupts);
     interrupts_read(&p->interrupts);
+    io_tell_channels(&p->targets, p->channels, &p->interrupts);
     p->control->job.leader = 0;
     p->control->job.session = window_session(window);
     p->stats_fd = probe_stats_on();

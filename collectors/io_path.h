@@ -68,6 +68,9 @@ void io_sum(const struct io_targets *targets, const struct io_cpu *cpus, size_t 
 // Xen's disks: which of the machine's interrupts their channels are, as the programs have learned it.
 void io_learn_channels(struct io_targets *targets, const struct io_channel *channels, const struct interrupts *now);
 
+// Tells the programs which channels are whose network interface's, by their names.
+void io_tell_channels(const struct io_targets *targets, struct io_channel *channels, const struct interrupts *now);
+
 // Adds the notifications. `seen`: those of which kinds the programs have counted.
 void io_count_kicks(const struct io_targets *targets, const struct io_cpu *cpus, size_t cpu_count,
                     const struct io_channel *channels, const struct interrupts *now, const bool seen[KICK_COUNT],

@@ -8,6 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void add_arrivals(struct io_arrivals *into, const struct io_arrivals *from) {
+    into->count += from->count;
+    into->ns += from->ns;
+    into->ready_ns += from->ready_ns;
+}
+
 static void add_row(struct io_row *into, const struct io_row *from) {
     into->requests += from->requests;
     into->own += from->own;
@@ -21,8 +27,12 @@ static void add_row(struct io_row *into, const struct io_row *from) {
     into->polled += from->polled;
     into->submits += from->submits;
     into->submit_ns += from->submit_ns;
-    into->endings += from->endings;
-    into->ending_ns += from->ending_ns;
+    into->queued += from->queued;
+    into->queue_ns += from->queue_ns;
+    into->wakes += from->wakes;
+    into->wake_ns += from->wake_ns;
+    add_arrivals(&into->endings, &from->endings);
+    add_arrivals(&into->received, &from->received);
     for (int i = 0; i < IO_HIST; i++)
         into->hist[i] += from->hist[i];
 }
@@ -73,10 +83,33 @@ void io_learn_channels(struct io_targets *targets, const struct io_channel *chan
     }
 }
 
+// The last part of a channel's name where each direction has its own: "eth0-q0-rx".
+static bool ends_with(const char *name, const char *role) {
+    size_t length = strlen(name);
+    return length > strlen(role) && strcmp(name + length - strlen(role), role) == 0;
+}
+
+static bool only_sends(const char *name) {
+    return ends_with(name, "-tx");
+}
+
 // Of what a network interface has told Dom0 there, the next event is no answer: it brings a packet, whenever one comes.
 static bool only_receives(const char *name) {
-    size_t length = strlen(name);
-    return length > strlen("-rx") && strcmp(name + length - strlen("-rx"), "-rx") == 0;
+    return ends_with(name, "-rx");
+}
+
+void io_tell_channels(const struct io_targets *targets, struct io_channel *channels, const struct interrupts *now) {
+    for (size_t i = 0; i < targets->count; i++)
+        for (size_t k = 0; k < now->count && targets->items[i].vif != IO_NO_VIF; k++) {
+            unsigned number = now->items[k].number;
+            const char *name = now->items[k].name;
+            if (number >= IO_IRQS || !io_target_has_interrupt(&targets->items[i], number, name))
+                continue;
+            if (!only_receives(name))
+                channels[number].device = (unsigned)i + 1;
+            if (!only_sends(name))
+                channels[number].receiver = (unsigned)i + 1;
+        }
 }
 
 static void add_channels(const struct io_target *target, const struct io_channel *channels,
@@ -125,6 +158,11 @@ static cJSON *add_device(cJSON *list, const struct io_target *target) {
     return device;
 }
 
+static void add_mean(cJSON *device, const char *key, uint64_t ns, uint64_t count) {
+    if (count)
+        json_add_double(device, key, (double)ns / (double)count * 1e-9);
+}
+
 static void describe(cJSON *list, const struct io_target *target, const struct io_use *use) {
     const struct io_row *row = &use->row;
     struct hist hist = {{0}};
@@ -152,15 +190,17 @@ static void describe(cJSON *list, const struct io_target *target, const struct i
     json_add_u64(device, "remote", row->remote);
     if (target->queues)
         json_add_u64(device, "queues", target->queues);
-    if (use->answered)
-        json_add_double(device, "notify_to_event_s", (double)use->answer_ns / (double)use->answered * 1e-9);
-    if (row->submits)
-        json_add_double(device, "submit_s", (double)row->submit_ns / (double)row->submits * 1e-9);
-    if (row->endings)
-        json_add_double(device, "complete_s", (double)row->ending_ns / (double)row->endings * 1e-9);
+    add_mean(device, "queue_s", row->queue_ns, row->queued);
+    add_mean(device, "notify_to_event_s", use->answer_ns, use->answered);
+    add_mean(device, "submit_s", row->submit_ns, row->submits);
+    add_mean(device, "delivery_s", row->endings.ready_ns, row->endings.count);
+    add_mean(device, "complete_s", row->endings.ns, row->endings.count);
+    add_mean(device, "wake_s", row->wake_ns, row->wakes);
     if (target->nic) {
         json_add_u64(device, "polls", row->polls);
         json_add_u64(device, "polled", row->polled);
+        add_mean(device, "receive_delivery_s", row->received.ready_ns, row->received.count);
+        add_mean(device, "receive_complete_s", row->received.ns, row->received.count);
     }
     add_hist(&hist, row);
     cJSON_AddItemToObject(device, "hist_ns", hist_to_json(&hist));

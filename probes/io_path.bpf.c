@@ -9,16 +9,15 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-#include "probes/io_path.bpf.h"
+#include "probes/io_xen.bpf.h"
 #include "probes/job.bpf.h"
 
 // Set by the collector. Before Linux 5.11 block_rq_issue and block_bio_queue had a queue as first argument.
 const volatile _Bool issue_names_queue;
-const volatile _Bool channels_wanted; // of disks and interfaces of a Xen guest
 
 MAPPED_ARRAY(flights, struct io_flight);
 MAPPED_ARRAY(sleepers, struct io_sleeper);
-MAPPED_ARRAY(bios, __u64);
+MAPPED_ARRAY(bios, struct io_bio);
 MAPPED_ARRAY(control, struct io_control);
 
 static __always_inline struct io_control *my_control(void) {
@@ -48,10 +47,12 @@ static __always_inline struct io_flight *claim(__u64 request) {
     return place;
 }
 
-static __always_inline void depart(__u64 request, __u32 device, __u32 own) {
+static __always_inline void depart(__u64 request, __u32 device, __u32 own, __u64 queue_ns) {
     struct io_flight *flight = claim(request);
     if (!flight)
         return;
+    if (flight->request != request || queue_ns)
+        flight->queue_ns = queue_ns;
     flight->own = own || (flight->request == request && flight->own); // it may be issued again
     flight->request = request;
     flight->device = device;
@@ -81,39 +82,6 @@ static __always_inline void arrive(struct io_row *row, struct io_flight *flight)
     row->ns += ns;
     row->hist[log2_bucket(ns, IO_HIST)]++;
     row->remote += flight->cpu != bpf_get_smp_processor_id();
-}
-
-// --- event channels -------------------------------------------------------------------------------------------------
-
-// A disk's channel has no name that tells which disk it is: that shows when its handler ends a request.
-static __always_inline void remember_channel(struct io_cpu *cpu, struct io_row *row) {
-    __u32 irq = cpu->irq;
-    struct io_channel *channel = channels_wanted && irq ? bpf_map_lookup_elem(&channels, &irq) : 0;
-    if (!channel)
-        return;
-    channel->device = cpu->completed;
-    row->endings++;
-    row->ending_ns += bpf_ktime_get_ns() - cpu->event;
-}
-
-// irq:irq_handler_entry(int irq, action). The answer to the first notification since the last event.
-SEC("raw_tp/irq_handler_entry")
-int on_irq_handler_entry(struct bpf_raw_tracepoint_args *ctx) {
-    __u32 irq = ctx->args[0];
-    struct io_cpu *cpu = my_cpu();
-    struct io_channel *channel = bpf_map_lookup_elem(&channels, &irq);
-    if (!cpu || !channel)
-        return 0;
-    __u64 since = channel->since;
-    __u64 now = bpf_ktime_get_ns();
-    cpu->irq = irq;
-    cpu->event = now;
-    if (!since)
-        return 0;
-    channel->since = 0;
-    channel->answered++;
-    channel->ns += now > since ? now - since : 0;
-    return 0;
 }
 
 // --- disks ----------------------------------------------------------------------------------------------------------
@@ -149,7 +117,7 @@ static __always_inline __u64 request_of(struct bpf_raw_tracepoint_args *ctx) {
 }
 
 // Where the bio of a thread of the job is noted, until its request is issued: by whom is up to the scheduler.
-static __always_inline __u64 *note_of(__u64 bio) {
+static __always_inline struct io_bio *note_of(__u64 bio) {
     __u32 at = place_of(bio) & (IO_BIOS - 1);
     return bpf_map_lookup_elem(&bios, &at);
 }
@@ -159,20 +127,12 @@ SEC("raw_tp/block_bio_queue")
 int on_block_bio_queue(struct bpf_raw_tracepoint_args *ctx) {
     __u64 bio = request_of(ctx);
     struct io_cpu *cpu = my_cpu();
-    __u64 *note = cpu && cpu->current == WHOSE_JOB ? note_of(bio) : 0;
-    if (note)
-        *note = bio;
+    struct io_bio *note = cpu && cpu->current == WHOSE_JOB ? note_of(bio) : 0;
+    if (!note)
+        return 0;
+    note->bio = bio;
+    note->since = bpf_ktime_get_ns();
     return 0;
-}
-
-// The driver notifies Dom0 of each request by itself, on the same CPU.
-static __always_inline void remember_issue(struct request *rq) {
-    struct io_cpu *cpu = my_cpu();
-    struct io_control *c = my_control();
-    if (!cpu || !c)
-        return;
-    cpu->issued_device = disk_index(c, rq) + 1;
-    cpu->issued = bpf_ktime_get_ns();
 }
 
 // block:block_rq_issue([queue,] request). The driver is given the request; it has not notified the other side yet.
@@ -180,13 +140,16 @@ SEC("raw_tp/block_rq_issue")
 int on_block_rq_issue(struct bpf_raw_tracepoint_args *ctx) {
     struct request *rq = (void *)request_of(ctx);
     __u64 bio = (__u64)BPF_CORE_READ(rq, bio);
-    __u64 *note = bio ? note_of(bio) : 0;
-    __u32 own = note && *note == bio;
+    struct io_bio *note = bio ? note_of(bio) : 0;
+    __u32 own = note && note->bio == bio;
+    __u64 now = bpf_ktime_get_ns();
     if (own)
-        *note = 0;
-    depart((__u64)rq, 0, own);
-    if (channels_wanted)
-        remember_issue(rq);
+        note->bio = 0;
+    depart((__u64)rq, 0, own, own && now > note->since ? now - note->since : 0);
+    struct io_cpu *cpu = channels_wanted ? my_cpu() : 0;
+    struct io_control *c = cpu ? my_control() : 0;
+    if (c)
+        xen_issues(cpu, disk_index(c, rq));
     return 0;
 }
 
@@ -210,14 +173,19 @@ int on_block_rq_complete(struct bpf_raw_tracepoint_args *ctx) {
         return 0;
     }
     cpu->completed = device + 1; // whoever is woken from here to the end of the handler has waited for it
+    cpu->ended = bpf_ktime_get_ns();
     struct io_row *row = &cpu->rows[device];
     row->bytes += bytes;
     if (bytes < left)
         return 0;
     row->requests++;
     row->own += flight ? flight->own : 0;
+    if (flight && flight->queue_ns) {
+        row->queued++;
+        row->queue_ns += flight->queue_ns;
+    }
     arrive(row, flight);
-    remember_channel(cpu, row);
+    xen_disk_ends(cpu, row);
     return 0;
 }
 
@@ -248,7 +216,9 @@ int on_net_dev_start_xmit(struct bpf_raw_tracepoint_args *ctx) {
     cpu->rows[device].requests++;
     cpu->rows[device].own += cpu->current;
     cpu->rows[device].bytes += BPF_CORE_READ(packet, len);
-    depart((__u64)packet, device, cpu->current);
+    depart((__u64)packet, device, cpu->current, 0);
+    if (channels_wanted)
+        xen_issues(cpu, device);
     return 0;
 }
 
@@ -256,8 +226,13 @@ int on_net_dev_start_xmit(struct bpf_raw_tracepoint_args *ctx) {
 static __always_inline int packet_ends(__u64 packet) {
     struct io_cpu *cpu = my_cpu();
     struct io_flight *flight = flight_of(packet);
-    if (cpu && flight)
-        arrive(&cpu->rows[flight->device & (IO_DEVICES - 1)], flight);
+    if (!cpu || !flight)
+        return 0;
+    __u32 device = flight->device & (IO_DEVICES - 1);
+    struct io_row *row = &cpu->rows[device];
+    if (flight->start < cpu->event) // while the driver sends nobody has told it
+        xen_packet_ends(cpu, row, device);
+    arrive(row, flight);
     return 0;
 }
 
@@ -283,10 +258,41 @@ int on_napi_poll(struct bpf_raw_tracepoint_args *ctx) {
         return 0;
     cpu->rows[device].polls++;
     cpu->rows[device].polled += (__u32)ctx->args[1];
+    cpu->receiver = 0;
+    return 0;
+}
+
+// net:netif_receive_skb(packet). The network stack is given it, out of a round of NAPI that an event began.
+SEC("raw_tp/netif_receive_skb")
+int on_netif_receive_skb(struct bpf_raw_tracepoint_args *ctx) {
+    struct sk_buff *packet = (void *)ctx->args[0];
+    struct io_cpu *cpu = my_cpu();
+    struct io_control *c = my_control();
+    if (!cpu || !c || !cpu->receiver)
+        return 0;
+    __u32 device = nic_index(c, BPF_CORE_READ(packet, dev));
+    if (device < IO_DEVICES && device + 1 == cpu->receiver)
+        xen_arrives(cpu, &cpu->rows[device].received);
     return 0;
 }
 
 // --- who waits for disks ---------------------------------------------------------------------------------------------
+
+static __always_inline struct io_sleeper *sleeper_of(struct task_struct *task) {
+    __u32 at = (__u32)task->pid & (IO_SLEEPERS - 1);
+    return bpf_map_lookup_elem(&sleepers, &at);
+}
+
+// A thread that a completion woke has a CPU.
+static __always_inline void is_back(struct io_cpu *cpu, struct task_struct *task) {
+    struct io_sleeper *sleeper = sleeper_of(task);
+    if (!sleeper || sleeper->woken != (__u64)task)
+        return;
+    sleeper->woken = 0;
+    struct io_row *row = &cpu->rows[sleeper->device & (IO_DEVICES - 1)];
+    row->wakes++;
+    row->wake_ns += bpf_ktime_get_ns() - sleeper->ended;
+}
 
 // Idle time of each CPU, and where the job's threads were when they left theirs.
 SEC("tp_btf/sched_switch")
@@ -303,13 +309,15 @@ int BPF_PROG(on_sched_switch, _Bool preempt, struct task_struct *prev, struct ta
     if (next->pid == 0)
         cpu->idle_since = bpf_ktime_get_ns();
     cpu->current = is_of_job(&c->job, next) ? WHOSE_JOB : WHOSE_OTHERS;
+    if (cpu->current == WHOSE_JOB)
+        is_back(cpu, next);
     if (!is_of_job(&c->job, prev))
         return 0;
-    __u32 at = (__u32)prev->pid & (IO_SLEEPERS - 1);
-    struct io_sleeper *sleeper = bpf_map_lookup_elem(&sleepers, &at);
+    struct io_sleeper *sleeper = sleeper_of(prev);
     if (!sleeper)
         return 0;
     sleeper->task = (__u64)prev;
+    sleeper->woken = 0;
     sleeper->idle_ns = cpu->idle_ns;
     sleeper->cpu = bpf_get_smp_processor_id();
     return 0;
@@ -333,11 +341,13 @@ int BPF_PROG(on_sched_waking, struct task_struct *task) {
     struct io_control *c = my_control();
     if (!cpu || !c || !cpu->completed || !is_of_job(&c->job, task))
         return 0;
-    __u32 at = (__u32)task->pid & (IO_SLEEPERS - 1);
-    struct io_sleeper *sleeper = bpf_map_lookup_elem(&sleepers, &at);
+    struct io_sleeper *sleeper = sleeper_of(task);
     if (!sleeper || sleeper->task != (__u64)task)
         return 0;
     sleeper->task = 0;
+    sleeper->woken = (__u64)task;
+    sleeper->ended = cpu->ended;
+    sleeper->device = cpu->completed - 1;
     __u32 home = sleeper->cpu;
     struct io_cpu *idle = bpf_map_lookup_elem(&cpus, &home);
     if (!idle)

@@ -20,6 +20,13 @@ struct io_device {
     unsigned long long object; // the kernel's request queue or net_device, once a program has met it; 0 before
 };
 
+// What Xen's events brought.
+struct io_arrivals {
+    unsigned long long count;
+    unsigned long long ns;       // from the event's handler on, summed
+    unsigned long long ready_ns; // before it the idle CPU was ready to run and Xen ran others
+};
+
 // What one device did, on one CPU.
 struct io_row {
     unsigned long long requests;   // block requests that ended; packets that were sent
@@ -32,10 +39,14 @@ struct io_row {
     unsigned long long blocked_ns; // their CPUs stood idle meanwhile
     unsigned long long polls;      // rounds of NAPI
     unsigned long long polled;     // packets that they brought
-    unsigned long long submits;    // requests of a Xen disk that a notification followed at once
+    unsigned long long queued;     // requests whose way through the guest's own queues was seen
+    unsigned long long queue_ns;   // from a thread of the job asking for it to the issue
+    unsigned long long wakes;      // threads of the job that had a CPU again after a completion
+    unsigned long long wake_ns;    // from the request's end to there
+    unsigned long long submits;    // requests or packets of a Xen device that a notification followed at once
     unsigned long long submit_ns;  // from the issue to that notification
-    unsigned long long endings;    // requests of a Xen disk that ended after an event
-    unsigned long long ending_ns;  // from the event's handler to there
+    struct io_arrivals endings;    // requests or sent packets of a Xen device that ended after an event
+    struct io_arrivals received;   // packets that a Xen interface gave the network stack after an event
     unsigned int hist[IO_HIST];    // issue to completion
 };
 
@@ -48,11 +59,15 @@ struct io_cpu {
     unsigned long long told_ns;          // idle time up to here belongs to a wait already
     unsigned long long issued;           // when that was
     unsigned long long event;            // when that handler began
+    unsigned long long ready_ns;         // how long Xen kept this CPU waiting before that event
+    unsigned long long runnable_ns;      // Xen's clock of such waiting when this CPU last went idle; 0: not known
+    unsigned long long ended;            // when the request ended whose completion is being handled
     unsigned long long others;           // requests of devices that nobody asked for
     unsigned int current;                // enum probe_whose: the task that runs now
     unsigned int completed;              // number + 1 of the device whose completion is being handled; 0: none
     unsigned int issued_device;          // number + 1 of the device of the last request issued here; 0: none is open
     unsigned int irq;                    // the interrupt whose handler ran last; 0: not looked at
+    unsigned int receiver;               // number + 1 of the interface whose event announced packets; 0: none is open
 } __attribute__((aligned(64)));
 
 // A request that is under way.
@@ -63,14 +78,23 @@ struct io_flight {
     unsigned int device; // of a packet
     unsigned int own;    // it is a thread's of the job
     unsigned int unused;
+    unsigned long long queue_ns; // before `start`, since the thread asked for it; 0: not known
+};
+
+// A bio of the job that waits for its request.
+struct io_bio {
+    unsigned long long bio; // address; 0: none
+    unsigned long long since;
 };
 
 // A thread of the job that left its CPU.
 struct io_sleeper {
     unsigned long long task;    // address; 0: none
     unsigned long long idle_ns; // the CPU's idle time at that moment
+    unsigned long long woken;   // address of the task that a completion woke and that has no CPU yet; 0: none
+    unsigned long long ended;   // when the request ended that it waited for
     unsigned int cpu;
-    unsigned int unused;
+    unsigned int device; // of that request
 };
 
 // An event channel of a Xen guest, by its Linux interrupt.
@@ -79,8 +103,8 @@ struct io_channel {
     unsigned long long answered; // of these, until the next event was timed
     unsigned long long ns;       // from the first notification to the next event, summed
     unsigned long long since;    // the first notification since the last event; 0: none
-    unsigned int device;         // number + 1 of the disk whose requests ended in its handler; 0: none did
-    unsigned int unused;
+    unsigned int device;         // number + 1 of whose requests or sent packets it tells; 0: nobody's, or not known yet
+    unsigned int receiver;       // number + 1 of the interface for which it announces packets; 0: none
 };
 
 // What user space tells the programs.

@@ -114,12 +114,13 @@ struct request___before_5_17 {
 };
 
 // A packet, the network interface that it goes through, and the polling of that.
-struct sk_buff {
-    unsigned int len;
-};
-
 struct net_device {
     int ifindex;
+};
+
+struct sk_buff {
+    struct net_device *dev;
+    unsigned int len;
 };
 
 struct napi_struct {

@@ -26,6 +26,7 @@ static void add_device(struct host_io *io, uint64_t start_tsc, uint64_t end_tsc,
     struct host_io_row row = {.start_tsc = start_tsc,
                               .end_tsc = end_tsc,
                               .device = mem_strdup(text(device, "device")),
+                              .receives = strcmp(text(device, "direction"), "receive") == 0,
                               .backend = mem_strdup(text(device, "backend")),
                               .requests = number(device, "requests"),
                               .answers = number(device, "answers"),
@@ -47,11 +48,8 @@ void host_io_add(struct host_io *io, uint64_t start_tsc, uint64_t end_tsc, const
         const cJSON *device;
         if (o->cause != CAUSE_HOP_DOM0 || o->scope != SCOPE_LATENCY)
             continue;
-        cJSON_ArrayForEach(device, cJSON_GetObjectItemCaseSensitive(o->detail, "devices")) {
-            // A guest cannot say when a packet for it was sent: only what it sends itself has a way to be split.
-            if (strcmp(text(device, "direction"), "receive") != 0)
-                add_device(io, start_tsc, end_tsc, device);
-        }
+        cJSON_ArrayForEach(device, cJSON_GetObjectItemCaseSensitive(o->detail, "devices"))
+            add_device(io, start_tsc, end_tsc, device);
     }
 }
 

@@ -4,6 +4,7 @@
 
 #include "core/observation.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 // The way of a request through Dom0; keys and names in host_io.c, meanings in docs/method.md.
@@ -14,7 +15,8 @@ extern const char *const io_segment_names[IO_SEGMENTS]; // "notify", "backend wa
 
 struct host_io_row {
     uint64_t start_tsc, end_tsc; // of the window, by the host's counter
-    char *device;                // "xvda"
+    char *device;                // "xvda", "vif-0"
+    bool receives;               // packets that the guest receives
     char *backend;               // "1.xvda-0"; the last one where a device has several
     double requests;             // timed in all segments
     double answers;              // all that the guest was given

@@ -7,37 +7,37 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { WIDTH = 704, BAR_HEIGHT = 22, PARTS = IO_SEGMENTS + 2 };
+enum { WIDTH = 704, BAR_HEIGHT = 22, PARTS = IO_STRETCHES + 1 };
 
-static const char *part_name(int part) {
-    return part < IO_SEGMENTS ? io_segment_names[part] : part == IO_SEGMENTS ? "guest's driver" : "rest";
+// What was timed, and the rest behind it; a packet that the guest receives has none.
+static size_t parts_of(const struct io_split *split, struct io_stretch parts[PARTS]) {
+    size_t count = io_split_way(split, parts);
+    if (!split->receives)
+        parts[count++] = (struct io_stretch){"rest", split->rest_s};
+    return count;
 }
 
-static double part_s(const struct io_split *split, int part) {
-    if (part < IO_SEGMENTS)
-        return split->segment_s[part];
-    return part == IO_SEGMENTS ? split->submit_s + split->complete_s : split->rest_s;
-}
-
-static void bar(struct str *out, const struct io_split *split) {
+static void bar(struct str *out, const struct io_split *split, const struct io_stretch *parts, size_t count) {
     double at = 0;
     double sum = 0;
-    for (int i = 0; i < PARTS; i++)
-        sum += fmax(0, part_s(split, i));
+    for (size_t i = 0; i < count; i++)
+        sum += fmax(0, parts[i].seconds);
     if (!(sum > 0) || !isfinite(sum))
         return;
     struct chart_scale scale = {0, sum * 1e6, 16, WIDTH - 24};
     chart_open(out, WIDTH, BAR_HEIGHT + 36, "The way of a request as a stacked bar; the table has the numbers");
-    for (int i = 0; i < PARTS; i++) {
+    for (size_t i = 0; i < count; i++) {
+        bool rest = !split->receives && i + 1 == count;
         char tip[120];
-        char mark[2] = {(char)('1' + i), '\0'};
-        double us = fmax(0, part_s(split, i)) * 1e6;
+        char mark[24];
+        double us = fmax(0, parts[i].seconds) * 1e6;
         double x = chart_place(&scale, at);
         double width = chart_place(&scale, at + us) - x;
-        snprintf(tip, sizeof tip, "%d: %s %.1f us", i + 1, part_name(i), us);
-        chart_rect(out, x, 8, width, BAR_HEIGHT, i <= IO_SEGMENTS ? "seg f-hop" : "rest", tip);
+        snprintf(mark, sizeof mark, "%zu", i + 1);
+        snprintf(tip, sizeof tip, "%zu: %s %.1f us", i + 1, parts[i].name, us);
+        chart_rect(out, x, 8, width, BAR_HEIGHT, rest ? "rest" : "seg f-hop", tip);
         if (width >= 12)
-            chart_text(out, x + width / 2, 23, "middle", i <= IO_SEGMENTS ? "onfill" : "strong halo", mark);
+            chart_text(out, x + width / 2, 23, "middle", rest ? "strong halo" : "onfill", mark);
         at += us;
     }
     chart_axis(out, &scale, 8 + BAR_HEIGHT + 4, 6, " us");
@@ -53,31 +53,47 @@ static void number(struct str *out, double value, const char *format) {
     str_add(out, "</td>");
 }
 
-static void table(struct str *out, const struct io_split *split) {
+static void table(struct str *out, const struct io_split *split, const struct io_stretch *parts, size_t count) {
     str_add(out, "<div class=\"scroll\" tabindex=\"0\"><table><thead><tr>");
-    for (int i = 0; i < PARTS; i++)
-        str_printf(out, "<th class=\"n\">%d %s</th>", i + 1, part_name(i));
-    str_add(out, "<th class=\"n\">in the guest</th><th class=\"n\">a disk's</th></tr></thead><tbody><tr>");
-    for (int i = 0; i < PARTS; i++)
-        number(out, 1e6 * part_s(split, i), "%.1f us");
+    for (size_t i = 0; i < count; i++)
+        str_printf(out, "<th class=\"n\">%zu %s</th>", i + 1, parts[i].name);
+    str_add(out,
+            "<th class=\"n\">in the guest</th><th class=\"n\">queued before</th><th class=\"n\">woken after</th>"
+            "<th class=\"n\">a disk's</th></tr></thead><tbody><tr>");
+    for (size_t i = 0; i < count; i++)
+        number(out, 1e6 * parts[i].seconds, "%.1f us");
     number(out, 1e6 * split->whole_s, "%.1f us");
+    number(out, split->part_s[GUEST_QUEUE] > 0 ? 1e6 * split->part_s[GUEST_QUEUE] : NAN, "%.1f us");
+    number(out, split->part_s[GUEST_WAKE] > 0 ? 1e6 * split->part_s[GUEST_WAKE] : NAN, "%.1f us");
     number(out, 1e6 * split->disk_s, "%.1f us");
     str_add(out, "</tr></tbody></table></div>");
+}
+
+static void caption(struct str *out, const struct io_split *split) {
+    str_printf(out, "<figcaption>The way of a %s%s of ", split->receives ? "received " : "",
+               split->nic ? "packet" : "request");
+    escape_html(out, split->device, 30);
+    str_printf(out, " through Dom0: %.0f %s the guest, %.0f %s by ", split->requests,
+               split->receives ? "received by"
+               : split->nic    ? "sent by"
+                               : "requests in",
+               split->answers, split->receives ? "given it" : "answered");
+    escape_html(out, *split->backend ? split->backend : "its backend", 30);
+    if (!split->nic)
+        str_printf(out, ", %.0f completed by the disks under it", split->disk_requests);
+    str_add(out, split->receives ? ". It begins where Dom0 has the packet.</figcaption>"
+                                 : ". Rest: what neither side sees.</figcaption>");
 }
 
 void html_io(struct str *out, const struct dataset_case *c) {
     for (size_t i = 0; c && i < c->splits.count; i++) {
         const struct io_split *split = &c->splits.items[i];
-        str_printf(out, "<figure><figcaption>The way of a %s of ", split->nic ? "packet" : "request");
-        escape_html(out, split->device, 30);
-        str_printf(out, " through Dom0: %.0f %s the guest, %.0f answered by ", split->requests,
-                   split->nic ? "sent by" : "requests in", split->answers);
-        escape_html(out, *split->backend ? split->backend : "its backend", 30);
-        if (!split->nic)
-            str_printf(out, ", %.0f completed by the disks under it", split->disk_requests);
-        str_add(out, ". Rest: what neither side sees.</figcaption>");
-        bar(out, split);
+        struct io_stretch parts[PARTS];
+        size_t count = parts_of(split, parts);
+        str_add(out, "<figure>");
+        caption(out, split);
+        bar(out, split, parts, count);
         str_add(out, "</figure>");
-        table(out, split);
+        table(out, split, parts, count);
     }
 }

@@ -8,22 +8,35 @@
 #include <stdlib.h>
 #include <string.h>
 
+const char *const guest_part_keys[GUEST_PARTS] = {"queue_s", "submit_s", "delivery_s", "complete_s", "wake_s"};
+const char *const guest_part_names[GUEST_PARTS] = {"guest queues", "guest submits", "Xen delivers", "guest completes",
+                                                   "guest wakes up"};
+
+bool guest_part_is_inside(enum guest_part part) {
+    return part != GUEST_QUEUE && part != GUEST_WAKE;
+}
+
 static double number(const cJSON *object, const char *key) {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
     return cJSON_IsNumber(item) && isfinite(item->valuedouble) && item->valuedouble >= 0 ? item->valuedouble : 0;
 }
 
-// The row of a device in a sample; the lines of several ranks are one.
+// The row of a device's direction in a sample; the lines of several ranks are one.
 static struct io_sample *row_of(struct io_samples *samples, const struct journal_sample *s, const char *device,
-                                const char *key) {
+                                const char *key, bool receives) {
     for (size_t i = samples->count; i-- > 0;) {
         struct io_sample *row = &samples->items[i];
-        if (row->seq == s->seq && row->mode == s->mode && strcmp(row->device, device) == 0)
+        if (row->seq == s->seq && row->mode == s->mode && row->receives == receives && strcmp(row->device, device) == 0)
             return row;
         if (row->seq + 1 < s->seq) // lines of one sample stand together
             break;
     }
-    struct io_sample row = {.seq = s->seq, .mode = s->mode, .device = mem_strdup(device), .key = mem_strdup(key)};
+    struct io_sample row = {.seq = s->seq,
+                            .mode = s->mode,
+                            .device = mem_strdup(device),
+                            .key = mem_strdup(key),
+                            .receives = receives,
+                            .seconds = receives ? NAN : 0};
     ARRAY_PUSH(samples->items, samples->count, samples->capacity, row);
     return &samples->items[samples->count - 1];
 }
@@ -33,6 +46,27 @@ static bool is_nic(const cJSON *device) {
     return cJSON_IsString(resource) && strcmp(resource->valuestring, "nic") == 0;
 }
 
+static void add_requests(struct io_sample *row, const cJSON *device) {
+    double requests = number(device, "requests");
+    row->requests += requests;
+    row->seconds += number(device, "seconds");
+    for (int part = 0; part < GUEST_PARTS; part++)
+        row->part_s[part] += requests * number(device, guest_part_keys[part]);
+}
+
+// Journals without the packets' number say nothing of this direction.
+static void add_received(struct io_samples *samples, const struct journal_sample *s, const cJSON *device,
+                         const char *name, const char *key) {
+    double packets = number(device, "polled");
+    if (packets <= 0)
+        return;
+    struct io_sample *row = row_of(samples, s, name, key, true);
+    row->nic = true;
+    row->requests += packets;
+    row->part_s[GUEST_DELIVERY] += packets * number(device, "receive_delivery_s");
+    row->part_s[GUEST_COMPLETE] += packets * number(device, "receive_complete_s");
+}
+
 static void add_observation(struct io_samples *samples, const struct journal_sample *s, const struct observation *o) {
     const cJSON *device;
     cJSON_ArrayForEach(device, cJSON_GetObjectItemCaseSensitive(o->detail, "devices")) {
@@ -40,16 +74,14 @@ static void add_observation(struct io_samples *samples, const struct journal_sam
         const char *key = is_nic(device) ? json_text(device, "xenbus") : json_text(device, "device");
         if (!cJSON_IsString(name) || !*key) // an interface that Dom0 cannot name
             continue;
-        struct io_sample *row = row_of(samples, s, name->valuestring, key);
+        struct io_sample *row = row_of(samples, s, name->valuestring, key, false);
         row->nic = is_nic(device);
-        if (o->scope == SCOPE_LATENCY) {
-            row->requests += number(device, "requests");
-            row->seconds += number(device, "seconds");
-            row->submit_s += number(device, "submit_s") * number(device, "requests");
-            row->complete_s += number(device, "complete_s") * number(device, "requests");
-        } else if (o->scope == SCOPE_BLOCKED) {
+        if (o->scope == SCOPE_LATENCY)
+            add_requests(row, device);
+        else if (o->scope == SCOPE_BLOCKED)
             row->blocked_s += number(device, "seconds");
-        }
+        if (o->scope == SCOPE_LATENCY && is_nic(device))
+            add_received(samples, s, device, name->valuestring, key);
     }
 }
 

@@ -8,17 +8,26 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+// What the guest times of its half; keys and names in io_samples.c, meanings in docs/method.md.
+enum guest_part { GUEST_QUEUE, GUEST_SUBMIT, GUEST_DELIVERY, GUEST_COMPLETE, GUEST_WAKE, GUEST_PARTS };
+
+extern const char *const guest_part_keys[GUEST_PARTS];  // "queue_s" ... as in journals
+extern const char *const guest_part_names[GUEST_PARTS]; // "guest queues", "guest submits", ...
+
+// Is the part between issue and completion? The others lie before and after.
+bool guest_part_is_inside(enum guest_part part);
+
 struct io_sample {
     uint64_t seq;
     enum sample_mode mode;
-    char *device;      // "xvda", "eth0"
-    char *key;         // what Dom0 calls it: "xvda", "vif-0"
-    bool nic;          // requests are packets that the guest sent
-    double requests;   // completed in the sample
-    double seconds;    // request-seconds, issue to completion
-    double submit_s;   // request-seconds from issue to notification, of as many requests
-    double complete_s; // request-seconds from the event to completion
-    double blocked_s;  // a CPU of the job stood idle waiting for them
+    char *device;    // "xvda", "eth0"
+    char *key;       // what Dom0 calls it: "xvda", "vif-0"
+    bool nic;        // requests are packets
+    bool receives;   // of an interface: that the guest received, not sent
+    double requests; // completed in the sample
+    double seconds;  // request-seconds, issue to completion; NaN: the guest cannot know when (what it receives)
+    double part_s[GUEST_PARTS]; // request-seconds, of as many requests; 0: not timed
+    double blocked_s;           // a CPU of the job stood idle waiting for them
 };
 
 struct io_samples {

@@ -4,11 +4,13 @@
 #pragma once
 
 #include "report/host_io.h"
+#include "report/io_samples.h"
 
 struct io_split {
     char *device;         // "xvda", "eth0"
     char *key;            // what Dom0 calls it
-    bool nic;             // requests are packets that the guest sent; IO_DEVICE is none of their segments
+    bool nic;             // requests are packets; IO_DEVICE is none of their segments
+    bool receives;        // that the guest received, not sent: IO_NOTIFY is none of their segments either
     char *backend;        // "1.xvda-0"
     size_t samples;       // joined
     double requests;      // that the guest counted; NaN: it was not asked
@@ -18,14 +20,27 @@ struct io_split {
     double answers_high;  // of those that overlap them: at most
     double unannounced;   // that came without a notification
     double disk_requests; // that the disks completed, whoever made them
-    double whole_s;       // issue to completion in the guest; NaN: not known
+    double whole_s;       // issue to completion in the guest; NaN: not known (what it receives)
     double segment_s[IO_SEGMENTS];
-    double submit_s;   // in the guest, from issue to notification; 0: not timed
-    double complete_s; // in the guest, from the event to completion; 0: not timed
-    double rest_s;     // whole_s less all of these; NaN: not known
-    double disk_s;     // of a disk's request, issued to completed; part of the device's segment
-    double blocked_s;  // in all samples: the job's CPUs stood idle waiting for these requests
+    double part_s[GUEST_PARTS]; // the guest's half; 0: not timed
+    double rest_s;              // whole_s less the segments and the parts inside it; NaN: not known
+    double disk_s;              // of a disk's request, issued to completed; part of the device's segment
+    double blocked_s;           // in all samples: the job's CPUs stood idle waiting for these requests
 };
+
+// Has such a request this segment of Dom0's?
+bool io_split_has(const struct io_split *split, enum io_segment segment);
+
+// The way from issue to completion, in order: what was timed of it. Returns how many.
+#define IO_STRETCHES (IO_SEGMENTS + GUEST_PARTS)
+struct io_stretch {
+    const char *name;
+    double seconds; // a request
+};
+size_t io_split_way(const struct io_split *split, struct io_stretch out[IO_STRETCHES]);
+
+// The sum of these.
+double io_split_timed_s(const struct io_split *split);
 
 struct io_splits {
     struct io_split *items;
@@ -33,4 +48,5 @@ struct io_splits {
     size_t capacity;
 };
 
+void io_split_free(struct io_split *split); // what it owns
 void io_splits_free(struct io_splits *splits);

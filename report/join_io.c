@@ -29,19 +29,6 @@ struct domain {
     struct clock clock;
 };
 
-static void free_split(struct io_split *split) {
-    free(split->device);
-    free(split->key);
-    free(split->backend);
-}
-
-void io_splits_free(struct io_splits *splits) {
-    for (size_t i = 0; i < splits->count; i++)
-        free_split(&splits->items[i]);
-    free(splits->items);
-    *splits = (struct io_splits){0};
-}
-
 // --- which domain ---------------------------------------------------------------------------------------------------
 
 static bool named_alike(const struct dataset *guest, const struct host_vm *vm) {
@@ -101,7 +88,12 @@ struct range {
     double low, high;
 };
 
-static struct range answers_in(const struct domain *d, const char *key, const struct point *point, double shift_s) {
+static bool is_of(const struct host_io_row *row, const char *key, bool receives) {
+    return row->receives == receives && strcmp(row->device, key) == 0;
+}
+
+static struct range answers_in(const struct domain *d, const struct io_sample *s, const struct point *point,
+                               double shift_s) {
     double begin = host_time(&d->clock, (double)point->start_tsc, shift_s);
     double end = host_time(&d->clock, (double)point->end_tsc, shift_s);
     struct range sum = {0, 0};
@@ -109,7 +101,7 @@ static struct range answers_in(const struct domain *d, const char *key, const st
         const struct host_io_row *row = &d->vm->io.rows[i];
         if ((double)row->start_tsc >= end)
             break;
-        double share = strcmp(row->device, key) == 0 ? share_of(row, begin, end) : 0;
+        double share = is_of(row, s->key, s->receives) ? share_of(row, begin, end) : 0;
         sum.high += share > 0 ? row->answers : 0;
         sum.low += share >= 1 ? row->answers : 0;
     }
@@ -135,7 +127,7 @@ static double misfit(const struct dataset *guest, const struct domain *d, double
             const struct point *point = find_point(c, s->mode, s->seq);
             if (!point)
                 continue;
-            struct range answers = answers_in(d, s->key, point, shift_s);
+            struct range answers = answers_in(d, s, point, shift_s);
             sum += fmax(0, fmax(answers.low - s->requests, s->requests - answers.high));
             *all += s->requests;
         }
@@ -198,9 +190,10 @@ static bool find_clock(const struct dataset *guest, struct domain *d) {
 
 static struct io_split *split_of(struct dataset_case *c, const struct io_sample *s) {
     for (size_t i = 0; i < c->splits.count; i++)
-        if (strcmp(c->splits.items[i].device, s->device) == 0)
+        if (c->splits.items[i].receives == s->receives && strcmp(c->splits.items[i].device, s->device) == 0)
             return &c->splits.items[i];
-    struct io_split split = {.device = mem_strdup(s->device), .key = mem_strdup(s->key), .nic = s->nic};
+    struct io_split split = {
+        .device = mem_strdup(s->device), .key = mem_strdup(s->key), .nic = s->nic, .receives = s->receives};
     ARRAY_PUSH(c->splits.items, c->splits.count, c->splits.capacity, split);
     return &c->splits.items[c->splits.count - 1];
 }
@@ -213,7 +206,7 @@ static void add_host(const struct domain *d, struct io_split *split, const struc
         const struct host_io_row *row = &d->vm->io.rows[i];
         if ((double)row->start_tsc >= end)
             break;
-        double share = strcmp(row->device, split->key) == 0 ? share_of(row, begin, end) : 0;
+        double share = is_of(row, split->key, split->receives) ? share_of(row, begin, end) : 0;
         if (share <= 0)
             continue;
         if (!split->backend)
@@ -229,16 +222,13 @@ static void add_host(const struct domain *d, struct io_split *split, const struc
 }
 
 static void finish(struct io_split *split) {
-    double sum = 0;
-    for (int s = 0; s < IO_SEGMENTS; s++) {
+    for (int s = 0; s < IO_SEGMENTS; s++)
         split->segment_s[s] = split->timed > 0 ? split->segment_s[s] / split->timed : NAN;
-        sum += split->segment_s[s];
-    }
+    for (int part = 0; part < GUEST_PARTS; part++)
+        split->part_s[part] = split->requests > 0 ? split->part_s[part] / split->requests : 0;
     split->disk_s = split->disk_requests > 0 ? split->disk_s / split->disk_requests : NAN;
     split->whole_s = split->requests > 0 ? split->whole_s / split->requests : NAN;
-    split->submit_s = split->requests > 0 ? split->submit_s / split->requests : 0;
-    split->complete_s = split->requests > 0 ? split->complete_s / split->requests : 0;
-    split->rest_s = split->whole_s - sum - split->submit_s - split->complete_s;
+    split->rest_s = split->whole_s - io_split_timed_s(split);
     if (!split->backend)
         split->backend = mem_strdup("");
 }
@@ -254,8 +244,10 @@ static void finish_case(struct dataset *guest, struct dataset_case *c) {
             continue;
         }
         dataset_add_note(guest, true, "%s: %s: Dom0 timed none of its %.0f %s", c->name, split->device, split->requests,
-                         split->nic ? "packets" : "requests (is its disk served by a process?)");
-        free_split(split);
+                         split->receives ? "received packets"
+                         : split->nic    ? "packets"
+                                         : "requests (is its disk served by a process?)");
+        io_split_free(split);
     }
     c->splits.count = kept;
 }
@@ -281,10 +273,10 @@ static void split_case(struct dataset *guest, struct dataset_case *c, const stru
         split->samples++;
         split->requests += s->requests;
         split->whole_s += s->seconds;
-        split->submit_s += s->submit_s;
-        split->complete_s += s->complete_s;
+        for (int part = 0; part < GUEST_PARTS; part++)
+            split->part_s[part] += s->part_s[part];
         split->blocked_s += s->blocked_s;
-        struct range answers = answers_in(d, s->key, point, 0);
+        struct range answers = answers_in(d, s, point, 0);
         split->answers_low += answers.low;
         split->answers_high += answers.high;
         add_host(d, split, point);
@@ -305,12 +297,13 @@ static void compare_counts(struct dataset *guest, const struct dataset_case *c) 
                              "%s: %s: the guest completed %.0f requests, Dom0 answered %.0f: the guest's driver splits "
                              "or joins them, or the clocks of both sides do not fit",
                              c->name, split->device, split->requests, split->answers);
-        if (split->timed > 0 && split->rest_s < 0)
+        double outside_s = split->rest_s + split->part_s[GUEST_DELIVERY];
+        if (split->timed > 0 && outside_s < 0)
             dataset_add_note(
                 guest, true,
                 "%s: %s: what Dom0 timed of a request is more than the guest saw of it (by %.3g us): requests "
                 "that are split in Dom0's ring overlap",
-                c->name, split->device, -1e6 * split->rest_s);
+                c->name, split->device, -1e6 * outside_s);
     }
 }
 

@@ -9,6 +9,7 @@ cJSON *json_io(const struct dataset_case *c) {
         cJSON *object = cJSON_CreateObject();
         json_add_string(object, "device", split->device);
         json_add_string(object, "resource", split->nic ? "nic" : "disk");
+        json_add_string(object, "direction", !split->nic ? NULL : split->receives ? "receive" : "send");
         json_add_string(object, "backend", split->backend);
         json_add_u64(object, "samples", split->samples);
         json_add_double(object, "requests", split->requests);
@@ -21,10 +22,11 @@ cJSON *json_io(const struct dataset_case *c) {
         json_add_double(object, "request_s", split->whole_s);
         cJSON *segments = cJSON_AddObjectToObject(object, "segments");
         for (int s = 0; s < IO_SEGMENTS; s++)
-            if (s != IO_DEVICE || !split->nic)
+            if (io_split_has(split, (enum io_segment)s))
                 json_add_double(segments, io_segment_keys[s], split->segment_s[s]);
-        json_add_double(object, "submit_s", split->submit_s);
-        json_add_double(object, "complete_s", split->complete_s);
+        for (int part = 0; part < GUEST_PARTS; part++)
+            json_add_double(object, guest_part_keys[part], split->part_s[part]);
+        json_add_double(object, "sum_s", io_split_timed_s(split));
         json_add_double(object, "rest_s", split->rest_s);
         json_add_double(object, "disk_s", split->disk_s);
         json_add_double(object, "blocked_s", split->blocked_s);

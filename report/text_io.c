@@ -7,14 +7,18 @@
 #include <math.h>
 #include <stdlib.h>
 
+static const char *whose(const struct io_split *split) {
+    return split->receives ? "packets received by" : split->nic ? "packets sent by" : "requests in";
+}
+
 static void counts(struct str *text, const char *name, const struct io_split *split) {
-    str_printf(text, "%.60s, %.30s: %.0f %s the guest, ", name, split->device, split->requests,
-               split->nic ? "packets sent by" : "requests in");
+    str_printf(text, "%.60s, %.30s: %.0f %s the guest, ", name, split->device, split->requests, whose(split));
     if (split->answers_high - split->answers_low > 0.02 * split->requests)
         str_printf(text, "%.0f to %.0f (about %.0f)", split->answers_low, split->answers_high, split->answers);
     else
         str_printf(text, "%.0f", split->answers);
-    str_printf(text, " answered by %.30s", *split->backend ? split->backend : "its backend");
+    str_printf(text, " %s by %.30s", split->receives ? "given it" : "answered",
+               *split->backend ? split->backend : "its backend");
     if (split->disk_requests > 0)
         str_printf(text, ", %.0f completed by the disks under it", split->disk_requests);
     if (split->unannounced >= 1)
@@ -22,17 +26,26 @@ static void counts(struct str *text, const char *name, const struct io_split *sp
     str_add(text, ".");
 }
 
+static void outside(struct str *text, const struct io_split *split) {
+    if (split->part_s[GUEST_QUEUE] > 0)
+        str_printf(text, "; before it, in the guest's queues %.1f", 1e6 * split->part_s[GUEST_QUEUE]);
+    if (split->part_s[GUEST_WAKE] > 0)
+        str_printf(text, "; after it, until its thread runs %.1f", 1e6 * split->part_s[GUEST_WAKE]);
+}
+
 static void parts(struct str *text, const struct io_split *split) {
-    str_printf(text, "us a %s: %.1f =", split->nic ? "packet" : "request", 1e6 * split->whole_s);
-    for (int s = 0; s < IO_SEGMENTS; s++)
-        if (s != IO_DEVICE || !split->nic)
-            str_printf(text, " %s%s %.1f", s ? "+ " : "", io_segment_names[s], 1e6 * split->segment_s[s]);
-    if (split->submit_s + split->complete_s > 0)
-        str_printf(text, " + guest %.1f (submits %.1f, completes %.1f)", 1e6 * (split->submit_s + split->complete_s),
-                   1e6 * split->submit_s, 1e6 * split->complete_s);
-    str_printf(text, " + rest %.1f", 1e6 * split->rest_s);
+    struct io_stretch way[IO_STRETCHES];
+    size_t count = io_split_way(split, way);
+    double whole_s = split->receives ? io_split_timed_s(split) : split->whole_s;
+    str_printf(text, "us a %s%s: %.1f =", split->nic ? "packet" : "request",
+               split->receives ? ", from where Dom0 has it" : "", 1e6 * whole_s);
+    for (size_t i = 0; i < count; i++)
+        str_printf(text, " %s%s %.1f", i ? "+ " : "", way[i].name, 1e6 * way[i].seconds);
+    if (!split->receives)
+        str_printf(text, " + rest %.1f", 1e6 * split->rest_s);
     if (isfinite(split->disk_s))
         str_printf(text, " (a disk's request: %.1f)", 1e6 * split->disk_s);
+    outside(text, split);
     if (split->blocked_s > 0)
         str_printf(text, "; the job's CPUs stood idle for them for %.3g s", split->blocked_s);
 }
@@ -58,5 +71,5 @@ void text_io(const struct text_page *page, const struct model *model) {
             }
         }
     if (titled)
-        text_styled(page, TEXT_DIM, "Rest: outside Dom0: the guest's block layer, event channels, Xen's scheduling.\n");
+        text_styled(page, TEXT_DIM, "Rest: what neither side times: event channels in Xen, waiting on the ring.\n");
 }

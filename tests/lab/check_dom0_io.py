@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""check_dom0_io.py FOLDER: what ci/lab/dom0-io left there. A guest's own word on its reads against Dom0's record:
+"""check_dom0_io.py FOLDER [REPORT]: what ci/lab/dom0-io left there. A guest's own word on its reads against Dom0's record:
 as many requests, the same latency, and an injected delay in its segment alone with its size; each within 15 %. The same
-of packets: as many as the guest's interface counted, and a ping's round trip.
+of packets: as many as the guest's interface counted, and a ping's round trip. REPORT is the JSON report of both journals:
+all that both sides timed of a request and of a ping must add up to what the guest's clock says, of a disk in memory, too.
 Prints two tables (us a request, us a ping) and a line for each rule; exits with 1 if one is broken."""
 import json
 import pathlib
@@ -145,6 +146,51 @@ def check_network(pings):
     return good
 
 
+# A ping's way, in the report's rows of both directions: what its round trip holds of them, one after the other.
+PING_PARTS = {"send": ("submit_s", "notify_s", "wakeup_s", "service_s", "completion_s"),
+              "receive": ("wakeup_s", "service_s", "completion_s", "delivery_s", "complete_s")}
+REQUEST_PARTS = ("queue_s", "submit_s", *(name + "_s" for name in SEGMENTS), "delivery_s", "complete_s", "wake_s")
+
+
+def of_attribution(folder, words):
+    """The guest's words in the samples whose requests were timed: {device: seconds each}."""
+    lines = [json.loads(line) for line in (folder / "guest.jsonl").read_text().splitlines()]
+    samples = [line for line in lines if line["t"] == "sample"]
+    if len(samples) != len(words):
+        raise SystemExit(f"{len(samples)} samples, and {len(words)} times the guest's own clock")
+    timed = [word for sample, word in zip(samples, words) if sample["mode"] == "attribution"]
+    return {device: sum(w[device][1] for w in timed) / sum(w[device][0] for w in timed) for device in timed[0]}
+
+
+def adds_up(name, parts, wanted):
+    """[(what, seconds)] against the guest's clock."""
+    sum_s = sum(seconds for _, seconds in parts)
+    text = " + ".join(f"{what} {1e6 * seconds:.1f}" for what, seconds in parts)
+    return check(f"{name}: {text} = {1e6 * sum_s:.1f} us, {100 * sum_s / wanted:.1f} % of {1e6 * wanted:.1f} us by the "
+                 "guest's clock", abs(sum_s - wanted) <= WITHIN * wanted)
+
+
+def timed(row, keys):
+    values = {**row, **row["segments"]}
+    return [(key.removesuffix("_s"), values[key]) for key in keys]
+
+
+def check_joined(folder, report):
+    """A request's parts against the read that waited for it, and against the driver's own word; a ping's parts, with
+    what both network stacks take, which a ping of the guest to itself takes without the interface."""
+    own = of_attribution(folder, json.loads((folder / "readings.json").read_text())["joined"])
+    rows = {(row["device"], row["direction"]): row for row in json.loads(report.read_text())["cases"][0]["requests"]}
+    good = True
+    for device in ("xvda", DEVICE):
+        row = rows[device, None]
+        good &= adds_up(f"joined {device}", timed(row, REQUEST_PARTS), own[device])
+        good &= check(f"joined {device}: the rest is {1e6 * row['rest_s']:.1f} us of {1e6 * row['request_s']:.1f} us from "
+                      "issue to completion", abs(row["rest_s"]) <= WITHIN * row["request_s"])
+    ping = [(f"{way[0]}.{what}", seconds) for way, keys in PING_PARTS.items()
+            for what, seconds in timed(rows["eth0", way], keys)]
+    return good & adds_up("joined ping", [("stacks", own["lo"]), *ping], own["eth0"])
+
+
 def main():
     phases, pings, own, killed = load(pathlib.Path(sys.argv[1]))
     print(f"{'us':10}{'guest':>9}{'Dom0':>9}" + "".join(f"{name:>11}" for name in SEGMENTS) + f"{'disk':>9}")
@@ -170,6 +216,8 @@ def main():
     good &= check_network(pings)
     good &= check("killed: {traced} functions traced before, {left} after, {pinned} objects pinned".format(**killed),
                   killed["traced"] > 0 and killed["left"] == killed["pinned"] == 0)
+    if len(sys.argv) > 2:
+        good &= check_joined(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]))
     return 0 if good else 1
 
 

@@ -267,12 +267,23 @@ static void all_of_it_becomes_observations(void **state) {
     cpus[0].kicks[3] = 77; // another device's
     // nvme0n1: one.
     cpus[0].rows[1] = (struct io_row){.requests = 1, .timed = 1, .ns = 500, .bytes = 512};
-    // xvda: 4, with 3 notifications, answered twice.
-    cpus[1].rows[2] = (struct io_row){.requests = 4, .timed = 4, .ns = 8000};
+    // xvda: 4, with 3 notifications, answered twice. Its parts are means of as many requests as each was seen of.
+    cpus[1].rows[2] = (struct io_row){.requests = 4,
+                                      .timed = 4,
+                                      .ns = 8000,
+                                      .queued = 2,
+                                      .queue_ns = 600,
+                                      .submits = 3,
+                                      .submit_ns = 600,
+                                      .endings = {.count = 3, .ns = 300, .ready_ns = 1500},
+                                      .wakes = 1,
+                                      .wake_ns = 700};
+    cpus[0].rows[2].endings = (struct io_arrivals){.count = 1, .ns = 300, .ready_ns = 500};
     channels[50] = (struct io_channel){.kicks = 3, .answered = 2, .ns = 4000, .device = 3};
     channels[51] = (struct io_channel){.kicks = 100, .answered = 10, .ns = 50000}; // eth0's
     channels[52] = (struct io_channel){.kicks = 1, .answered = 1, .ns = 10000000}; // the same; no answer, but a packet
-    cpus[0].rows[3] = (struct io_row){.requests = 5, .timed = 5, .ns = 5000};
+    cpus[0].rows[3] = (struct io_row){
+        .requests = 5, .timed = 5, .ns = 5000, .polled = 8, .received = {.count = 4, .ns = 1200, .ready_ns = 2000}};
     io_learn_channels(&targets, channels, &after);
     assert_true(targets.items[2].irqs[50]);
     io_sum(&targets, cpus, 2, uses);
@@ -314,10 +325,20 @@ static void all_of_it_becomes_observations(void **state) {
     near(number(xvda, "interrupts"), 7);
     near(number(xvda, "interrupt_cpus"), 2);
     near(number(xvda, "notify_to_event_s"), 2e-6);
+    near(number(xvda, "queue_s"), 300e-9);
+    near(number(xvda, "submit_s"), 200e-9);
+    near(number(xvda, "delivery_s"), 500e-9);
+    near(number(xvda, "complete_s"), 150e-9);
+    near(number(xvda, "wake_s"), 700e-9);
+    assert_true(isnan(number(xvda, "receive_complete_s")));
+    assert_true(isnan(number(vda, "delivery_s"))); // nobody timed it
     const cJSON *eth0 = device_of(seen(&s, CAUSE_HOP_DOM0, SCOPE_LATENCY), 1);
     near(number(eth0, "kicks"), 101);
     near(number(eth0, "notify_to_event_s"), 5e-6);
     assert_string_equal(cJSON_GetObjectItem(eth0, "xenbus")->valuestring, "vif-0");
+    near(number(eth0, "polled"), 8);
+    near(number(eth0, "receive_delivery_s"), 500e-9);
+    near(number(eth0, "receive_complete_s"), 300e-9);
     assert_null(cJSON_GetObjectItem(xvda, "xenbus"));
 
     assert_null(seen(&s, CAUSE_OFFLOAD_VF, SCOPE_LATENCY)); // nothing was sent
@@ -325,6 +346,31 @@ static void all_of_it_becomes_observations(void **state) {
     observations_free(&s.obs);
     interrupts_free(&before);
     interrupts_free(&after);
+    io_targets_free(&targets);
+}
+
+// By their names; a disk's have none that tells.
+static void interfaces_have_their_channels(void **state) {
+    (void)state;
+    static struct io_channel channels[IO_IRQS];
+    static const char table[] =
+        "           CPU0\n"
+        " 50:          7   xen-dyn    -event     blkif\n"
+        " 51:          1   xen-dyn    -event     vif0-q0-tx\n"
+        " 52:          1   xen-dyn    -event     eth0-q0-rx\n"
+        " 53:          1   xen-dyn    -event     eth0\n"
+        " 54:          1   xen-dyn    -event     eth7-q0-rx\n";
+    static const unsigned wanted[][3] = {{50, 0, 0}, {51, 4, 0}, {52, 0, 4}, {53, 4, 4}, {54, 0, 0}};
+    struct io_targets targets = find(platform_text);
+    struct interrupts now = {0};
+    interrupts_parse(table, &now);
+    assert_int_equal(now.count, ARRAY_LEN(wanted));
+    io_tell_channels(&targets, channels, &now);
+    for (size_t i = 0; i < ARRAY_LEN(wanted); i++) {
+        assert_int_equal(channels[wanted[i][0]].device, wanted[i][1]);
+        assert_int_equal(channels[wanted[i][0]].receiver, wanted[i][2]);
+    }
+    interrupts_free(&now);
     io_targets_free(&targets);
 }
 
@@ -353,6 +399,7 @@ int main(void) {
         cmocka_unit_test(interrupts_belong_by_number_and_by_name),
         cmocka_unit_test(the_interrupt_table_is_read),
         cmocka_unit_test(all_of_it_becomes_observations),
+        cmocka_unit_test(interfaces_have_their_channels),
         cmocka_unit_test(what_was_not_counted_is_not_zero),
     };
     return cmocka_run_group_tests(tests, make_machine, remove_machine);

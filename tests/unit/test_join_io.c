@@ -27,6 +27,7 @@ struct setup {
     bool without_clock;
     const char *device; // that the guest calls it
     bool packets;       // 50 a sample of 100 us, of which Dom0 has 60, in both directions
+    bool halves;        // the guest times its half of them, too
 };
 
 static const struct setup plain = {.domain = "web1", .answers = 10, .to_s = 10, .device = "xvda"};
@@ -42,6 +43,13 @@ static void header(struct fixture *f, const char *label, const char *role, doubl
     str_add(&f->text, "}\n");
 }
 
+#define ETH0         "\"device\":\"eth0\",\"resource\":\"nic\",\"xenbus\":\"vif-0\",\"requests\":50,\"seconds\":0.005"
+#define SEND_HALF    "\"submit_s\":5e-6"
+#define RECEIVE_HALF "\"polled\":50,\"receive_delivery_s\":3e-6,\"receive_complete_s\":4e-6"
+
+static const char disk_half[] =
+    ",\"queue_s\":7e-6,\"submit_s\":10e-6,\"delivery_s\":60e-6,\"complete_s\":20e-6,\"wake_s\":9e-6";
+
 static void write_guest(struct fixture *f, const struct setup *s) {
     header(f, "web1", "guest", 1e9, UNIX_NS, !s->without_clock);
     str_add(&f->text, "{\"t\":\"case\",\"case\":\"read\",\"cpus\":1}\n");
@@ -52,14 +60,14 @@ static void write_guest(struct fixture *f, const struct setup *s) {
             "{\"t\":\"sample\",\"case\":\"read\",\"seq\":%d,\"mode\":\"attribution\",\"wall_s\":1,\"valid\":true,"
             "\"start_tsc\":%.0f,\"end_tsc\":%.0f,\"obs\":["
             "{\"cause\":\"hop.dom0\",\"scope\":\"latency\",\"count\":100,\"seconds\":0.09,\"basis\":\"timed\","
-            "\"detail\":{\"devices\":[{\"device\":\"%s\",\"requests\":100,\"seconds\":0.09},"
+            "\"detail\":{\"devices\":[{\"device\":\"%s\",\"requests\":100,\"seconds\":0.09%s},"
             "%s{\"device\":\"eth1\",\"resource\":\"nic\",\"requests\":7,\"seconds\":0.01}]}},"
             "{\"cause\":\"hop.dom0\",\"scope\":\"blocked\",\"count\":90,\"seconds\":0.08,\"basis\":\"timed\","
             "\"detail\":{\"devices\":[{\"device\":\"xvda\",\"seconds\":0.08}]}}]}\n",
-            seq, begin * 1e9, (begin + 1) * 1e9, s->device,
-            s->packets ? "{\"device\":\"eth0\",\"resource\":\"nic\",\"xenbus\":\"vif-0\",\"requests\":50,"
-                         "\"seconds\":0.005},"
-                       : "");
+            seq, begin * 1e9, (begin + 1) * 1e9, s->device, s->halves ? disk_half : "",
+            s->packets && s->halves ? "{" ETH0 "," SEND_HALF "," RECEIVE_HALF "},"
+            : s->packets            ? "{" ETH0 "},"
+                                    : "");
     }
     fixture_end(f);
 }
@@ -237,6 +245,47 @@ static void test_packets_that_the_guest_sends_are_split(void **state) {
     dataset_free(&set);
 }
 
+// What lies before the issue and after the completion is told and is no part of the request.
+static void test_the_guests_half_is_split(void **state) {
+    (void)state;
+    static const double us[GUEST_PARTS] = {7, 10, 60, 20, 9};
+    struct setup s = plain;
+    struct dataset set;
+    s.halves = true;
+    join(&s, &set);
+    const struct io_split *split = &set.cases[0].splits.items[0];
+    for (int i = 0; i < GUEST_PARTS; i++)
+        assert_float_equal(1e6 * split->part_s[i], us[i], 1e-6);
+    assert_float_equal(1e6 * io_split_timed_s(split), 800 + 10 + 60 + 20, 1e-3);
+    assert_float_equal(1e6 * split->rest_s, 10, 1e-3);
+    dataset_free(&set);
+}
+
+static void test_packets_that_the_guest_receives_are_split(void **state) {
+    (void)state;
+    struct setup s = plain;
+    struct dataset set;
+    struct io_stretch way[IO_STRETCHES];
+    s.packets = s.halves = true;
+    join(&s, &set);
+    assert_int_equal(set.cases[0].splits.count, 3);
+    const struct io_split *sends = &set.cases[0].splits.items[1];
+    const struct io_split *split = &set.cases[0].splits.items[2];
+    assert_string_equal(split->device, "eth0");
+    assert_string_equal(split->backend, "vif3.0-q0-guest-rx");
+    assert_true(split->nic && split->receives && !sends->receives);
+    assert_float_equal(1e6 * sends->rest_s, 35, 1e-6);
+    assert_float_equal(split->requests, 100, 1e-9);
+    assert_float_equal(split->answers, 100, 1e-6);
+    assert_true(isnan(split->whole_s) && isnan(split->rest_s)); // the guest cannot know when it was sent
+    assert_int_equal(io_split_way(split, way), 5);
+    assert_string_equal(way[0].name, "backend wake-up");
+    assert_float_equal(1e6 * way[0].seconds, 2e5, 1e-3);
+    assert_string_equal(way[4].name, "guest completes");
+    assert_float_equal(1e6 * way[4].seconds, 4, 1e-6);
+    dataset_free(&set);
+}
+
 static void test_a_device_that_dom0_does_not_time_is_not_split(void **state) {
     (void)state;
     struct dataset set;
@@ -258,6 +307,8 @@ int main(void) {
         cmocka_unit_test(test_other_counts_are_a_warning),
         cmocka_unit_test(test_what_cannot_be_joined_says_why),
         cmocka_unit_test(test_packets_that_the_guest_sends_are_split),
+        cmocka_unit_test(test_the_guests_half_is_split),
+        cmocka_unit_test(test_packets_that_the_guest_receives_are_split),
         cmocka_unit_test(test_a_device_that_dom0_does_not_time_is_not_split),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,6 +14,22 @@ POLL_S = 0.05
 WALL_FACTOR = 8  # the end of all patience, in time-outs
 
 
+running = set()  # QEMUs of this lab
+
+
+def kill(process):
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def kill_all():
+    """For a lab that is to end now: whoever waits for a machine finds it ended."""
+    for process in list(running):
+        kill(process)
+
+
 @contextmanager
 def qemu(argv):
     """QEMU in a process group of its own, which is killed at the end."""
@@ -22,13 +38,12 @@ def qemu(argv):
                                    start_new_session=True)
     except FileNotFoundError as error:
         raise store.Unavailable(f"{argv[0]} is not installed (ci/lab/lab deps --install)") from error
+    running.add(process)
     try:
         yield process
     finally:
-        try:
-            os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
+        running.discard(process)
+        kill(process)
         process.wait()
         process.stderr.close()
 
