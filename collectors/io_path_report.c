@@ -11,6 +11,7 @@
 static void add_arrivals(struct io_arrivals *into, const struct io_arrivals *from) {
     into->count += from->count;
     into->ns += from->ns;
+    into->ready += from->ready;
     into->ready_ns += from->ready_ns;
 }
 
@@ -193,13 +194,13 @@ static void describe(cJSON *list, const struct io_target *target, const struct i
     add_mean(device, "queue_s", row->queue_ns, row->queued);
     add_mean(device, "notify_to_event_s", use->answer_ns, use->answered);
     add_mean(device, "submit_s", row->submit_ns, row->submits);
-    add_mean(device, "delivery_s", row->endings.ready_ns, row->endings.count);
+    add_mean(device, "cpu_wait_s", row->endings.ready_ns, row->endings.ready);
     add_mean(device, "complete_s", row->endings.ns, row->endings.count);
     add_mean(device, "wake_s", row->wake_ns, row->wakes);
     if (target->nic) {
         json_add_u64(device, "polls", row->polls);
         json_add_u64(device, "polled", row->polled);
-        add_mean(device, "receive_delivery_s", row->received.ready_ns, row->received.count);
+        add_mean(device, "receive_cpu_wait_s", row->received.ready_ns, row->received.ready);
         add_mean(device, "receive_complete_s", row->received.ns, row->received.count);
     }
     add_hist(&hist, row);

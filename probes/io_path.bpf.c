@@ -258,7 +258,7 @@ int on_napi_poll(struct bpf_raw_tracepoint_args *ctx) {
         return 0;
     cpu->rows[device].polls++;
     cpu->rows[device].polled += (__u32)ctx->args[1];
-    cpu->receiver = 0;
+    cpu->receiver = cpu->arrived = 0;
     return 0;
 }
 
@@ -271,8 +271,11 @@ int on_netif_receive_skb(struct bpf_raw_tracepoint_args *ctx) {
     if (!cpu || !c || !cpu->receiver)
         return 0;
     __u32 device = nic_index(c, BPF_CORE_READ(packet, dev));
-    if (device < IO_DEVICES && device + 1 == cpu->receiver)
-        xen_arrives(cpu, &cpu->rows[device].received);
+    if (device >= IO_DEVICES || device + 1 != cpu->receiver)
+        return 0;
+    xen_arrives(cpu, &cpu->rows[device].received);
+    cpu->arrived = device + 1;
+    cpu->ended = bpf_ktime_get_ns();
     return 0;
 }
 
@@ -301,7 +304,7 @@ int BPF_PROG(on_sched_switch, _Bool preempt, struct task_struct *prev, struct ta
     struct io_control *c = my_control();
     if (!cpu || !c)
         return 0;
-    cpu->completed = 0;
+    cpu->completed = cpu->arrived = 0;
     if (prev->pid == 0 && cpu->idle_since) {
         cpu->idle_ns += bpf_ktime_get_ns() - cpu->idle_since;
         cpu->idle_since = 0;
@@ -339,7 +342,8 @@ SEC("tp_btf/sched_waking")
 int BPF_PROG(on_sched_waking, struct task_struct *task) {
     struct io_cpu *cpu = my_cpu();
     struct io_control *c = my_control();
-    if (!cpu || !c || !cpu->completed || !is_of_job(&c->job, task))
+    __u32 by = !cpu ? 0 : cpu->completed ? cpu->completed : cpu->arrived;
+    if (!by || !c || !is_of_job(&c->job, task))
         return 0;
     struct io_sleeper *sleeper = sleeper_of(task);
     if (!sleeper || sleeper->task != (__u64)task)
@@ -347,7 +351,9 @@ int BPF_PROG(on_sched_waking, struct task_struct *task) {
     sleeper->task = 0;
     sleeper->woken = (__u64)task;
     sleeper->ended = cpu->ended;
-    sleeper->device = cpu->completed - 1;
+    sleeper->device = by - 1;
+    if (!cpu->completed) // nobody can say for whom a packet comes late
+        return 0;
     __u32 home = sleeper->cpu;
     struct io_cpu *idle = bpf_map_lookup_elem(&cpus, &home);
     if (!idle)

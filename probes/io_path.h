@@ -23,8 +23,10 @@ struct io_device {
 // What Xen's events brought.
 struct io_arrivals {
     unsigned long long count;
-    unsigned long long ns;       // from the event's handler on, summed
-    unsigned long long ready_ns; // before it the idle CPU was ready to run and Xen ran others
+    unsigned long long ns;    // from the event's handler on, summed
+    unsigned long long ready; // of these, Xen told how long it kept the CPU waiting
+    unsigned long long
+        ready_ns; // before the event: the idle CPU was ready to run and Xen ran others, summed over those
 };
 
 // What one device did, on one CPU.
@@ -41,8 +43,8 @@ struct io_row {
     unsigned long long polled;     // packets that they brought
     unsigned long long queued;     // requests whose way through the guest's own queues was seen
     unsigned long long queue_ns;   // from a thread of the job asking for it to the issue
-    unsigned long long wakes;      // threads of the job that had a CPU again after a completion
-    unsigned long long wake_ns;    // from the request's end to there
+    unsigned long long wakes;      // threads of the job that had a CPU again after a completion or a packet
+    unsigned long long wake_ns;    // from the request's end, or the packet being given to the stack, to there
     unsigned long long submits;    // requests or packets of a Xen device that a notification followed at once
     unsigned long long submit_ns;  // from the issue to that notification
     struct io_arrivals endings;    // requests or sent packets of a Xen device that ended after an event
@@ -61,12 +63,13 @@ struct io_cpu {
     unsigned long long event;            // when that handler began
     unsigned long long ready_ns;         // how long Xen kept this CPU waiting before that event
     unsigned long long runnable_ns;      // Xen's clock of such waiting when this CPU last went idle; 0: not known
-    unsigned long long ended;            // when the request ended whose completion is being handled
+    unsigned long long ended;            // when the request ended, or packet came, that is being handled
     unsigned long long others;           // requests of devices that nobody asked for
     unsigned int current;                // enum probe_whose: the task that runs now
     unsigned int completed;              // number + 1 of the device whose completion is being handled; 0: none
     unsigned int issued_device;          // number + 1 of the device of the last request issued here; 0: none is open
     unsigned int irq;                    // the interrupt whose handler ran last; 0: not looked at
+    unsigned int arrived;                // number + 1 of the interface whose packet is being handled; 0: none
     unsigned int receiver;               // number + 1 of the interface whose event announced packets; 0: none is open
 } __attribute__((aligned(64)));
 
@@ -91,10 +94,10 @@ struct io_bio {
 struct io_sleeper {
     unsigned long long task;    // address; 0: none
     unsigned long long idle_ns; // the CPU's idle time at that moment
-    unsigned long long woken;   // address of the task that a completion woke and that has no CPU yet; 0: none
-    unsigned long long ended;   // when the request ended that it waited for
+    unsigned long long woken;   // address of the task that was woken by what it waited for and has no CPU yet; 0: none
+    unsigned long long ended;   // when that ended
     unsigned int cpu;
-    unsigned int device; // of that request
+    unsigned int device; // whose that was
 };
 
 // An event channel of a Xen guest, by its Linux interrupt.

@@ -69,6 +69,7 @@ static __always_inline void xen_issues(struct io_cpu *cpu, __u32 device) {
 static __always_inline void xen_arrives(const struct io_cpu *cpu, struct io_arrivals *arrivals) {
     arrivals->count++;
     arrivals->ns += bpf_ktime_get_ns() - cpu->event;
+    arrivals->ready += cpu->runnable_ns != 0;
     arrivals->ready_ns += cpu->ready_ns;
 }
 

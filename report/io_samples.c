@@ -8,13 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const guest_part_keys[GUEST_PARTS] = {"queue_s", "submit_s", "delivery_s", "complete_s", "wake_s"};
-const char *const guest_part_names[GUEST_PARTS] = {"guest queues", "guest submits", "Xen delivers", "guest completes",
-                                                   "guest wakes up"};
-
-bool guest_part_is_inside(enum guest_part part) {
-    return part != GUEST_QUEUE && part != GUEST_WAKE;
-}
+const char *const guest_part_keys[GUEST_PARTS] = {"queue_s", "submit_s", "cpu_wait_s", "complete_s", "wake_s"};
+const char *const guest_part_names[GUEST_PARTS] = {"guest queues", "guest submits", "waits for a CPU",
+                                                   "guest completes", "guest wakes up"};
 
 static double number(const cJSON *object, const char *key) {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
@@ -51,7 +47,8 @@ static void add_requests(struct io_sample *row, const cJSON *device) {
     row->requests += requests;
     row->seconds += number(device, "seconds");
     for (int part = 0; part < GUEST_PARTS; part++)
-        row->part_s[part] += requests * number(device, guest_part_keys[part]);
+        if (part != GUEST_WAKE || !is_nic(device)) // an interface wakes those that receive
+            row->part_s[part] += requests * number(device, guest_part_keys[part]);
 }
 
 // Journals without the packets' number say nothing of this direction.
@@ -63,8 +60,9 @@ static void add_received(struct io_samples *samples, const struct journal_sample
     struct io_sample *row = row_of(samples, s, name, key, true);
     row->nic = true;
     row->requests += packets;
-    row->part_s[GUEST_DELIVERY] += packets * number(device, "receive_delivery_s");
+    row->part_s[GUEST_CPU_WAIT] += packets * number(device, "receive_cpu_wait_s");
     row->part_s[GUEST_COMPLETE] += packets * number(device, "receive_complete_s");
+    row->part_s[GUEST_WAKE] += packets * number(device, "wake_s");
 }
 
 static void add_observation(struct io_samples *samples, const struct journal_sample *s, const struct observation *o) {

@@ -9,13 +9,10 @@
 #include <stddef.h>
 
 // What the guest times of its half; keys and names in io_samples.c, meanings in docs/method.md.
-enum guest_part { GUEST_QUEUE, GUEST_SUBMIT, GUEST_DELIVERY, GUEST_COMPLETE, GUEST_WAKE, GUEST_PARTS };
+enum guest_part { GUEST_QUEUE, GUEST_SUBMIT, GUEST_CPU_WAIT, GUEST_COMPLETE, GUEST_WAKE, GUEST_PARTS };
 
 extern const char *const guest_part_keys[GUEST_PARTS];  // "queue_s" ... as in journals
 extern const char *const guest_part_names[GUEST_PARTS]; // "guest queues", "guest submits", ...
-
-// Is the part between issue and completion? The others lie before and after.
-bool guest_part_is_inside(enum guest_part part);
 
 struct io_sample {
     uint64_t seq;

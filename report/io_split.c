@@ -21,15 +21,6 @@ bool io_split_has(const struct io_split *split, enum io_segment segment) {
     return !(split->nic && segment == IO_DEVICE) && !(split->receives && segment == IO_NOTIFY);
 }
 
-double io_split_timed_s(const struct io_split *split) {
-    double sum = 0;
-    for (int s = 0; s < IO_SEGMENTS; s++)
-        sum += split->segment_s[s];
-    for (int part = 0; part < GUEST_PARTS; part++)
-        sum += guest_part_is_inside((enum guest_part)part) ? split->part_s[part] : 0;
-    return sum;
-}
-
 static void add_guest(struct io_stretch *out, size_t *count, const struct io_split *split, enum guest_part part) {
     if (split->part_s[part] > 0)
         out[(*count)++] = (struct io_stretch){guest_part_names[part], split->part_s[part]};
@@ -41,7 +32,17 @@ size_t io_split_way(const struct io_split *split, struct io_stretch out[IO_STRET
     for (int s = 0; s < IO_SEGMENTS; s++)
         if (io_split_has(split, (enum io_segment)s))
             out[count++] = (struct io_stretch){io_segment_names[s], split->segment_s[s]};
-    add_guest(out, &count, split, GUEST_DELIVERY);
+    if (!split->receives)
+        add_guest(out, &count, split, GUEST_CPU_WAIT);
     add_guest(out, &count, split, GUEST_COMPLETE);
     return count;
+}
+
+double io_split_timed_s(const struct io_split *split) {
+    struct io_stretch way[IO_STRETCHES];
+    size_t count = io_split_way(split, way);
+    double sum = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += way[i].seconds;
+    return sum;
 }

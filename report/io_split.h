@@ -31,7 +31,9 @@ struct io_split {
 // Has such a request this segment of Dom0's?
 bool io_split_has(const struct io_split *split, enum io_segment segment);
 
-// The way from issue to completion, in order: what was timed of it. Returns how many.
+// The way from issue to completion, in order: what was timed of it, one after the other. Returns how many. The CPU's
+// wait before an event that brings a packet may have begun with an earlier event, while Dom0 had the packet: it is no
+// part of that way.
 #define IO_STRETCHES (IO_SEGMENTS + GUEST_PARTS)
 struct io_stretch {
     const char *name;

@@ -297,7 +297,7 @@ static void compare_counts(struct dataset *guest, const struct dataset_case *c) 
                              "%s: %s: the guest completed %.0f requests, Dom0 answered %.0f: the guest's driver splits "
                              "or joins them, or the clocks of both sides do not fit",
                              c->name, split->device, split->requests, split->answers);
-        double outside_s = split->rest_s + split->part_s[GUEST_DELIVERY];
+        double outside_s = split->rest_s + split->part_s[GUEST_CPU_WAIT];
         if (split->timed > 0 && outside_s < 0)
             dataset_add_note(
                 guest, true,

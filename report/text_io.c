@@ -29,6 +29,9 @@ static void counts(struct str *text, const char *name, const struct io_split *sp
 static void outside(struct str *text, const struct io_split *split) {
     if (split->part_s[GUEST_QUEUE] > 0)
         str_printf(text, "; before it, in the guest's queues %.1f", 1e6 * split->part_s[GUEST_QUEUE]);
+    if (split->receives && split->part_s[GUEST_CPU_WAIT] > 0)
+        str_printf(text, "; the guest, ready for this or an earlier event, waited for a CPU for %.1f",
+                   1e6 * split->part_s[GUEST_CPU_WAIT]);
     if (split->part_s[GUEST_WAKE] > 0)
         str_printf(text, "; after it, until its thread runs %.1f", 1e6 * split->part_s[GUEST_WAKE]);
 }

@@ -275,15 +275,18 @@ static void all_of_it_becomes_observations(void **state) {
                                       .queue_ns = 600,
                                       .submits = 3,
                                       .submit_ns = 600,
-                                      .endings = {.count = 3, .ns = 300, .ready_ns = 1500},
+                                      .endings = {.count = 3, .ns = 300, .ready = 3, .ready_ns = 1500},
                                       .wakes = 1,
                                       .wake_ns = 700};
-    cpus[0].rows[2].endings = (struct io_arrivals){.count = 1, .ns = 300, .ready_ns = 500};
+    cpus[0].rows[2].endings = (struct io_arrivals){.count = 1, .ns = 300, .ready = 1, .ready_ns = 500};
     channels[50] = (struct io_channel){.kicks = 3, .answered = 2, .ns = 4000, .device = 3};
     channels[51] = (struct io_channel){.kicks = 100, .answered = 10, .ns = 50000}; // eth0's
     channels[52] = (struct io_channel){.kicks = 1, .answered = 1, .ns = 10000000}; // the same; no answer, but a packet
-    cpus[0].rows[3] = (struct io_row){
-        .requests = 5, .timed = 5, .ns = 5000, .polled = 8, .received = {.count = 4, .ns = 1200, .ready_ns = 2000}};
+    cpus[0].rows[3] = (struct io_row){.requests = 5,
+                                      .timed = 5,
+                                      .ns = 5000,
+                                      .polled = 8,
+                                      .received = {.count = 4, .ns = 1200, .ready = 4, .ready_ns = 2000}};
     io_learn_channels(&targets, channels, &after);
     assert_true(targets.items[2].irqs[50]);
     io_sum(&targets, cpus, 2, uses);
@@ -327,17 +330,17 @@ static void all_of_it_becomes_observations(void **state) {
     near(number(xvda, "notify_to_event_s"), 2e-6);
     near(number(xvda, "queue_s"), 300e-9);
     near(number(xvda, "submit_s"), 200e-9);
-    near(number(xvda, "delivery_s"), 500e-9);
+    near(number(xvda, "cpu_wait_s"), 500e-9);
     near(number(xvda, "complete_s"), 150e-9);
     near(number(xvda, "wake_s"), 700e-9);
     assert_true(isnan(number(xvda, "receive_complete_s")));
-    assert_true(isnan(number(vda, "delivery_s"))); // nobody timed it
+    assert_true(isnan(number(vda, "cpu_wait_s"))); // nobody timed it
     const cJSON *eth0 = device_of(seen(&s, CAUSE_HOP_DOM0, SCOPE_LATENCY), 1);
     near(number(eth0, "kicks"), 101);
     near(number(eth0, "notify_to_event_s"), 5e-6);
     assert_string_equal(cJSON_GetObjectItem(eth0, "xenbus")->valuestring, "vif-0");
     near(number(eth0, "polled"), 8);
-    near(number(eth0, "receive_delivery_s"), 500e-9);
+    near(number(eth0, "receive_cpu_wait_s"), 500e-9);
     near(number(eth0, "receive_complete_s"), 300e-9);
     assert_null(cJSON_GetObjectItem(xvda, "xenbus"));
 
