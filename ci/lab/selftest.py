@@ -9,10 +9,12 @@ import importlib.machinery
 import importlib.util
 import io
 import pathlib
+import signal
 import subprocess
 import sys
 import tarfile
 import tempfile
+import threading
 import time
 import unittest
 from unittest import mock
@@ -28,6 +30,14 @@ def frame(kind, name, status, data):
     text = base64.encodebytes(packed)
     md5 = hashlib.md5(packed, usedforsecurity=False).hexdigest()
     return f"\n@lab {kind} {name} {status} {md5}\n".encode() + text + b"@end\n"
+
+
+def script(name):
+    """A program of the lab as a module."""
+    loader = importlib.machinery.SourceFileLoader(name, str(store.LAB / name))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(name, loader))
+    loader.exec_module(module)
+    return module
 
 
 class Reports(unittest.TestCase):
@@ -158,13 +168,55 @@ class Machines(unittest.TestCase):
             self.assertIsNotNone(process.returncode)
 
 
+class Turns(unittest.TestCase):
+    """Which machines run at the same time. No machine runs."""
+
+    def setUp(self):
+        self.lab = script("lab")
+
+    def names(self, groups):
+        return [host.name for host, _, _ in groups]
+
+    def test_the_longest_first_and_who_measures_absence_alone(self):
+        shared, alone = self.lab.in_turn([machines.load(name) for name in machines.names()])
+        self.assertEqual(set(self.names(shared)[:2]), {"xen", "kvm-host"})
+        self.assertIn("tcg", self.names(shared))
+        self.assertIn("tcg-away", self.names(alone))
+        self.assertFalse(set(self.names(shared)) & set(self.names(alone)))
+        self.assertFalse(any(m.away for host, _, guests in shared for m in (host, *guests)))
+
+    def test_as_many_at_once_as_wanted_and_each_once(self):
+        at_once, most, lock = [0], [0], threading.Lock()
+
+        def group(name, chosen, guests):
+            with lock:
+                at_once[0] += 1
+                most[0] = max(most[0], at_once[0])
+            time.sleep(0.05)
+            with lock:
+                at_once[0] -= 1
+            return []
+
+        chosen = [machines.load(name) for name in ("tcg", "microvm", "ebpf", "tcg-away")]
+        with mock.patch.object(self.lab, "test_group", group):
+            for jobs_wanted in (1, 2):
+                most[0] = 0
+                names = [name for name, _, _ in self.lab.all_groups(chosen, jobs_wanted)]
+                self.assertEqual(sorted(names), ["ebpf", "microvm", "tcg", "tcg-away"])
+                self.assertEqual(names[-1], "tcg-away")
+                self.assertEqual(most[0], jobs_wanted)
+
+    def test_an_end_ends_all_machines(self):
+        with vm.qemu(["sleep", "1000"]) as process:
+            vm.kill_all()
+            self.assertEqual(process.wait(10), -signal.SIGKILL)
+
+
 class Triangle(unittest.TestCase):
     """What becomes of a recording whose guest crashed, hung or failed. No machine runs."""
 
     def setUp(self):
-        loader = importlib.machinery.SourceFileLoader("triangle", str(store.LAB / "triangle"))
-        self.triangle = importlib.util.module_from_spec(importlib.util.spec_from_loader("triangle", loader))
-        loader.exec_module(self.triangle)
+        self.triangle = script("triangle")
 
     def record(self, *guests):
         host = vm.Result(jobs.Report(files={0: b"metal", 1: b"host"}, done=True))
