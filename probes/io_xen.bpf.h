@@ -40,13 +40,13 @@ static __always_inline __u64 waited_ns(const struct io_cpu *cpu) {
 // irq:irq_handler_entry(int irq, action). The answer to the first notification since the last event.
 SEC("raw_tp/irq_handler_entry")
 int on_irq_handler_entry(struct bpf_raw_tracepoint_args *ctx) {
+    __u64 now = bpf_ktime_get_ns();
     __u32 irq = ctx->args[0];
     struct io_cpu *cpu = my_cpu();
     struct io_channel *channel = bpf_map_lookup_elem(&channels, &irq);
     if (!cpu || !channel)
         return 0;
     __u64 since = channel->since;
-    __u64 now = bpf_ktime_get_ns();
     cpu->irq = irq;
     cpu->event = now;
     cpu->ready_ns = waited_ns(cpu);

@@ -191,6 +191,11 @@ def check_joined(folder, report):
         good &= adds_up(f"joined {device}", [("system call", own["ram0"]), *timed(row, REQUEST_PARTS)], own[device])
     ping = [(f"{way[0]}.{what}", seconds) for way, keys in PING_PARTS.items()
             for what, seconds in timed(rows["eth0", way], keys)]
+    receives = rows["eth0", "receive"]["segments"]
+    inside = sum(receives.values())
+    waits = rows["eth0", "send"]["cpu_wait_s"]
+    good &= check(f"joined ping: of s.cpu_wait {1e6 * waits:.1f} us Dom0 had the answer for {1e6 * inside:.1f} us: " +
+                  " + ".join(f"r.{key.removesuffix('_s')} {1e6 * s:.1f}" for key, s in receives.items()), 0 < inside <= waits)
     return good & adds_up("joined ping", [("stack", own["lo"]), *ping], own["eth0"])
 
 
