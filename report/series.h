@@ -17,6 +17,7 @@ struct series_check {
     double time;            // integrated autocorrelation time in samples, >= 1
     double drift;           // change from the first to the last sample, in the unit of the values (Sen's slope)
     double drift_p;         // two-sided p of the trend test; 1 where it can't be known
+    bool sharp;             // drift and test are by the lower half of the ranks (series_sharpen_drift())
     bool bimodal;           // two separated levels, each with a tenth of the samples or more
     double mode_low;        // their centres, where bimodal
     double mode_high;

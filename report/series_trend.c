@@ -84,6 +84,7 @@ bool series_sharpen_drift(const double *value, struct series_check *check) {
     double at_none = weighted_scores(&t, 0);
     check->drift = slope(&t, at_none);
     check->drift_p = dist_t_two_sided(fabs(at_none) / deviation(&t), INFINITY);
+    check->sharp = true;
     free(t.rest);
     free(t.place);
     return true;

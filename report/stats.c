@@ -14,11 +14,13 @@
 // A level that moves, or may move unseen. `half_width` is the interval's by ranks alone.
 static void pay_for_drift(struct stats_shift *shift, const struct stats_run *subject, const struct stats_run *baseline,
                           double half_width) {
-    bool sharp = shift->method == STATS_LOWER_RANKS && series_sharpen_drift(subject->value, &shift->subject) &&
-                 series_sharpen_drift(baseline->value, &shift->baseline);
+    if (shift->method == STATS_LOWER_RANKS) {
+        series_sharpen_drift(subject->value, &shift->subject);
+        series_sharpen_drift(baseline->value, &shift->baseline);
+    }
     double joint = doubt_joint_drift_p(&shift->subject, &shift->baseline);
-    double bridge = doubt_bridge(doubt_drift(&shift->subject, joint, sharp),
-                                 doubt_drift(&shift->baseline, joint, sharp), half_width);
+    double bridge =
+        doubt_bridge(doubt_drift(&shift->subject, joint), doubt_drift(&shift->baseline, joint), half_width);
     size_t fewer = subject->count < baseline->count ? subject->count : baseline->count;
     shift->drift_allowance = fmax(bridge, doubt_wander(fewer) * half_width);
     shift->drifts = doubt_drift_is_certain(fmin(joint, fmin(shift->subject.drift_p, shift->baseline.drift_p)));

@@ -92,22 +92,22 @@ double doubt_wander(size_t count) {
 // Below this p-value a trend is taken for real. A short series can hide a large drift, so the gate is wide open there
 // (nearly whatever trend it shows is allowed for) and closes as the trend test gains power. The sharper test of skewed
 // noise sees the same drift from fewer samples.
-static double drift_gate(size_t count, bool sharp) {
-    double n = (double)count;
-    return sharp ? fmax(0.0001, fading(n, 16, 9, 0.7)) : fmax(0.003, fading(n, 17.5, 5, 0.7));
+static double drift_gate(const struct series_check *check) {
+    double n = (double)check->count;
+    return check->sharp ? fmax(0.0001, fading(n, 16, 9, 0.7)) : fmax(0.003, fading(n, 17.5, 5, 0.7));
 }
 
-double doubt_drift(const struct series_check *check, double joint_p, bool sharp) {
+double doubt_drift(const struct series_check *check, double joint_p) {
     if (check->count < STATS_MIN_SAMPLES)
         return 0;
-    double gate = drift_gate(check->count, sharp);
+    double gate = drift_gate(check);
     if (joint_p > gate && check->drift_p > gate / 4)
         return 0;
     return fabs(check->drift);
 }
 
 double doubt_drift_paired(const struct series_check *check) {
-    double gate = fmax(0.003, fading((double)check->count, 13.5, 5, 0.7));
+    double gate = check->sharp ? drift_gate(check) : fmax(0.003, fading((double)check->count, 13.5, 5, 0.7));
     return check->count >= STATS_MIN_SAMPLES && check->drift_p <= gate / 4 ? 0.5 * fabs(check->drift) : 0;
 }
 

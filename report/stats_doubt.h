@@ -34,8 +34,8 @@ double doubt_wander(size_t count);
 double doubt_joint_drift_p(const struct series_check *a, const struct series_check *b);
 
 // The change of a side's level that has to be allowed for, in the unit of the values: 0 where the trend test excludes
-// one. `sharp`: the trend is by the lower half of the ranks (series_sharpen_drift()).
-double doubt_drift(const struct series_check *check, double joint_p, bool sharp);
+// one.
+double doubt_drift(const struct series_check *check, double joint_p);
 
 // What the differences of interleaved pairs add to each end for a drift: half of it, from the middle to the ends.
 double doubt_drift_paired(const struct series_check *check);

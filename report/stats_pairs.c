@@ -81,17 +81,45 @@ static double level_around(const double *subject, const double *baseline, size_t
     return stats_quantile_sorted(near, used, 0.5);
 }
 
+// Both sides, each block on its level.
+static void put_on_levels(const double *subject, const double *baseline, size_t count, double *x, double *y) {
+    for (size_t i = 0; i < count; i++) {
+        double level = level_around(subject, baseline, count, i);
+        x[i] = subject[i] - level;
+        y[i] = baseline[i] - level;
+    }
+}
+
+// What the difference of the sides drifts by, by the lower half of the ranks as the shift itself is: both sides' trends
+// on the blocks' levels, one less the other. Ranks of the differences let bursts decide that the shift does not look
+// at. The sides are put beside each other first: where they lie apart, a level between them is either one's.
+static void sharpen_drift(struct series_check *difference, const double *subject, const double *baseline,
+                          double shift) {
+    size_t count = difference->count;
+    struct series_check a = {.count = count};
+    struct series_check b = a;
+    double *beside = mem_alloc(3 * count * sizeof *beside);
+    double *x = beside + count;
+    double *y = x + count;
+    for (size_t i = 0; i < count; i++)
+        beside[i] = subject[i] - shift;
+    put_on_levels(beside, baseline, count, x, y);
+    if (series_sharpen_drift(x, &a) && series_sharpen_drift(y, &b)) {
+        b.drift = -b.drift;
+        difference->drift = a.drift + b.drift;
+        difference->drift_p = doubt_joint_drift_p(&a, &b);
+        difference->sharp = true;
+    }
+    free(beside);
+}
+
 // Replaces estimate and interval where both sides, each block on its level, are skewed to the slow side. The time of
 // dependence that is left in them, or 0 where nothing was replaced.
 static double use_lower_half(struct stats_shift *shift, const double *subject, const double *baseline, size_t count) {
     double *x = mem_alloc(2 * count * sizeof *x);
     double *y = x + count;
     double time = 0;
-    for (size_t i = 0; i < count; i++) {
-        double level = level_around(subject, baseline, count, i);
-        x[i] = subject[i] - level;
-        y[i] = baseline[i] - level;
-    }
+    put_on_levels(subject, baseline, count, x, y);
     size_t pairs = 0;
     double rho = series_pooled_autocorrelation((const double *[]){x, y}, (size_t[]){count, count}, 2, &pairs);
     stats_sort(x, count);
@@ -102,7 +130,9 @@ static double use_lower_half(struct stats_shift *shift, const double *subject, c
     ranks.estimate = ranks_median(&set);
     ranks.ci = stats_interval_from_cut(&set, cut > 0 ? cut : 1);
     if (cut > 0 && stats_narrow_if_skewed(&ranks, &set)) {
+        sharpen_drift(&ranks.subject, subject, baseline, shift->estimate);
         *shift = ranks;
+        shift->baseline = shift->subject;
         shift->method = STATS_LOWER_PAIRS;
         shift->autocorrelation = rho;
         time = doubt_time_paired(rho, pairs, (double)count);

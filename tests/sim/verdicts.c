@@ -191,6 +191,31 @@ static void power_table(size_t trials, FILE *out) {
     }
 }
 
+// Whether a difference in power is one at all: the same trials by both, ten times as many, and what only one finds.
+static void disagreement_table(size_t trials, FILE *out) {
+    static const double SHIFTS[] = {0.5, 1};
+    enum { N = 40, TIMES = 10 };
+    fprintf(out, "\n| noise, n = %d, of %zu | shift | both find | metalgap alone | Mann-Whitney alone | neither |\n", N,
+            TIMES * trials);
+    fputs("|---|---:|---:|---:|---:|---:|\n", out);
+    for (size_t s = 0; s < NOISE_SHAPES; s++) {
+        for (size_t k = 0; noise_shapes[s].draw == noise_bursts && k < ARRAY_LEN(SHIFTS); k++) {
+            struct dist_rng rng;
+            dist_rng_seed(&rng, seed(78));
+            size_t cell[2][2] = {{0}};
+            for (size_t t = 0; t < TIMES * trials; t++) {
+                double x[N];
+                double y[N];
+                struct stats_shift shift = compare(&noise_shapes[s], N, log1p(SHIFTS[k] / 100), &rng, x, y);
+                bool found = stats_verdict(&shift, log1p(LIMIT_PCT / 100)) == STATS_SLOWER;
+                cell[found][mann_whitney_finds(x, y, N)]++;
+            }
+            fprintf(out, "| %s | %.1f | %zu | %zu | %zu | %zu |\n", noise_shapes[s].name, SHIFTS[k], cell[1][1],
+                    cell[1][0], cell[0][1], cell[0][0]);
+        }
+    }
+}
+
 // --- few samples with many steps -------------------------------------------------------------------------------------
 
 // Three samples a side of 200 steps with 5 % of noise, the work growing by 30 %; `sample_effect` is how much samples
@@ -246,6 +271,7 @@ static void steps_table(size_t trials, FILE *out) {
 static void tables(size_t trials, FILE *out) {
     coverage_table(trials, out);
     power_table(trials, out);
+    disagreement_table(trials, out);
     steps_table(trials, out);
 }
 

@@ -334,6 +334,37 @@ static void test_skewed_blocks_are_told_by_the_lower_ranks(void **state) {
     assert_true(by_blocks >= by_differences + TRIALS / 10);
 }
 
+// Of blocks whose baseline stands still: how often their differences have to allow for a drift, and the drift told.
+static size_t drifts_allowed_for(double drift, size_t trials, double *told) {
+    static const struct noise_shape bursts = {"", noise_bursts, 0, 0, true};
+    enum { N = 40 };
+    struct dist_rng rng;
+    dist_rng_seed(&rng, 77);
+    size_t allowed = 0;
+    *told = 0;
+    for (size_t t = 0; t < trials; t++) {
+        double x[N];
+        double y[N];
+        noise_pair(&bursts, N, 0.01, &rng, x, y);
+        for (size_t i = 0; i < N; i++)
+            x[i] += drift * (double)i / (N - 1);
+        struct stats_shift shift = stats_compare_blocks(x, y, N);
+        allowed += shift.drift_allowance > 0;
+        *told += shift.subject.drift / (double)trials;
+    }
+    return allowed;
+}
+
+// Bursts that happen to lie at one end of a side are no drift; one that the undisturbed samples have is seen.
+static void test_skewed_blocks_have_their_drift_told_by_the_lower_ranks(void **state) {
+    (void)state;
+    double told = 0;
+    assert_int_equal(drifts_allowed_for(0, 2000, &told), 0);
+    assert_close(told, 0, 0.001);
+    assert_true(drifts_allowed_for(0.04, 300, &told) >= 285);
+    assert_close(told, 0.04, 0.004);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_shift_by_hand),
@@ -342,6 +373,7 @@ int main(void) {
         cmocka_unit_test(test_sides_of_different_shape_are_told_by_all_ranks),
         cmocka_unit_test(test_paired_shift_by_hand),
         cmocka_unit_test(test_skewed_blocks_are_told_by_the_lower_ranks),
+        cmocka_unit_test(test_skewed_blocks_have_their_drift_told_by_the_lower_ranks),
         cmocka_unit_test(test_three_samples_cannot_tell),
         cmocka_unit_test(test_verdicts),
         cmocka_unit_test(test_identical_constant_samples),
