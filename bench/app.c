@@ -117,9 +117,9 @@ static int check_files(const struct app *app, struct error *err) {
 // --------------------------------------------------------------------------------------------------------
 
 static int check_head(const cJSON *root, struct error *err) {
-    static const char *const keys[] = {"schema",  "name",  "description", "params", "prerequisites", "files",
-                                       "prepare", "run",   "environment", "output", "foms",          "steps",
-                                       "valid",   "facts", "timeout",     NULL};
+    static const char *const keys[] = {
+        "schema", "name", "description", "params", "prerequisites", "files",   "prepare",   "run", "environment",
+        "output", "foms", "steps",       "valid",  "facts",         "timeout", "min_ranks", NULL};
     const char *text = NULL;
     if (app_check_keys(root, keys, err) || json_get_string(root, "schema", JSON_REQUIRED, &text, err) < 0)
         return -1;
@@ -129,7 +129,8 @@ static int check_head(const cJSON *root, struct error *err) {
 }
 
 static int read_description(struct app *app, const struct bench_context *context, struct error *err) {
-    if (check_head(app->doc, err) || app_read_values(app, context, err))
+    if (check_head(app->doc, err) || json_get_u64(app->doc, "min_ranks", JSON_OPTIONAL, &app->min_ranks, err) < 0 ||
+        app_read_values(app, context, err))
         return -1;
     for (cJSON *child = app->doc->child; child; child = child->next) {
         if (strcmp(child->string, "params") != 0 && app_fill_all(child, app->values, err))

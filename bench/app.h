@@ -38,6 +38,7 @@ struct app {
     cJSON *doc;    // with ${...} filled in, except ${dir} and ${launcher}
     cJSON *values; // what ${...} stands for: an object of strings
     uint64_t ranks;
+    uint64_t min_ranks; // with fewer it refuses to run
     bool ranks_guessed; // as many as cores, though --launch starts another number perhaps
     bool oversubscribe;
     char *lacks;                             // an environment variable that it needs and that is not set; NULL: none

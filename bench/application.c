@@ -97,6 +97,16 @@ static int check_programs(const struct app *app, struct error *err) {
     return 0;
 }
 
+// A machine or a --cpus that is too small for it: no fault of the run, and nothing that a package mends.
+static int check_ranks(const struct app *app, struct error *err) {
+    if (app->ranks >= app->min_ranks || app->ranks_guessed)
+        return 0;
+    error_set(err, EXIT_CODE_LACKS, "it runs with %llu ranks and more, and there would be %llu here",
+              (unsigned long long)app->min_ranks, (unsigned long long)app->ranks);
+    return error_remedy(err, "give it as many cores, or set \"ranks\" to %llu and \"oversubscribe\" to \"yes\"",
+                        (unsigned long long)app->min_ranks);
+}
+
 static int check_launch(const struct app *app, const struct bench_context *context, struct error *err) {
     if (context->launch && app->ranks_guessed && mentions(app->root, "${ranks}")) {
         error_set(err, EXIT_CODE_LACKS, "how many ranks --launch starts is not known");
@@ -125,7 +135,7 @@ static int lacking(const struct bench_context *context, struct error *err) {
                               description ? description : "", description ? ")" : "");
     }
     if (!result)
-        result = check_programs(&app, err) || check_launch(&app, context, err) ? -1 : 0;
+        result = check_ranks(&app, err) || check_programs(&app, err) || check_launch(&app, context, err) ? -1 : 0;
     app_free(&app);
     return result;
 }

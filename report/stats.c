@@ -19,8 +19,7 @@ static void pay_for_drift(struct stats_shift *shift, const struct stats_run *sub
         series_sharpen_drift(baseline->value, &shift->baseline);
     }
     double joint = doubt_joint_drift_p(&shift->subject, &shift->baseline);
-    double bridge =
-        doubt_bridge(doubt_drift(&shift->subject, joint), doubt_drift(&shift->baseline, joint), half_width);
+    double bridge = doubt_bridge(doubt_drift(&shift->subject, joint), doubt_drift(&shift->baseline, joint), half_width);
     size_t fewer = subject->count < baseline->count ? subject->count : baseline->count;
     shift->drift_allowance = fmax(bridge, doubt_wander(fewer) * half_width);
     shift->drifts = doubt_drift_is_certain(fmin(joint, fmin(shift->subject.drift_p, shift->baseline.drift_p)));

@@ -82,6 +82,23 @@ test_only_takes_one_case_of_a_sweep_or_all() {
 }
 
 # A program that prints several figures is run once for all cases that read one of them and differ in nothing else.
+# OpenFOAM's -parallel refuses one rank: on one core it is skipped, whether it is installed or not.
+test_too_few_ranks_are_a_skipped_case() {
+    cat >app.json <<'END'
+{"schema":"metalgap.app/1","name":"app","run":["true"],"min_ranks":2}
+END
+    suite '{"case":"few","bench":"application","params":{"app":"./app.json"}},
+           {"case":"enough","bench":"application","params":{"app":"./app.json","ranks":2}}'
+    run_plainly 0 ./s.json --cpus 0 -o j.jsonl
+    err_has 'few: skipped: it runs with 2 ranks and more, and there would be 1 here'
+    lines j.jsonl "[s['case'] for s in v if s['t'] == 'sample'] == ['enough'] * 2"
+    run_plainly 0 nitro-hpc --cpus 0 --only openfoam,motorbike --dry-run --json
+    json out "all(c['skipped'].startswith('it runs with 2 ranks and more') for c in v['cases'])"
+    sed -i 's/:2}/:"two"}/' app.json
+    run_plainly 3 ./s.json --dry-run
+    err_has 'app.json:1:[0-9]*.*min_ranks'
+}
+
 test_cases_that_differ_in_the_figure_share_runs() {
     cat >app.json <<END
 {"schema":"metalgap.app/1","name":"app","params":{"x":1},"run":["sh","-c","echo run >>$PWD/runs; echo A \${x}1; echo B 2; sleep 0.1"],
