@@ -2,6 +2,7 @@
 // One case: its sentence, its charts, the ledger's table, what helps. May include: core, report.
 #include "report/escape.h"
 #include "report/html.h"
+#include "report/model_shared.h"
 
 #include <math.h>
 
@@ -94,7 +95,9 @@ static void ledger_table(struct str *out, const struct model_case *c) {
     html_close_table(out);
 }
 
-static void case_facts(struct str *out, const struct model_case *c) {
+static void case_facts(struct str *out, const struct model *model, size_t i) {
+    const struct model_case *c = &model->cases[i];
+    size_t first = c->first_of_runs;
     str_add(out, "<p class=\"soft\">");
     if (c->cmp.paired)
         str_printf(out, "%zu interleaved pairs. ", c->cmp.pairs);
@@ -117,11 +120,25 @@ static void case_facts(struct str *out, const struct model_case *c) {
         str_add(out, " on differ by ");
         html_percent(out, o->pct, o->ci);
     }
-    for (size_t i = 0; i < c->places.count; i++) {
+    if (first != i) {
+        str_printf(out, "; read from the same runs as <a href=\"#case%zu\">", first);
+        escape_html(out, model->cases[first].name, 120);
+        str_add(out, "</a>, which tells what these runs did");
+    }
+    for (size_t p = 0; first == i && p < c->places.count; p++) {
         str_add(out, "; ");
-        escape_html(out, c->places.items[i], 400);
+        escape_html(out, c->places.items[p], 400);
     }
     str_add(out, ".</p>\n");
+}
+
+// What the runs did, whatever figure was read from them.
+static void what_runs_did(struct str *out, const struct model *model, const struct model_case *c) {
+    html_devices(out, c);
+    for (size_t k = 0; k < model->subject_count; k++)
+        html_io(out, dataset_find(&model->subjects[k], c->name));
+    html_histograms(out, c);
+    html_steps(out, model, c);
 }
 
 void html_case(struct str *out, const struct model *model, size_t i) {
@@ -134,19 +151,16 @@ void html_case(struct str *out, const struct model *model, size_t i) {
     str_add(out, "</h2>\n<p>");
     html_words(out, c->sentence);
     str_add(out, ".</p>\n");
-    case_facts(out, c);
+    case_facts(out, model, i);
     html_samples(out, model, c);
-    if (c->ledger.count) {
+    if (c->ledger.count && !model_repeats_ledger(model, i)) {
         str_printf(out, "<h3>%s</h3>\n", c->cmp.has_baseline ? "Where the difference goes" : "Where time was lost");
         html_ledger_bar(out, c);
         ledger_table(out, c);
         hints(out, &c->ledger);
     }
-    html_devices(out, c);
-    for (size_t k = 0; k < model->subject_count; k++)
-        html_io(out, dataset_find(&model->subjects[k], c->name));
-    html_histograms(out, c);
-    html_steps(out, model, c);
+    if (c->first_of_runs == i)
+        what_runs_did(out, model, c);
     html_mind(out, &c->warnings, c->ledger.exceeds);
     str_add(out, "</section>\n");
 }

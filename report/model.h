@@ -33,6 +33,9 @@ struct model_case {
     const struct devices *baseline_devices; // the same of the baseline
     char *sentence;                         // one sentence: what this case shows, with its interval
     struct strings warnings;
+    // Cases that were read from the same runs (report/model_shared.h), by their places among the cases.
+    size_t first_of_runs; // its own place, if none is before it
+    size_t next_of_runs;  // 0: none behind it
 };
 
 struct model {

@@ -5,6 +5,7 @@
 #include "core/memory.h"
 #include "core/str.h"
 #include "report/model_sentences.h"
+#include "report/model_shared.h"
 #include "report/model_warnings.h"
 
 #include <math.h>
@@ -163,6 +164,7 @@ void model_make(struct model *model, const struct dataset *subjects, size_t subj
         model_warn_journal(model, &baselines[i]);
     model_warn_sides(model);
     add_cases(model);
+    model_find_shared_runs(model);
     correct_for_many(model);
     if (subject_count && baseline_count)
         model->differences = differences_find(baselines[0].header, subjects[0].header);

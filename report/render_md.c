@@ -2,9 +2,11 @@
 // The report as Markdown, to paste into an issue. May include: core, report.
 #include "report/escape.h"
 #include "report/history.h"
+#include "report/model_shared.h"
 #include "report/render.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 enum { CELL_LIMIT = 120, TEXT_LIMIT = 2000 };
 
@@ -84,7 +86,7 @@ static void single(const struct model *model, FILE *out) {
     }
 }
 
-static void ledger(const struct model_case *c, FILE *out) {
+static void ledger_table(const struct model_case *c, FILE *out) {
     fputs("\n**", out);
     put(out, c->name, CELL_LIMIT);
     fputs("**\n\n| cause | % | count | known by |\n|---|---|---:|---|\n", out);
@@ -102,6 +104,21 @@ static void ledger(const struct model_case *c, FILE *out) {
     fputs(" | | rest |\n| difference of means | ", out);
     put_percent(out, c->cmp.mean_pct.mean, stats_mean_interval(&c->cmp.mean_pct));
     fputs(" | | timing samples |\n", out);
+}
+
+static void ledgers(const struct model *model, FILE *out) {
+    for (size_t i = 0; i < model->case_count; i++) {
+        if (model->cases[i].ledger.count == 0 || model_repeats_ledger(model, i))
+            continue;
+        char *repeating = model_repeating_sentence(model, i);
+        ledger_table(&model->cases[i], out);
+        if (repeating) {
+            fputc('\n', out);
+            put(out, repeating, TEXT_LIMIT);
+            fputc('\n', out);
+        }
+        free(repeating);
+    }
 }
 
 static void bullets(const struct strings *list, const char *about, FILE *out) {
@@ -150,9 +167,7 @@ void render_markdown(const struct model *model, bool colour, FILE *out) {
         single(model, out);
     if (model->history)
         history(model->history, out);
-    for (size_t i = 0; i < model->case_count; i++)
-        if (model->cases[i].ledger.count)
-            ledger(&model->cases[i], out);
+    ledgers(model, out);
     fputc('\n', out);
     bullets(&model->warnings, NULL, out);
     for (size_t i = 0; i < model->case_count; i++)

@@ -2,6 +2,7 @@
 // The report as text that fits 80 columns; colours only where asked. May include: core, report.
 #include "report/escape.h"
 #include "report/history.h"
+#include "report/model_shared.h"
 #include "report/render.h"
 #include "report/text.h"
 
@@ -74,37 +75,16 @@ static void single_table(const struct text_page *page, const struct model *model
     text_styled(page, TEXT_DIM, "NOISE %: two such sets of samples differ by up to this though nothing differs.\n");
 }
 
-// Figures that were read from the same runs have the same ledger: equal but for rounding, counts and all.
-static bool same_runs(const struct model_case *a, const struct model_case *b) {
-    const struct ledger *x = &a->ledger;
-    const struct ledger *y = &b->ledger;
-    bool same = !a->cmp.has_baseline && !b->cmp.has_baseline && x->count == y->count &&
-                fabs(x->direct.mean - y->direct.mean) <= 1e-9 * fabs(x->direct.mean);
-    for (size_t i = 0; same && i < x->count; i++)
-        same = x->lines[i].cause == y->lines[i].cause && x->lines[i].scope == y->lines[i].scope &&
-               x->lines[i].count == y->lines[i].count;
-    return same;
-}
-
-// The ledger of a case; the cases behind it that share its runs are named and have none of their own. Returns how many.
-static size_t shared_ledger(const struct text_page *page, const struct model *model, size_t first) {
-    const struct model_case *c = &model->cases[first];
-    struct str names = {0};
-    size_t count = 1;
-    text_ledger(page, c);
-    for (; first + count < model->case_count && same_runs(c, &model->cases[first + count]); count++)
-        str_printf(&names, "%s%s", count > 1 ? ", " : "The same holds for ", model->cases[first + count].name);
-    if (count > 1) {
-        str_add(&names, ", read from the same runs.");
-        text_paragraph(page, "  ", "  ", names.text);
-    }
-    str_free(&names);
-    return count;
-}
-
 static void ledgers(const struct text_page *page, const struct model *model) {
-    for (size_t i = 0; i < model->case_count;)
-        i += model->cases[i].ledger.count > 0 ? shared_ledger(page, model, i) : 1;
+    for (size_t i = 0; i < model->case_count; i++) {
+        if (model->cases[i].ledger.count == 0 || model_repeats_ledger(model, i))
+            continue;
+        char *repeating = model_repeating_sentence(model, i);
+        text_ledger(page, &model->cases[i]);
+        if (repeating)
+            text_paragraph(page, "  ", "  ", repeating);
+        free(repeating);
+    }
     if (model->baseline_count)
         text_styled(page, TEXT_DIM, "\nTail: what rare slow samples add to the mean, not to the robust overhead.\n");
 }

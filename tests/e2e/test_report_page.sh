@@ -34,6 +34,49 @@ both() {
     journal metal.jsonl iron metal 0
 }
 
+# Three figures of one program's runs, and a case with runs of its own: what the runs lost is shown once. The JSON has
+# it for each.
+test_cases_that_share_runs_have_one_ledger() {
+    local side
+    for side in guest metal; do
+        python3 - $side.jsonl $side <<'PY'
+import json, sys
+path, role = sys.argv[1:]
+with open(path, "w") as f:
+    w = lambda o: f.write(json.dumps(o) + "\n")
+    w({"t": "header", "schema": "metalgap.run/1", "id": role, "started": "2026-01-02T03:04:05Z", "label": role, "role": role,
+       "host": role, "platform": {"kind": "vm", "hypervisor": "kvm", "paths": []}, "topology": {"cpus": 2}})
+    for i, case in enumerate(("copy", "own", "add", "triad")):
+        w({"t": "case", "case": case, "fom": {"name": "time", "unit": "us", "better": "lower"}, "cpus": 2})
+        for seq in range(12):
+            w({"t": "sample", "case": case, "seq": seq, "mode": "timing", "start_ns": 1000 * seq + (500 if case == "own" else 1),
+               "wall_s": 1, "fom": 10 + i + seq * .01 * (i + 1), "valid": True, "steps_s": [.1, .11, .12],
+               "obs": [{"cause": "exit.timer", "count": 900, "seconds": .004 + .0001 * seq, "basis": "timed", "hist_ns": [[10, 900]]}]})
+    w({"t": "end", "status": "complete", "samples": 48, "wall_s": 48})
+PY
+    done
+    run 0 metalgap report guest.jsonl
+    [ "$(grep -c 'time that was seen to be lost' out)" -eq 2 ] || fail "there are not two ledgers"
+    out_has 'The same holds for add, triad, read from the same runs\.'
+    run 0 metalgap report guest.jsonl --format md
+    [ "$(grep -c 'exit.timer' out)" -eq 2 ] || fail "there are not two ledgers"
+    out_has '^The same holds for add, triad, read from the same runs\.'
+    run 0 metalgap report guest.jsonl --format html
+    [ "$(grep -c 'Where time was lost</h3>' out)" -eq 2 ] || fail "there are not two ledgers"
+    [ "$(grep -c 'How long each took' out)" -eq 2 ] || fail "there are not two sets of histograms"
+    [ "$(grep -c 'read from the same runs as <a href="#case0">copy</a>' out)" -eq 2 ] || fail "they are not referred to"
+    run 0 metalgap report guest.jsonl --format json
+    json out "all(len(c['ledger']) == 1 for c in v['cases'])"
+    # against a baseline the percent are of each figure's own cost: all four ledgers stand, and what the runs did twice
+    run 0 metalgap report guest.jsonl --baseline metal.jsonl --format html
+    [ "$(grep -c 'Where the difference goes</h3>' out)" -eq 4 ] || fail "there are not four ledgers"
+    [ "$(grep -c 'How long each took' out)" -eq 2 ] || fail "there are not two sets of histograms"
+    # a figure that one run did not print has samples, and so a ledger, of its own
+    sed -i '/"case": "add", "seq": 3,/s/"valid": true/"valid": false, "why": "no number"/' guest.jsonl
+    run 0 metalgap report guest.jsonl
+    out_has 'The same holds for triad, read from the same runs\.'
+}
+
 test_overhead_as_text() {
     both
     run 0 metalgap report guest.jsonl --baseline metal.jsonl
