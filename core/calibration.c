@@ -84,8 +84,10 @@ static cJSON *cost_to_json(const struct trap_cost *c) {
 
 cJSON *calibration_to_json(const struct calibration *calibration) {
     cJSON *object = cJSON_CreateObject();
-    json_add_double(object, "tsc_hz", calibration->tsc_hz);
-    json_add_double(object, "tsc_hz_se", calibration->tsc_hz_se);
+    if (calibration->tsc_hz > 0) {
+        json_add_double(object, "tsc_hz", calibration->tsc_hz);
+        json_add_double(object, "tsc_hz_se", calibration->tsc_hz_se);
+    }
     cJSON *list = cJSON_AddObjectToObject(object, "traps");
     for (int i = 0; i < TRAP_COUNT; i++)
         cJSON_AddItemToObject(list, traps[i].name, cost_to_json(&calibration->traps[i]));
