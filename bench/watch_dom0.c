@@ -10,11 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static double number(const cJSON *object, const char *key) {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
-    return cJSON_IsNumber(item) ? item->valuedouble : 0;
-}
-
 static void describe(struct watch_view *view, const cJSON *device, const char *name) {
     static const struct {
         const char *key, *word;
@@ -24,17 +19,17 @@ static void describe(struct watch_view *view, const cJSON *device, const char *n
                  {"device_s", "device"},
                  {"completion_s", "completion"}};
     struct str line = {0};
-    double requests = number(device, "requests");
+    double requests = json_amount(device, "requests");
     const cJSON *segments = cJSON_GetObjectItemCaseSensitive(device, "segments");
     const char *direction = json_text(device, "direction"); // "": a disk
     str_printf(&line, "%.60s %.30s%s%s: %.0f %s/s, us each: %.1f", name, json_text(device, "device"),
                *direction ? " " : "", direction, requests / view->interval_s, *direction ? "packets" : "requests",
-               1e6 * number(device, "seconds") / requests);
+               1e6 * json_amount(device, "seconds") / requests);
     const char *sign = " = ";
     for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
         if (!cJSON_HasObjectItem(segments, parts[i].key)) // a packet's way has no device
             continue;
-        str_printf(&line, "%s%s %.1f", sign, parts[i].word, 1e6 * number(segments, parts[i].key) / requests);
+        str_printf(&line, "%s%s %.1f", sign, parts[i].word, 1e6 * json_amount(segments, parts[i].key) / requests);
         sign = ", ";
     }
     cJSON_AddItemToArray(view->notes, cJSON_CreateString(line.text));
@@ -51,12 +46,12 @@ static cJSON *member(cJSON *object, const char *key, bool array) {
 static void add_device(struct watch_view *view, const cJSON *device, const char *name) {
     char *backend = mem_printf("%s/%s", name, json_text(device, "backend"));
     json_add_double(member(view->circumstances, "busy", false), backend,
-                    fmin(number(device, "cpu_s") / view->interval_s, 1));
+                    fmin(json_amount(device, "cpu_s") / view->interval_s, 1));
     free(backend);
     cJSON *copy = cJSON_Duplicate(device, 1);
     json_add_string(copy, "vm", name);
     cJSON_AddItemToArray(member(view->circumstances, "requests", true), copy);
-    if (number(device, "requests") > 0)
+    if (json_amount(device, "requests") > 0)
         describe(view, device, name);
 }
 

@@ -68,16 +68,12 @@ static int host_begin(void *state, struct error *err) {
 
 // --- the end of an interval ---------------------------------------------------------------------------------------
 
-static double number(const cJSON *object, const char *key) {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
-    return cJSON_IsNumber(item) ? item->valuedouble : 0;
-}
-
 // An exit reason of a virtual machine is the place where its time went.
 static void add_reasons(struct watch_view *view, const struct observation *o, const char *vm) {
     const cJSON *reason;
     cJSON_ArrayForEach(reason, cJSON_GetObjectItemCaseSensitive(o->detail, "reasons")) {
-        struct watch_site site = {.share = number(reason, "seconds")}; // of all time when the number of vCPUs is known
+        struct watch_site site = {.share =
+                                      json_amount(reason, "seconds")}; // of all time when the number of vCPUs is known
         snprintf(site.cause, sizeof site.cause, "%s", cause_info(o->cause)->id);
         snprintf(site.where, sizeof site.where, "%s", json_text(reason, "reason"));
         snprintf(site.module, sizeof site.module, "%s", vm);
@@ -91,7 +87,7 @@ static void add_line(struct watch_view *view, const cJSON *line, cJSON *ran) {
     char name[VM_NAME_MAX];
     snprintf(name, sizeof name, "%s", json_text(vm, "name"));
     if (!name[0])
-        snprintf(name, sizeof name, "%.0f", number(vm, cJSON_HasObjectItem(vm, "domid") ? "domid" : "pid"));
+        snprintf(name, sizeof name, "%.0f", json_amount(vm, cJSON_HasObjectItem(vm, "domid") ? "domid" : "pid"));
     view->cpus++;
     if (cJSON_HasObjectItem(vm, "domid")) {
         watch_add_requests(view, line, name);
@@ -110,8 +106,8 @@ static void add_line(struct watch_view *view, const cJSON *line, cJSON *ran) {
     if (!cJSON_HasObjectItem(line, "run_s")) // only counted here
         return;
     char vcpu[VM_NAME_MAX + 16];
-    snprintf(vcpu, sizeof vcpu, "%s/%.0f", name, number(line, "vcpu"));
-    json_add_double(ran, vcpu, fmin(number(line, "run_s") / view->interval_s, 1));
+    snprintf(vcpu, sizeof vcpu, "%s/%.0f", name, json_amount(line, "vcpu"));
+    json_add_double(ran, vcpu, fmin(json_amount(line, "run_s") / view->interval_s, 1));
 }
 
 // As a reader of the journal gets the lines: large numbers are text until they have been printed.

@@ -48,11 +48,6 @@ static void line(struct screen *s, const char *style, const char *format, ...) {
     s->used++;
 }
 
-static double number(const cJSON *object, const char *key) {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
-    return cJSON_IsNumber(item) ? item->valuedouble : NAN;
-}
-
 static double busy_share(const struct watch_view *view) {
     double sum = 0;
     int count = 0;
@@ -85,7 +80,7 @@ static void wrapped(struct screen *s, const char *style, const char *text) {
 
 static void head(struct screen *s, const struct watch_view *view) {
     const double busy = busy_share(view);
-    const double pressure = number(view->circumstances, "cpu_pressure");
+    const double pressure = json_number(view->circumstances, "cpu_pressure");
     line(s, BOLD, "metalgap watch  %s  every %.3g s  %s  (q quits)", s->page->time, s->page->interval_s,
          s->page->subject);
     if (!view->cpus)

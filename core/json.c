@@ -456,6 +456,16 @@ const char *json_text(const cJSON *object, const char *key) {
     return cJSON_IsString(item) ? item->valuestring : "";
 }
 
+double json_number(const cJSON *object, const char *key) {
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
+    return cJSON_IsNumber(item) ? item->valuedouble : NAN;
+}
+
+double json_amount(const cJSON *object, const char *key) {
+    const double value = json_number(object, key);
+    return isfinite(value) && value > 0 ? value : 0;
+}
+
 static bool is_among(const char *key, const char *const *known) {
     while (*known && strcmp(*known, key) != 0)
         known++;

@@ -51,6 +51,12 @@ int json_get_array(const cJSON *object, const char *key, enum json_need need, co
 // The string at `key` for those who show it: "" where the key is missing or holds something else. Owned by `object`.
 const char *json_text(const cJSON *object, const char *key);
 
+// The number at `key`, likewise: NaN where the key is missing or holds something else.
+double json_number(const cJSON *object, const char *key);
+
+// A number that cannot be negative (a count, seconds), for sums: 0 where the key is missing or holds anything else.
+double json_amount(const cJSON *object, const char *key);
+
 // The first member of an object whose key is not among the known ones (NULL-terminated), or NULL.
 const cJSON *json_unknown_key(const cJSON *object, const char *const *known);
 

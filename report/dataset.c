@@ -35,11 +35,6 @@ bool dataset_same_measure(const struct dataset_case *a, const struct dataset_cas
     return a->better == b->better && strcmp(unit_a, unit_b) == 0 && !a->fom_name == !b->fom_name;
 }
 
-static double optional_number(const cJSON *object, const char *key) {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
-    return cJSON_IsNumber(item) ? item->valuedouble : NAN;
-}
-
 static const char *optional_text(const cJSON *object, const char *key, const char *otherwise) {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
     return cJSON_IsString(item) ? item->valuestring : otherwise;
@@ -161,8 +156,8 @@ static void keep_sample(struct dataset *set, const struct journal_sample *s) {
         .fom = isnan(s->fom) ? s->wall_s : s->fom,
         .wall_s = s->wall_s,
         .roi_s = s->roi_s,
-        .cpu_s = optional_number(s->circumstances, "cpu_s"),
-        .foreign = optional_number(s->circumstances, "foreign_cpu"),
+        .cpu_s = json_number(s->circumstances, "cpu_s"),
+        .foreign = json_number(s->circumstances, "foreign_cpu"),
         .pass = pass_index(c, s),
         .valid = s->valid,
     };
@@ -224,7 +219,7 @@ static void keep_record(struct dataset *set, const struct journal_record *record
         break;
     case JOURNAL_END:
         set->complete = strcmp(optional_text(record->json, "status", ""), "complete") == 0;
-        set->end_wall_s = optional_number(record->json, "wall_s");
+        set->end_wall_s = json_number(record->json, "wall_s");
         break;
     default: // nodes: nothing that statistics need
         break;

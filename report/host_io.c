@@ -2,9 +2,9 @@
 // Reads what Dom0 says of a guest's devices; see the header. May include: core.
 #include "report/host_io.h"
 
+#include "core/json.h"
 #include "core/memory.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,32 +12,22 @@ const char *const io_segment_keys[IO_SEGMENTS] = {"notify_s", "wakeup_s", "servi
 const char *const io_segment_names[IO_SEGMENTS] = {"notify", "backend wake-up", "backend service", "device",
                                                    "completion"};
 
-static double number(const cJSON *object, const char *key) {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
-    return cJSON_IsNumber(item) && isfinite(item->valuedouble) && item->valuedouble >= 0 ? item->valuedouble : 0;
-}
-
-static const char *text(const cJSON *object, const char *key) {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
-    return cJSON_IsString(item) ? item->valuestring : "";
-}
-
 static void add_device(struct host_io *io, uint64_t start_tsc, uint64_t end_tsc, const cJSON *device) {
     struct host_io_row row = {.start_tsc = start_tsc,
                               .end_tsc = end_tsc,
-                              .device = mem_strdup(text(device, "device")),
-                              .receives = strcmp(text(device, "direction"), "receive") == 0,
-                              .backend = mem_strdup(text(device, "backend")),
-                              .requests = number(device, "requests"),
-                              .answers = number(device, "answers"),
-                              .unannounced = number(device, "unannounced")};
+                              .device = mem_strdup(json_text(device, "device")),
+                              .receives = strcmp(json_text(device, "direction"), "receive") == 0,
+                              .backend = mem_strdup(json_text(device, "backend")),
+                              .requests = json_amount(device, "requests"),
+                              .answers = json_amount(device, "answers"),
+                              .unannounced = json_amount(device, "unannounced")};
     const cJSON *segments = cJSON_GetObjectItemCaseSensitive(device, "segments");
     for (int s = 0; s < IO_SEGMENTS; s++)
-        row.segment_s[s] = number(segments, io_segment_keys[s]);
+        row.segment_s[s] = json_amount(segments, io_segment_keys[s]);
     const cJSON *disk;
     cJSON_ArrayForEach(disk, cJSON_GetObjectItemCaseSensitive(device, "disks")) {
-        row.disk_requests += number(disk, "completed");
-        row.disk_s += number(disk, "seconds");
+        row.disk_requests += json_amount(disk, "completed");
+        row.disk_s += json_amount(disk, "seconds");
     }
     ARRAY_PUSH(io->rows, io->count, io->capacity, row);
 }

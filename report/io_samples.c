@@ -2,6 +2,7 @@
 // Reads what a guest says of its devices; see the header. May include: core.
 #include "report/io_samples.h"
 
+#include "core/json.h"
 #include "core/memory.h"
 
 #include <math.h>
@@ -11,11 +12,6 @@
 const char *const guest_part_keys[GUEST_PARTS] = {"queue_s", "submit_s", "cpu_wait_s", "complete_s", "wake_s"};
 const char *const guest_part_names[GUEST_PARTS] = {"guest queues", "guest submits", "waits for a CPU",
                                                    "guest completes", "guest wakes up"};
-
-static double number(const cJSON *object, const char *key) {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
-    return cJSON_IsNumber(item) && isfinite(item->valuedouble) && item->valuedouble >= 0 ? item->valuedouble : 0;
-}
 
 // The row of a device's direction in a sample; the lines of several ranks are one.
 static struct io_sample *row_of(struct io_samples *samples, const struct journal_sample *s, const char *device,
@@ -43,26 +39,26 @@ static bool is_nic(const cJSON *device) {
 }
 
 static void add_requests(struct io_sample *row, const cJSON *device) {
-    double requests = number(device, "requests");
+    double requests = json_amount(device, "requests");
     row->requests += requests;
-    row->seconds += number(device, "seconds");
+    row->seconds += json_amount(device, "seconds");
     for (int part = 0; part < GUEST_PARTS; part++)
         if (part != GUEST_WAKE || !is_nic(device)) // an interface wakes those that receive
-            row->part_s[part] += requests * number(device, guest_part_keys[part]);
+            row->part_s[part] += requests * json_amount(device, guest_part_keys[part]);
 }
 
 // Journals without the packets' number say nothing of this direction.
 static void add_received(struct io_samples *samples, const struct journal_sample *s, const cJSON *device,
                          const char *name, const char *key) {
-    double packets = number(device, "polled");
+    double packets = json_amount(device, "polled");
     if (packets <= 0)
         return;
     struct io_sample *row = row_of(samples, s, name, key, true);
     row->nic = true;
     row->requests += packets;
-    row->part_s[GUEST_CPU_WAIT] += packets * number(device, "receive_cpu_wait_s");
-    row->part_s[GUEST_COMPLETE] += packets * number(device, "receive_complete_s");
-    row->part_s[GUEST_WAKE] += packets * number(device, "wake_s");
+    row->part_s[GUEST_CPU_WAIT] += packets * json_amount(device, "receive_cpu_wait_s");
+    row->part_s[GUEST_COMPLETE] += packets * json_amount(device, "receive_complete_s");
+    row->part_s[GUEST_WAKE] += packets * json_amount(device, "wake_s");
 }
 
 static void add_observation(struct io_samples *samples, const struct journal_sample *s, const struct observation *o) {
@@ -77,7 +73,7 @@ static void add_observation(struct io_samples *samples, const struct journal_sam
         if (o->scope == SCOPE_LATENCY)
             add_requests(row, device);
         else if (o->scope == SCOPE_BLOCKED)
-            row->blocked_s += number(device, "seconds");
+            row->blocked_s += json_amount(device, "seconds");
         if (o->scope == SCOPE_LATENCY && is_nic(device))
             add_received(samples, s, device, name->valuestring, key);
     }

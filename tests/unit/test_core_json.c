@@ -183,6 +183,22 @@ static void unknown_keys(void **state) {
     cJSON_Delete(object);
 }
 
+static void what_is_shown_needs_no_error(void **state) {
+    (void)state;
+    cJSON *o = cJSON_Parse("{\"n\": -2.5, \"s\": \"x\", \"huge\": 1e999, \"some\": 3}");
+    assert_string_equal(json_text(o, "s"), "x");
+    assert_string_equal(json_text(o, "n"), "");
+    assert_string_equal(json_text(o, "none"), "");
+    assert_true(json_number(o, "n") == -2.5);
+    assert_true(isnan(json_number(o, "s")));
+    assert_true(isnan(json_number(o, "none")));
+    assert_true(json_amount(o, "some") == 3);
+    assert_true(json_amount(o, "n") == 0);
+    assert_true(json_amount(o, "huge") == 0);
+    assert_true(json_amount(o, "s") == 0);
+    cJSON_Delete(o);
+}
+
 static void what_is_written_is_read_back(void **state) {
     (void)state;
     struct error err;
@@ -342,6 +358,7 @@ int main(void) {
         cmocka_unit_test(duplicates_are_found_in_large_objects),
         cmocka_unit_test(typed_reads),
         cmocka_unit_test(unknown_keys),
+        cmocka_unit_test(what_is_shown_needs_no_error),
         cmocka_unit_test(what_is_written_is_read_back),
         cmocka_unit_test(files),
         cmocka_unit_test(the_quick_parser_makes_the_same_tree),
