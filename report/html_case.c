@@ -6,47 +6,59 @@
 
 #include <math.h>
 
+// Nothing to tell: not there on a phone.
+static void void_cell(struct str *out) {
+    str_add(out, "<td class=\"n void\">&ndash;");
+}
+
 static void seconds_cell(struct str *out, double seconds, double count) {
-    str_add(out, "<td class=\"n\">");
     if (!isfinite(seconds) || !(count > 0)) {
-        str_add(out, "&ndash;");
+        void_cell(out);
         return;
     }
+    html_named_cell(out, "time each");
     double us = 1e6 * seconds / count;
     str_printf(out, us >= 1000 ? "%.3g ms" : "%.3g &micro;s", us >= 1000 ? us / 1000 : us);
 }
 
 // A source that times without counting leaves the count at 0.
-static void count_cell(struct str *out, double count, enum obs_basis basis) {
-    str_add(out, "<td class=\"n\">");
-    if (count > 0 || (basis == BASIS_COUNTED && isfinite(count)))
-        str_printf(out, count < 10 ? "%.2g" : "%.0f", count);
-    else
-        str_add(out, "&ndash;");
+static void count_cell(struct str *out, const char *name, double count, enum obs_basis basis) {
+    if (!(count > 0) && !(basis == BASIS_COUNTED && isfinite(count))) {
+        void_cell(out);
+        return;
+    }
+    html_named_cell(out, name);
+    str_printf(out, count < 10 ? "%.2g" : "%.0f", count);
+}
+
+static const char *share_name(const struct model_case *c) {
+    return c->cmp.has_baseline ? "% of baseline" : "% of CPU time";
 }
 
 static void ledger_row(struct str *out, const struct model_case *c, size_t i) {
     const struct ledger_line *line = &c->ledger.lines[i];
     const struct cause_info *info = cause_info(line->cause);
-    str_add(out, line->summed ? "<tr><td>" : "<tr class=\"quiet\"><td>");
+    str_add(out, line->summed ? "<tr><td class=\"key\">" : "<tr class=\"quiet\"><td class=\"key\">");
     if (line->summed)
         str_printf(out, "<span class=\"mark f-%s\">%c</span>", cause_family_name(info->family), html_mark(i));
     str_printf(out, "<td class=\"cause\">%s%s%s<br><span class=\"soft\">", info->id, model_scope_word(line->scope),
                line->at_most ? ", at most" : "");
     escape_html(out, info->explanation, 200);
-    str_add(out, "</span><td class=\"n\">");
+    str_add(out, "</span>");
+    html_named_cell(out, share_name(c));
     html_percent(out, line->pct, line->ci);
-    count_cell(out, line->count, line->basis);
+    count_cell(out, "count a sample", line->count, line->basis);
     if (c->cmp.has_baseline)
-        count_cell(out, line->baseline_count, line->basis);
+        count_cell(out, "baseline", line->baseline_count, line->basis);
     seconds_cell(out, line->seconds, line->count);
-    str_printf(out, "<td>%s</tr>\n", ledger_basis_text(line));
+    str_printf(out, "<td data-l=\"known by\">%s</tr>\n", ledger_basis_text(line));
 }
 
 static void sum_row(struct str *out, const struct model_case *c, const char *name, double pct, struct stats_interval ci,
                     const char *words) {
-    str_printf(out, "<tr class=\"sum\"><td><td class=\"cause\">%s<br><span class=\"soft\">%s</span><td class=\"n\">",
+    str_printf(out, "<tr class=\"sum\"><td class=\"key\"><td class=\"cause\">%s<br><span class=\"soft\">%s</span>",
                name, words);
+    html_named_cell(out, share_name(c));
     if (isfinite(ci.low))
         html_percent(out, pct, ci);
     else
@@ -73,12 +85,11 @@ static void hints(struct str *out, const struct ledger *ledger) {
 static void ledger_table(struct str *out, const struct model_case *c) {
     const struct ledger *ledger = &c->ledger;
     struct stats_interval none = {NAN, NAN};
-    html_open_table(out, "ledger");
+    html_open_cards(out, "ledger");
     str_printf(out,
                "<tr><th><th>cause<th class=\"n\">%s<th class=\"n\">count a sample%s<th class=\"n\">time each"
                "<th>known by</tr>\n",
-               c->cmp.has_baseline ? "% of baseline" : "% of CPU time",
-               c->cmp.has_baseline ? "<th class=\"n\">baseline" : "");
+               share_name(c), c->cmp.has_baseline ? "<th class=\"n\">baseline" : "");
     for (size_t i = 0; i < ledger->count; i++)
         ledger_row(out, c, i);
     if (c->cmp.has_baseline) {

@@ -77,6 +77,8 @@ const char html_style[] =
     "tr:first-child{display:none}table.cards tr{display:block;padding:.5rem 0;border-bottom:1px solid var(--line)}"
     "table.cards td{display:flex;justify-content:space-between;gap:1rem;border:0;padding:.1rem "
     ".2rem;text-align:right}table.cards td:first-child{display:block;text-align:left}"
+    "table.cards td.key{float:left;padding-right:.5rem}table.cards td.cause{display:block;width:auto;text-align:left}"
+    "table.cards td:empty,table.cards td.void{display:none}"
     "table.cards td[data-l]::before{content:attr(data-l);color:var(--soft);text-align:left}.side{padding:.4rem "
     ".7rem}figure svg "
     "text{font-size:17px}"
