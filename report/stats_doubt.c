@@ -1,75 +1,58 @@
 // SPDX-License-Identifier: Apache-2.0
-// What dependence and drift cost; see the header. May include: core, report.
+// What dependence and drift cost; see the header, and report/doubt.h for the constants. May include: core, report.
 #include "report/stats_doubt.h"
 
 #include "report/distribution.h"
+#include "report/doubt.h"
 #include "report/stats_shift.h"
 
 #include <math.h>
 
-// --- dependence ------------------------------------------------------------------------------------------------------
+static const struct doubt_constants *const D = &doubt_constants;
 
-// Falls with the number of samples: (at / count)^power, `most` at most.
-static double fading(double count, double at, double power, double most) {
-    return fmin(most, pow(at / count, power));
+static double fading(const struct doubt_curve *curve, double count) {
+    return fmax(curve->least, fmin(curve->most, pow(curve->at / count, curve->power)));
 }
+
+// --- dependence ------------------------------------------------------------------------------------------------------
 
 double doubt_time_apart(double rho, size_t pairs, double length) {
     if (pairs == 0)
         return 1;
     double known = fmax(0, 1 - 4 / length); // series of four show nothing of rho
-    double shown = 1 + known * (0.6 + fading(length, 24, 3, 1.7));
-    double error = known * fading(length, 17, 3, 2);
+    double shown = 1 + known * (D->shown + fading(&D->shown_few, length));
+    double error = known * fading(&D->error_few, length);
     return pow(series_time_from_autocorrelation(rho), shown) * exp(2 * error / sqrt((double)pairs));
 }
 
-// So many errors are paid.
-static const double PAIRED_ERRORS = 0.3;
-// The time grows as 1 / (1 - rho): the nearer to 1, the more an error costs.
-static const double PAIRED_DEARER = 3;
-// So many errors below 0, neighbours alternate for certain, and nothing is paid.
-static const double PAIRED_NEGATIVE = 1.5;
-
 // Bias is corrected in series of more than four (report/series.h), by a factor that multiplies the error as well. Paid
 // in full, it would leave the shortest series nothing to tell at all, not even a factor of ten.
-static const double MOST_CORRECTION = 1.5;
-
 static double correction(double length) {
-    return length > 4 ? fmin(MOST_CORRECTION, 1 / (1 - 3 / length)) : 1;
+    return length > 4 ? fmin(D->paired_correction, 1 / (1 - 3 / length)) : 1;
 }
 
 double doubt_time_paired(double rho, size_t pairs, double length) {
     if (pairs == 0)
         return 1;
     double error = 1 / sqrt((double)pairs);
-    if (rho < -PAIRED_NEGATIVE * error)
+    if (rho < -D->paired_alternate * error)
         return 1;
     double shown = fmax(0, rho); // a negative one is chance more often than not
-    return series_time_from_autocorrelation(shown +
-                                            PAIRED_ERRORS * (1 + PAIRED_DEARER * shown) * error * correction(length));
+    return series_time_from_autocorrelation(shown + D->paired_errors * (1 + D->paired_dearer * shown) * error *
+                                                        correction(length));
 }
 
-// A few samples can look wholly dependent by chance, and then count for less than one. They are taken for two, which
-// has one degree of freedom (t = 12.7), and still tells a difference far beyond the noise. Few pairs whose own
-// differences depend so strongly are not seen through: six of 0.9 are right in 82 of 100.
-static const double FEWEST_EFFECTIVE = 2;
-
+// A few samples can look wholly dependent by chance, and then count for less than one. Taken for two, they still tell a
+// difference far beyond the noise. Few pairs whose own differences depend so strongly are not seen through: six of 0.9
+// are right in 82 of 100.
 double doubt_effective_size(size_t count, double time) {
-    return fmin((double)count, fmax(FEWEST_EFFECTIVE, (double)count / time));
+    return fmin((double)count, fmax(D->fewest, (double)count / time));
 }
-
-// Series of at least LONG samples that count for fewer than IDENTIFYING identify no small shift: they are taken for the
-// fewest. Shorter ones show too little of their dependence to be told so; they pay for a level that wanders besides.
-enum { LONG = 10 };
-static const double IDENTIFYING = 5;
-static const double FEWEST_OF_SHORT = 2.5;
-// Half-widths that the widest interval has: more than twice what samples of 0.9 differ by (tests/sim).
-static const double WIDEST = 12;
 
 static double counted(double size, double many) {
-    if (many < LONG)
-        return fmax(FEWEST_OF_SHORT, size);
-    return size < IDENTIFYING ? FEWEST_EFFECTIVE : size;
+    if (many < D->long_from)
+        return fmax(D->fewest_of_short, size);
+    return size < D->identifying ? D->fewest : size;
 }
 
 double doubt_widening(size_t m, size_t n, double size_m, double size_n) {
@@ -80,35 +63,31 @@ double doubt_widening(size_t m, size_t n, double size_m, double size_n) {
     double few = fmin(size_m, size_n);
     double factor = sqrt((1 / size_m + 1 / size_n) / (1 / (double)m + 1 / (double)n)) *
                     dist_t_quantile(1 - STATS_ALPHA / 2, few - 1) / dist_t_quantile(1 - STATS_ALPHA / 2, many - 1);
-    return fmin(WIDEST, fmax(1, factor));
+    return fmin(D->widest, fmax(1, factor));
 }
 
 double doubt_wander(size_t count) {
-    return count < 30 ? fading((double)count, 13.5, 4, 7) : 0;
+    return (double)count < D->wander_until ? fading(&D->wander, (double)count) : 0;
 }
 
 // --- drift -----------------------------------------------------------------------------------------------------------
 
-// Below this p-value a trend is taken for real. A short series can hide a large drift, so the gate is wide open there
-// (nearly whatever trend it shows is allowed for) and closes as the trend test gains power. The sharper test of skewed
-// noise sees the same drift from fewer samples.
-static double drift_gate(const struct series_check *check) {
-    double n = (double)check->count;
-    return check->sharp ? fmax(0.0001, fading(n, 16, 9, 0.7)) : fmax(0.003, fading(n, 17.5, 5, 0.7));
+static double drift_gate(const struct series_check *check, const struct doubt_curve *by_all_ranks) {
+    return fading(check->sharp ? &D->gate_sharp : by_all_ranks, (double)check->count);
 }
 
 double doubt_drift(const struct series_check *check, double joint_p) {
     if (check->count < STATS_MIN_SAMPLES)
         return 0;
-    double gate = drift_gate(check);
-    if (joint_p > gate && check->drift_p > gate / 4)
+    double gate = drift_gate(check, &D->gate_apart);
+    if (joint_p > gate && check->drift_p > D->gate_single * gate)
         return 0;
     return fabs(check->drift);
 }
 
 double doubt_drift_paired(const struct series_check *check) {
-    double gate = check->sharp ? drift_gate(check) : fmax(0.003, fading((double)check->count, 13.5, 5, 0.7));
-    return check->count >= STATS_MIN_SAMPLES && check->drift_p <= gate / 4 ? 0.5 * fabs(check->drift) : 0;
+    double gate = D->gate_single * drift_gate(check, &D->gate_paired);
+    return check->count >= STATS_MIN_SAMPLES && check->drift_p <= gate ? 0.5 * fabs(check->drift) : 0;
 }
 
 double doubt_bridge(double change_a, double change_b, double half_width) {
@@ -123,5 +102,5 @@ double doubt_joint_drift_p(const struct series_check *a, const struct series_che
 }
 
 bool doubt_drift_is_certain(double p) {
-    return p < 0.01;
+    return p < D->certain;
 }

@@ -3,10 +3,9 @@
 // May include: report/series.h.
 //
 // Samples of two sides that ran apart pay more than interleaved pairs, the more the fewer they are: a level that
-// wanders between the sides and happens to look quiet within them is the same numbers as a quiet one. The constants are
-// chosen so that of what is told in such noise (first-order autoregressions of 0.3, 0.6 and 0.9, drifts of two and four
-// standard deviations), 93 % is right, or hardly anything is told: chosen with some seeds of tests/sim/verdicts.c and
-// checked with others (docs/method.md).
+// wanders between the sides and happens to look quiet within them is the same numbers as a quiet one. The constants
+// (report/doubt.h) are chosen so that of what is told in such noise (first-order autoregressions of 0.3, 0.6 and 0.9,
+// drifts of two and four standard deviations), 93 % is right, or hardly anything is told (docs/method.md).
 #pragma once
 
 #include "report/series.h"

@@ -11,6 +11,7 @@
 #include "report/steps.h"
 #include "tests/sim/noise.h"
 #include "tests/sim/table.h"
+#include "tests/sim/trials.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -19,54 +20,6 @@
 #include <unistd.h>
 
 static const size_t SIZES[] = {5, 10, 20, 40, 100};
-static const double LIMIT_PCT = 0.5;
-
-static uint64_t seed(uint64_t own) {
-    const char *text = getenv("SIM_SEED");
-    return own + (text ? strtoull(text, NULL, 10) * 1000003 : 0);
-}
-
-struct tally {
-    size_t trials;
-    size_t intervals;    // trials with an interval
-    size_t covered;      // of these, intervals that hold the truth
-    size_t firm;         // verdicts other than cannot-tell
-    size_t firm_covered; // of these, intervals that hold the truth
-    size_t slower;
-};
-
-static struct stats_shift compare(const struct noise_shape *shape, size_t n, double shift, struct dist_rng *rng,
-                                  double *subject, double *baseline) {
-    noise_pair(shape, n, shift, rng, subject, baseline);
-    if (!shape->paired)
-        return stats_compare(&(struct stats_side){&(struct stats_run){subject, n, 0}, 1},
-                             &(struct stats_side){&(struct stats_run){baseline, n, 0}, 1}, 1);
-    return stats_compare_blocks(subject, baseline, n);
-}
-
-static struct tally run_trials(const struct noise_shape *shape, size_t n, double pct, size_t trials) {
-    struct tally tally = {.trials = trials};
-    struct dist_rng rng;
-    dist_rng_seed(&rng, seed(1000 + n));
-    double *subject = mem_alloc(n * sizeof *subject);
-    double *baseline = mem_alloc(n * sizeof *baseline);
-    double truth = log1p(pct / 100);
-    for (size_t t = 0; t < trials; t++) {
-        struct stats_shift shift = compare(shape, n, truth, &rng, subject, baseline);
-        enum stats_verdict verdict = stats_verdict(&shift, log1p(LIMIT_PCT / 100));
-        if (shift.refusal != STATS_IDENTIFIED)
-            continue;
-        bool covered = shift.ci.low <= truth && truth <= shift.ci.high;
-        tally.intervals++;
-        tally.covered += covered;
-        tally.firm += verdict != STATS_CANNOT_TELL;
-        tally.firm_covered += verdict != STATS_CANNOT_TELL && covered;
-        tally.slower += verdict == STATS_SLOWER;
-    }
-    free(subject);
-    free(baseline);
-    return tally;
-}
 
 // A share of fewer than so many comparisons is not told: "-".
 enum { FEWEST_TOLD = 50 };
@@ -87,11 +40,11 @@ static void coverage_table(size_t trials, FILE *out) {
         out);
     for (size_t s = 0; s < NOISE_SHAPES; s++) {
         for (size_t k = 0; k < ARRAY_LEN(SIZES); k++) {
-            struct tally tally[ARRAY_LEN(SHIFTS)];
+            struct trials_tally tally[ARRAY_LEN(SHIFTS)];
             size_t firm = 0;
             size_t covered = 0;
             for (size_t i = 0; i < ARRAY_LEN(SHIFTS); i++) {
-                tally[i] = run_trials(&noise_shapes[s], SIZES[k], SHIFTS[i], trials);
+                tally[i] = trials_run(&noise_shapes[s], SIZES[k], SHIFTS[i], trials);
                 firm += tally[i].firm;
                 covered += tally[i].firm_covered;
             }
@@ -168,17 +121,17 @@ static void power_table(size_t trials, FILE *out) {
             continue; // no method identifies these
         for (size_t k = 0; k < ARRAY_LEN(SHIFTS); k++) {
             struct dist_rng rng;
-            dist_rng_seed(&rng, seed(77));
+            dist_rng_seed(&rng, trials_seed(77));
             size_t found[4] = {0};
             for (size_t t = 0; t < trials; t++) {
                 double x[N];
                 double y[N];
-                struct stats_shift shift = compare(&noise_shapes[s], N, log1p(SHIFTS[k] / 100), &rng, x, y);
+                struct stats_shift shift = trials_compare(&noise_shapes[s], N, log1p(SHIFTS[k] / 100), &rng, x, y);
                 for (size_t i = 0; i < N; i++) {
                     x[i] = exp(x[i]);
                     y[i] = exp(y[i]);
                 }
-                found[0] += stats_verdict(&shift, log1p(LIMIT_PCT / 100)) == STATS_SLOWER;
+                found[0] += stats_verdict(&shift, log1p(TRIALS_LIMIT_PCT / 100)) == STATS_SLOWER;
                 found[1] += mann_whitney_finds(x, y, N);
                 found[2] += welch_finds(x, y, N);
                 found[3] += mixed_bootstrap_finds(x, y, N, &rng);
@@ -201,13 +154,13 @@ static void disagreement_table(size_t trials, FILE *out) {
     for (size_t s = 0; s < NOISE_SHAPES; s++) {
         for (size_t k = 0; noise_shapes[s].draw == noise_bursts && k < ARRAY_LEN(SHIFTS); k++) {
             struct dist_rng rng;
-            dist_rng_seed(&rng, seed(78));
+            dist_rng_seed(&rng, trials_seed(78));
             size_t cell[2][2] = {{0}};
             for (size_t t = 0; t < TIMES * trials; t++) {
                 double x[N];
                 double y[N];
-                struct stats_shift shift = compare(&noise_shapes[s], N, log1p(SHIFTS[k] / 100), &rng, x, y);
-                bool found = stats_verdict(&shift, log1p(LIMIT_PCT / 100)) == STATS_SLOWER;
+                struct stats_shift shift = trials_compare(&noise_shapes[s], N, log1p(SHIFTS[k] / 100), &rng, x, y);
+                bool found = stats_verdict(&shift, log1p(TRIALS_LIMIT_PCT / 100)) == STATS_SLOWER;
                 cell[found][mann_whitney_finds(x, y, N)]++;
             }
             fprintf(out, "| %s | %.1f | %zu | %zu | %zu | %zu |\n", noise_shapes[s].name, SHIFTS[k], cell[1][1],
@@ -220,12 +173,12 @@ static void disagreement_table(size_t trials, FILE *out) {
 
 // Three samples a side of 200 steps with 5 % of noise, the work growing by 30 %; `sample_effect` is how much samples
 // differ as wholes, in units of what a sample's mean is uncertain by from its steps.
-static struct tally run_step_trials(double rho, double sample_effect, double truth, size_t trials) {
+static struct trials_tally run_step_trials(double rho, double sample_effect, double truth, size_t trials) {
     enum { SAMPLES = 3, STEPS = 200 };
     static const double SPREAD = 0.05;
-    struct tally tally = {.trials = trials};
+    struct trials_tally tally = {.trials = trials};
     struct dist_rng rng;
-    dist_rng_seed(&rng, seed(300));
+    dist_rng_seed(&rng, trials_seed(300));
     double level_error = SPREAD * sqrt((1 + rho) / (1 - rho) / STEPS);
     double *steps = mem_alloc((size_t)2 * SAMPLES * STEPS * sizeof *steps);
     for (size_t t = 0; t < trials; t++) {
@@ -258,8 +211,8 @@ static void steps_table(size_t trials, FILE *out) {
         out);
     for (size_t r = 0; r < ARRAY_LEN(RHOS); r++)
         for (size_t e = 0; e < ARRAY_LEN(EFFECTS); e++) {
-            struct tally null = run_step_trials(RHOS[r], EFFECTS[e], 0, trials);
-            struct tally two = run_step_trials(RHOS[r], EFFECTS[e], log1p(0.02), trials);
+            struct trials_tally null = run_step_trials(RHOS[r], EFFECTS[e], 0, trials);
+            struct trials_tally two = run_step_trials(RHOS[r], EFFECTS[e], log1p(0.02), trials);
             fprintf(out, "| %.1f | %.0f", RHOS[r], EFFECTS[e]);
             print_share(out, null.covered, trials);
             print_share(out, null.slower, trials);
