@@ -51,11 +51,17 @@ static struct share measure(const struct noise_shape *shape, size_t n, size_t tr
     return share;
 }
 
+// `where` is NULL where leaving it out does no harm.
 static void print_row(size_t i, double value, const char *where, size_t n, const struct share *with,
                       const struct share *without, FILE *out) {
-    fprintf(out, "| `%s` | %g | %s | %s, %zu | %.1f of %.1f | %.1f of %.1f |\n", CONSTANTS[i].name, value,
-            CONSTANTS[i].meaning, where, n, percent(with->right, with->told), percent(with->told, with->all),
-            percent(without->right, without->told), percent(without->told, without->all));
+    fprintf(out, "| `%s` | %g | %s | ", CONSTANTS[i].name, value, CONSTANTS[i].meaning);
+    if (!where) {
+        fputs("none of these | | |\n", out);
+        return;
+    }
+    fprintf(out, "%s, %zu | %.1f of %.1f | %.1f of %.1f |\n", where, n, percent(with->right, with->told),
+            percent(with->told, with->all), percent(without->right, without->told),
+            percent(without->told, without->all));
 }
 
 static void table(size_t trials, FILE *out) {
@@ -73,7 +79,7 @@ static void table(size_t trials, FILE *out) {
         struct share worst = {0};
         size_t at_s = 0;
         size_t at_k = 0;
-        double most = -1;
+        double most = 0;
         *CONSTANTS[i].value = CONSTANTS[i].without;
         for (size_t s = 0; s < NOISE_SHAPES; s++)
             for (size_t k = 0; k < ARRAY_LEN(SIZES); k++) {
@@ -91,7 +97,7 @@ static void table(size_t trials, FILE *out) {
                 at_k = k;
             }
         *CONSTANTS[i].value = value;
-        print_row(i, value, noise_shapes[at_s].name, SIZES[at_k], &with[at_s][at_k], &worst, out);
+        print_row(i, value, most > 0 ? noise_shapes[at_s].name : NULL, SIZES[at_k], &with[at_s][at_k], &worst, out);
     }
 }
 
