@@ -94,15 +94,27 @@ static void add_early(struct observation *all, const struct host_span *span) {
     json_add_double(o->detail, "early_s", seconds);
 }
 
+// Behind a halt it is latency, as the guest tells the steal of its idle CPUs (collectors/steal.c): nothing that could run
+// was kept from running before the wake-up.
 static void add_steal(cJSON *list, const struct kvm_vcpu_state *before, const struct kvm_vcpu_state *now) {
-    if (now->steals == before->steals)
-        return;
+    uint64_t wakes = now->wakes - before->wakes;
+    uint64_t wake_ns = now->wake_ns - before->wake_ns;
     struct observation o = {.cause = CAUSE_HOST_STEAL,
                             .scope = SCOPE_CPU,
                             .basis = BASIS_TIMED,
-                            .count = now->steals - before->steals,
-                            .seconds = (double)(now->steal_ns - before->steal_ns) / NS_PER_S};
+                            .count = now->steals - before->steals - wakes,
+                            .seconds = (double)(now->steal_ns - before->steal_ns - wake_ns) / NS_PER_S};
+    if (o.count)
+        cJSON_AddItemToArray(list, observation_to_json(&o));
+    if (wakes == 0)
+        return;
+    o.scope = SCOPE_LATENCY;
+    o.count = wakes;
+    o.seconds = (double)wake_ns / NS_PER_S;
+    o.detail = cJSON_CreateObject();
+    cJSON_AddTrueToObject(o.detail, "idle");
     cJSON_AddItemToArray(list, observation_to_json(&o));
+    cJSON_Delete(o.detail);
 }
 
 // Where kvm_exit never fires, accesses are only counted.

@@ -86,7 +86,12 @@ static bool set_offsets(struct kvm_host *h, struct collector_status *status) {
 struct attempt {
     enum kvm_exit_source source;
     bool switches;
+    bool cast; // by on_kvm_exit_cast
 };
+
+static bool in_vcpu(enum kvm_exit_source source) {
+    return source == KVM_EXIT_IN_VMCB || source == KVM_EXIT_IN_VCPU_VMX;
+}
 
 static void choose_programs(struct kvm_host *h, const struct attempt *attempt) {
     bool late = attempt->switches && kvm_exit_is_late();
@@ -100,8 +105,9 @@ static void choose_programs(struct kvm_host *h, const struct attempt *attempt) {
     bpf_program__set_autoload(h->bpf->progs.on_sched_switch, attempt->switches);
     bpf_program__set_autoload(h->bpf->progs.on_kvm_exit, source == KVM_EXIT_IN_RECORD);
     bpf_program__set_autoload(h->bpf->progs.on_kvm_exit_args, source == KVM_EXIT_IN_ARGUMENT);
-    bpf_program__set_autoload(h->bpf->progs.on_kvm_exit_vcpu,
-                              source == KVM_EXIT_IN_VMCB || source == KVM_EXIT_IN_VCPU_VMX);
+    bpf_program__set_autoload(h->bpf->progs.on_kvm_exit_vcpu, in_vcpu(source) && !attempt->cast);
+    bpf_program__set_autoload(h->bpf->progs.on_kvm_exit_cast, attempt->cast);
+    bpf_program__set_autoload(h->bpf->progs.on_kvm_cpuid, !attempt->cast);
 }
 
 static int load(struct kvm_host *h, pid_t only, const struct attempt *attempt, struct collector_status *status) {
@@ -117,7 +123,6 @@ static int load(struct kvm_host *h, pid_t only, const struct attempt *attempt, s
     bpf_map__set_max_entries(h->bpf->maps.vcpus, (uint32_t)h->slots);
     bpf_map__set_max_entries(h->bpf->maps.threads, (uint32_t)h->slots);
     bpf_map__set_max_entries(h->bpf->maps.free_slots, (uint32_t)h->slots);
-    bpf_map__set_max_entries(h->bpf->maps.cpus, (uint32_t)h->cpus);
     choose_programs(h, attempt);
     int result = kvm_host_bpf__load(h->bpf);
     if (result) {
@@ -166,7 +171,8 @@ static int attach(struct kvm_host *h, struct collector_status *status) {
         if (program == first || bpf_program__fd(program) < 0 || h->link_count == MAX_LINKS || attach_one(h, program))
             continue;
         bool needed = program == h->bpf->progs.on_kvm_exit || program == h->bpf->progs.on_kvm_exit_args ||
-                      program == h->bpf->progs.on_kvm_exit_vcpu || program == h->bpf->progs.on_kvm_entry;
+                      program == h->bpf->progs.on_kvm_exit_vcpu || program == h->bpf->progs.on_kvm_exit_cast ||
+                      program == h->bpf->progs.on_kvm_entry;
         if (needed && !result)
             result = errno;
         str_printf(&missing, "%s%s", missing.length ? ", " : "", bpf_program__name(program) + strlen("on_"));
@@ -179,8 +185,11 @@ static int attach(struct kvm_host *h, struct collector_status *status) {
 }
 
 static int open_host(struct kvm_host *h, pid_t only, struct collector_status *status) {
-    const struct attempt attempts[] = {
-        {kvm_exit_source(), true}, {KVM_EXIT_IN_RECORD, true}, {KVM_EXIT_IN_RECORD, false}};
+    enum kvm_exit_source source = kvm_exit_source();
+    const struct attempt attempts[] = {{source, true, in_vcpu(source)},
+                                       {source, true, false},
+                                       {KVM_EXIT_IN_RECORD, true, false},
+                                       {KVM_EXIT_IN_RECORD, false, false}};
     int result = -EINVAL;
     bool switches = false;
     for (size_t i = 0; i < ARRAY_LEN(attempts) && result < 0 && result != -EPERM; i++) {
@@ -235,6 +244,18 @@ size_t kvm_host_slots(const struct kvm_host *h) {
     return h->slots;
 }
 
+// An exit that goes on, where nothing but its begin is known so far.
+static void add_noted_exit(const struct kvm_host *h, size_t slot, struct kvm_vcpu_state *out) {
+    const struct kvm_cpu *cpu = out->cpu ? &h->bpf->bss->cpus[(out->cpu - 1) % KVM_CPUS] : NULL;
+    uint64_t left = cpu ? __atomic_load_n(&cpu->exit_ns, __ATOMIC_ACQUIRE) : 0;
+    if (!left || left < out->since || cpu->current != slot + 1)
+        return;
+    out->run_ns += left - out->since;
+    out->since = left;
+    out->in_exit = 1;
+    out->code = cpu->code;
+}
+
 bool kvm_host_read(const struct kvm_host *h, size_t slot, struct kvm_vcpu_state *out) {
     const struct kvm_vcpu_state *v = &h->vcpus[slot];
     if (!__atomic_load_n(&v->tid, __ATOMIC_ACQUIRE))
@@ -244,6 +265,7 @@ bool kvm_host_read(const struct kvm_host *h, size_t slot, struct kvm_vcpu_state 
         uint32_t done = __atomic_load_n(&v->done, __ATOMIC_ACQUIRE);
         memcpy(out, v, sizeof *out);
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        add_noted_exit(h, slot, out);
         if (done == __atomic_load_n(&v->begun, __ATOMIC_RELAXED))
             break;
     }

@@ -51,8 +51,18 @@ struct kvm_steal_time {
 };
 
 // KVM's, of its modules: where the tracepoint kvm_exit gets the reason from.
+struct kvm_vcpu_arch {
+    unsigned long long regs[2]; // the guest's: RAX, RCX
+};
+
 struct kvm_vcpu {
     int vcpu_id;
+    struct kvm_vcpu_arch arch;
+};
+
+// A header and as many numbers as it says.
+struct perf_callchain_entry {
+    unsigned long long nr;
 };
 
 struct vmcb_control_area {

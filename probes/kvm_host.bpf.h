@@ -3,7 +3,7 @@
 // programs in kvm_host.bpf.c.
 //
 // All of a vCPU's events happen in its own thread, so its sums need no atomics and no per-CPU copies. Finding them
-// costs two array look-ups: what runs on a CPU is kept at context switches.
+// costs an array look-up: what runs on a CPU is kept at context switches.
 #pragma once
 
 #include <linux/bpf.h>
@@ -20,7 +20,17 @@
 
 MAPPED_ARRAY(vcpus, struct kvm_vcpu_state); // the collector sets the number of slots
 
-ROWS_BY_CPU(struct kvm_cpu)
+// Keeps the compiler from what it knows of x: bounds that the verifier then does not see, for instance.
+#define opaque(x) asm volatile("" : "+r"(x))
+
+// A variable and no map: finding a CPU's row takes a third of the instructions of an array look-up.
+struct kvm_cpu cpus[KVM_CPUS];
+
+static __always_inline struct kvm_cpu *my_cpu(void) {
+    struct kvm_cpu *cpu = &cpus[bpf_get_smp_processor_id() & (KVM_CPUS - 1)];
+    opaque(cpu); // or the compiler works it out again and again
+    return cpu;
+}
 
 // Thread to slot.
 struct {
@@ -65,6 +75,14 @@ static __always_inline __u64 run_delay(void) {
     return BPF_CORE_READ(task, sched_info.run_delay);
 }
 
+// A vCPU's thread has got this CPU.
+static __always_inline void takes_cpu(struct kvm_cpu *cpu, struct kvm_vcpu_state *v, __u32 current) {
+    cpu->exit_ns = 0;
+    cpu->in_guest = 0;
+    cpu->current = current;
+    v->cpu = bpf_get_smp_processor_id() + 1;
+}
+
 static __noinline struct kvm_vcpu_state *new_vcpu(__u64 id) {
     __u32 tid = id;
     __u32 slot = 0;
@@ -87,30 +105,14 @@ static __noinline struct kvm_vcpu_state *new_vcpu(__u64 id) {
         if (bpf_map_update_elem(&threads, &tid, &slot, BPF_NOEXIST))
             goto lost;
     }
-    struct kvm_cpu *cpu = my_cpu();
-    if (cpu && sees_switches)
-        cpu->current = slot + 1;
+    if (sees_switches)
+        takes_cpu(my_cpu(), v, slot + 1);
     return v;
 lost:;
     struct kvm_totals *t = my_totals();
     if (t)
         t->vcpus_lost++;
     return NULL;
-}
-
-// The vCPU that is known to run on this CPU, or NULL.
-static __always_inline struct kvm_vcpu_state *known_vcpu(void) {
-    struct kvm_cpu *cpu = my_cpu();
-    if (!cpu || !cpu->current)
-        return NULL;
-    __u32 slot = cpu->current - 1;
-    return bpf_map_lookup_elem(&vcpus, &slot);
-}
-
-// The vCPU whose thread runs here, or NULL if it is not to be recorded.
-static __always_inline struct kvm_vcpu_state *my_vcpu(void) {
-    struct kvm_vcpu_state *v = known_vcpu();
-    return v ? v : new_vcpu(bpf_get_current_pid_tgid());
 }
 
 #define compiler_barrier() asm volatile("" ::: "memory")
@@ -124,9 +126,6 @@ static __always_inline void change_ends(struct kvm_vcpu_state *v) {
     compiler_barrier();
     v->done = v->begun;
 }
-
-// Keeps the compiler from deriving bounds that the verifier then does not see.
-#define opaque(x) asm volatile("" : "+r"(x))
 
 // Where row_of has the row of an exit. All of VMX's codes and most of SVM's, nested page faults and AVIC's have a cell
 // of their own; the others share those of a kind that does not exist, by a hash.
@@ -156,6 +155,16 @@ static __always_inline struct kvm_row *row_of(struct kvm_vcpu_state *v, __u32 co
         return &v->rows[0];
     }
     return row;
+}
+
+// The row of an ordinary exit, if its code has a cell of its own and a row already. NULL: row_of() knows.
+static __always_inline struct kvm_row *plain_row(struct kvm_vcpu_state *v, __u64 code) {
+    opaque(code);
+    if (code >= KVM_DIRECT_CODES - 16)
+        return NULL;
+    __u64 number = v->row_of[KVM_KIND_PLAIN * KVM_DIRECT_CODES + code];
+    opaque(number);
+    return number ? &v->rows[number & (KVM_ROWS - 1)] : NULL;
 }
 
 static __always_inline struct kvm_user *user_of(struct kvm_vcpu_state *v, __u64 reason) {
@@ -189,6 +198,21 @@ static __noinline int add_place(struct kvm_vcpu_state *v, __u64 key, __u64 ns) {
     place->ns = ns;
     v->places_lost++;
     return 0;
+}
+
+// Part of a guest's knock: its leaf less the first one of three, and its subleaf.
+static __always_inline void note_knock(struct kvm_vcpu_state *v, __u32 part, __u32 value, __u64 now) {
+    change_begins(v);
+    if (part == 0) {
+        v->knock.low = value;
+        v->knock.ns = now;
+    } else if (part == 1) {
+        v->knock.high = value;
+    } else {
+        v->knock.span = value;
+        v->knock.count++;
+    }
+    change_ends(v);
 }
 
 // What the thread waited for a CPU since the last look, at most as long as it had none.
@@ -238,6 +262,14 @@ static __always_inline void exit_begins(struct kvm_vcpu_state *v, __u32 code, __
     change_ends(v);
 }
 
+static __always_inline void add_exit(struct kvm_row *row, __u64 ns) {
+    __u64 bucket = log2_bucket(ns, KVM_HIST_BUCKETS);
+    opaque(bucket);
+    row->count++;
+    row->ns += ns;
+    row->hist[bucket & (KVM_HIST_BUCKETS - 1)]++;
+}
+
 // The exit is over: its time goes where it belongs.
 static __always_inline void end_exit(struct kvm_vcpu_state *v, __u64 now) {
     __u64 total = now - v->since;
@@ -248,22 +280,47 @@ static __always_inline void end_exit(struct kvm_vcpu_state *v, __u64 now) {
         halted = v->woken - v->since;
     else if (v->user_reason == USER_HLT)
         halted = off;
+    if (halted && steal) {
+        v->wake_ns += steal;
+        v->wakes++;
+    }
     halted = halted > steal ? halted - steal : 0;
     __u64 ns = total > steal + halted ? total - steal - halted : 0;
     __u64 user = v->user_since ? now - v->user_since : 0;
     struct kvm_row *row = row_of(v, v->code, v->kind);
-    row->count++;
-    row->ns += ns;
+    add_exit(row, ns);
     row->steal_ns += steal;
     row->halted_ns += halted;
     row->user_ns += user < ns ? user : ns;
-    __u64 bucket = log2_bucket(ns, KVM_HIST_BUCKETS);
-    opaque(bucket);
-    row->hist[bucket & (KVM_HIST_BUCKETS - 1)]++;
     v->halted_ns += halted;
     v->out_ns += halted ? steal : off;
     if (v->user_since)
         user_of(v, v->user_reason - 1)->ns += user;
     if (v->place)
         add_place(v, v->place, ns);
+}
+
+// --- what runs here -------------------------------------------------------------------------------------------------
+
+static __always_inline struct kvm_vcpu_state *vcpu_in(__u32 slot) {
+    return bpf_map_lookup_elem(&vcpus, &slot);
+}
+
+// Books the exit that is only noted so far.
+static __always_inline void book_exit(struct kvm_cpu *cpu, struct kvm_vcpu_state *v) {
+    __u64 left = cpu->exit_ns;
+    if (!left)
+        return;
+    cpu->exit_ns = 0;
+    exit_begins(v, cpu->code, left);
+}
+
+// The vCPU whose thread runs here, all of its exits booked, or NULL if it is not to be recorded.
+static __always_inline struct kvm_vcpu_state *my_vcpu(void) {
+    struct kvm_cpu *cpu = my_cpu();
+    struct kvm_vcpu_state *v = cpu->current ? vcpu_in(cpu->current - 1) : NULL;
+    if (!v)
+        return new_vcpu(bpf_get_current_pid_tgid());
+    book_exit(cpu, v);
+    return v;
 }

@@ -77,7 +77,7 @@ struct kvm_vcpu_state {
     unsigned int isa;     // 1 VMX, 2 SVM; 0: not known yet
     unsigned int rows_used;
     unsigned int places_lost; // how often a place was taken from another access
-    unsigned int unused;
+    unsigned int cpu;         // the last one it ran on, + 1; 0: not known
 
     // The state right now.
     unsigned int in_exit;          // 1: outside the guest
@@ -93,10 +93,11 @@ struct kvm_vcpu_state {
     unsigned long long delay_ns;   // the scheduler's run delay at the last look
 
     // Sums.
-    unsigned long long entries;
     unsigned long long run_ns;   // in the guest
     unsigned long long steal_ns; // runnable, but without a CPU
     unsigned long long steals;   // how often
+    unsigned long long wake_ns;  // part of steal_ns: behind a halt, from the wake-up until it had a CPU
+    unsigned long long wakes;    // how often
     unsigned long long out_ns;   // without a CPU and not halted: steal, and waiting for something in the host
     unsigned long long halted_ns;
     unsigned long long halts_polled, halts_waited; // kvm_vcpu_wakeup: found by polling, or after sleeping
@@ -114,10 +115,16 @@ struct kvm_vcpu_state {
     unsigned int begun;
 } __attribute__((aligned(64)));
 
+#define KVM_CPUS 8192 // the most that Linux has on x86; a power of two
+
+// What runs on a CPU. An exit is only noted here; whoever looks at the vCPU next books it, most often kvm_entry.
 struct kvm_cpu {
-    unsigned int current; // slot + 1 of the vCPU thread that runs here; 0: none
-    unsigned int unused[15];
-};
+    unsigned long long exit_ns; // when the current vCPU left its guest, and that is not booked yet; 0: it is
+    unsigned int code;          // of that exit
+    unsigned int current;       // slot + 1 of the vCPU thread that runs here; 0: none
+    unsigned int in_guest;      // the same while it is in its guest and nothing else is known of it; 0: look closer
+    unsigned int unused[11];
+} __attribute__((aligned(64)));
 
 struct kvm_totals {
     unsigned long long vcpus_lost; // events of vCPUs for which no slot was left

@@ -27,7 +27,6 @@ static struct kvm_host_bpf *load(void) {
         return NULL;
     bpf->rodata->sees_switches = 1; // this thread stays where it is
     bpf->rodata->exit_source = KVM_EXIT_IN_ARGUMENT;
-    bpf_map__set_max_entries(bpf->maps.cpus, (uint32_t)sysconf(_SC_NPROCESSORS_CONF));
     bpf_object__for_each_program(program, bpf->obj) bpf_program__set_autoload(
         program, program == bpf->progs.on_kvm_exit_args || program == bpf->progs.on_kvm_entry);
     if (kvm_host_bpf__load(bpf) == 0 &&

@@ -141,6 +141,26 @@ static void test_waiting_for_a_cpu_is_steal(void **state) {
     end(&r);
 }
 
+static void test_waiting_for_a_cpu_behind_a_halt_is_latency(void **state) {
+    (void)state;
+    struct readings r = begin();
+    r.now->steals = 5;
+    r.now->steal_ns = 9000000;
+    r.now->wakes = 3;
+    r.now->wake_ns = 7000000;
+    cJSON *line = observe(&r);
+    const cJSON *obs = cJSON_GetObjectItem(line, "obs");
+    const cJSON *steal = find(obs, "scope", "cpu");
+    const cJSON *wake = find(obs, "scope", "latency");
+    assert_string_equal(cJSON_GetObjectItem(steal, "cause")->valuestring, "host.steal");
+    assert_true(number(steal, "count") == 2 && fabs(number(steal, "seconds") - 0.002) < 1e-12);
+    assert_string_equal(cJSON_GetObjectItem(wake, "cause")->valuestring, "host.steal");
+    assert_true(number(wake, "count") == 3 && fabs(number(wake, "seconds") - 0.007) < 1e-12);
+    assert_true(cJSON_IsTrue(cJSON_GetObjectItem(cJSON_GetObjectItem(wake, "detail"), "idle")));
+    cJSON_Delete(line);
+    end(&r);
+}
+
 static void test_places_the_costliest_first(void **state) {
     (void)state;
     struct readings r = begin();
@@ -225,6 +245,7 @@ int main(void) {
         cmocka_unit_test(test_counters_of_a_histogram_may_wrap),
         cmocka_unit_test(test_what_found_no_row_is_counted),
         cmocka_unit_test(test_waiting_for_a_cpu_is_steal),
+        cmocka_unit_test(test_waiting_for_a_cpu_behind_a_halt_is_latency),
         cmocka_unit_test(test_places_the_costliest_first),
         cmocka_unit_test(test_a_knock_by_the_hosts_counter),
         cmocka_unit_test(test_a_place_that_another_access_has_taken),
