@@ -22,7 +22,8 @@ static bool is_loaded(const char *module) {
     return access(path, F_OK) == 0;
 }
 
-// The types of a module. Of one that is built in they are the kernel's own.
+// The types of a module, which come on top of the kernel's and of no other module's. Of one that is built in they are
+// the kernel's own.
 static struct btf *types_of(const char *module, struct btf *kernel) {
     char path[64];
     snprintf(path, sizeof path, "/sys/kernel/btf/%s", module);
@@ -69,7 +70,7 @@ enum kvm_exit_source kvm_exit_source(void) {
     if (!kernel)
         return KVM_EXIT_IN_RECORD;
     struct btf *kvm = types_of("kvm", kernel);
-    struct btf *vendor = types_of(is_loaded("kvm_amd") ? "kvm_amd" : "kvm_intel", kvm ? kvm : kernel);
+    struct btf *vendor = types_of(is_loaded("kvm_amd") ? "kvm_amd" : "kvm_intel", kernel);
     enum kvm_exit_source source = look(kernel, kvm, vendor);
     btf__free(vendor);
     btf__free(kvm);

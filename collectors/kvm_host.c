@@ -27,6 +27,8 @@
 #define MAX_LINKS     24
 #define READ_TRIES    1000
 
+_Static_assert(KVM_KNOCK_LEAF == KNOCK_LEAF, "programs listen for what guests say");
+
 struct kvm_host {
     struct kvm_host_bpf *bpf;
     struct kvm_vcpu_state *vcpus; // the kernel's, mapped
@@ -86,7 +88,7 @@ static bool set_offsets(struct kvm_host *h, struct collector_status *status) {
 struct attempt {
     enum kvm_exit_source source;
     bool switches;
-    bool cast; // by on_kvm_exit_cast
+    bool loads; // without calls: on_kvm_exit_svm or _vmx
 };
 
 static bool in_vcpu(enum kvm_exit_source source) {
@@ -105,9 +107,10 @@ static void choose_programs(struct kvm_host *h, const struct attempt *attempt) {
     bpf_program__set_autoload(h->bpf->progs.on_sched_switch, attempt->switches);
     bpf_program__set_autoload(h->bpf->progs.on_kvm_exit, source == KVM_EXIT_IN_RECORD);
     bpf_program__set_autoload(h->bpf->progs.on_kvm_exit_args, source == KVM_EXIT_IN_ARGUMENT);
-    bpf_program__set_autoload(h->bpf->progs.on_kvm_exit_vcpu, in_vcpu(source) && !attempt->cast);
-    bpf_program__set_autoload(h->bpf->progs.on_kvm_exit_cast, attempt->cast);
-    bpf_program__set_autoload(h->bpf->progs.on_kvm_cpuid, !attempt->cast);
+    bpf_program__set_autoload(h->bpf->progs.on_kvm_exit_vcpu, in_vcpu(source) && !attempt->loads);
+    bpf_program__set_autoload(h->bpf->progs.on_kvm_exit_svm, source == KVM_EXIT_IN_VMCB && attempt->loads);
+    bpf_program__set_autoload(h->bpf->progs.on_kvm_exit_vmx, source == KVM_EXIT_IN_VCPU_VMX && attempt->loads);
+    bpf_program__set_autoload(h->bpf->progs.on_kvm_cpuid, !in_vcpu(source)); // else kvm_exit sees the registers
 }
 
 static int load(struct kvm_host *h, pid_t only, const struct attempt *attempt, struct collector_status *status) {
@@ -117,7 +120,6 @@ static int load(struct kvm_host *h, pid_t only, const struct attempt *attempt, s
     if (attempt->source == KVM_EXIT_IN_RECORD && !set_offsets(h, status))
         return 1;
     h->bpf->rodata->only_tgid = (uint32_t)only;
-    h->bpf->rodata->knock_leaf = KNOCK_LEAF;
     h->bpf->rodata->sees_switches = attempt->switches;
     h->bpf->rodata->exit_source = (uint8_t)attempt->source;
     bpf_map__set_max_entries(h->bpf->maps.vcpus, (uint32_t)h->slots);
@@ -170,12 +172,11 @@ static int attach(struct kvm_host *h, struct collector_status *status) {
     bpf_object__for_each_program(program, h->bpf->obj) {
         if (program == first || bpf_program__fd(program) < 0 || h->link_count == MAX_LINKS || attach_one(h, program))
             continue;
-        bool needed = program == h->bpf->progs.on_kvm_exit || program == h->bpf->progs.on_kvm_exit_args ||
-                      program == h->bpf->progs.on_kvm_exit_vcpu || program == h->bpf->progs.on_kvm_exit_cast ||
-                      program == h->bpf->progs.on_kvm_entry;
+        const char *name = bpf_program__name(program);
+        bool needed = strncmp(name, "on_kvm_exit", strlen("on_kvm_exit")) == 0 || program == h->bpf->progs.on_kvm_entry;
         if (needed && !result)
             result = errno;
-        str_printf(&missing, "%s%s", missing.length ? ", " : "", bpf_program__name(program) + strlen("on_"));
+        str_printf(&missing, "%s%s", missing.length ? ", " : "", name + strlen("on_"));
     }
     if (missing.length && !result)
         collector_say(status, COLLECTOR_DEGRADED, "another kernel: this one does not have them",
@@ -248,7 +249,7 @@ size_t kvm_host_slots(const struct kvm_host *h) {
 static void add_noted_exit(const struct kvm_host *h, size_t slot, struct kvm_vcpu_state *out) {
     const struct kvm_cpu *cpu = out->cpu ? &h->bpf->bss->cpus[(out->cpu - 1) % KVM_CPUS] : NULL;
     uint64_t left = cpu ? __atomic_load_n(&cpu->exit_ns, __ATOMIC_ACQUIRE) : 0;
-    if (!left || left < out->since || cpu->current != slot + 1)
+    if (left < KVM_NOTED || left < out->since || cpu->current != slot + 1)
         return;
     out->run_ns += left - out->since;
     out->since = left;

@@ -18,32 +18,39 @@
 
 // --- leaving and entering -------------------------------------------------------------------------------------------
 
-static __noinline int odd_exit(__u32 code, void *vcpu, __u32 isa, __u64 now) {
+static __noinline int odd_exit(__u32 code, const void *vcpu, __u32 isa, __u64 now) {
     struct kvm_vcpu_state *v = my_vcpu();
     if (!v)
         return 0;
     if (v->isa == 0) {
         v->isa = isa;
         if (vcpu)
-            v->vcpu_id = BPF_CORE_READ((struct kvm_vcpu *)vcpu, vcpu_id);
+            v->vcpu_id = BPF_CORE_READ((const struct kvm_vcpu *)vcpu, vcpu_id);
     }
     exit_begins(v, code, now);
     return 0;
 }
 
-static __noinline int knocked(__u32 part, __u32 value, __u64 now) {
+static __noinline int knocked(__u64 part, __u32 value, __u64 now) {
     struct kvm_vcpu_state *v = my_vcpu();
     if (v)
         note_knock(v, part, value, now);
     return 0;
 }
 
+// A guest's CPUID may be part of its knock. It has set RAX as a 32-bit register: the upper half is 0.
+#define hear_knock(rax, rcx, now)                                                                                      \
+    ({                                                                                                                 \
+        __u64 leaf = (rax);                                                                                            \
+        if (leaf >= KVM_KNOCK_LEAF && leaf <= KVM_KNOCK_LEAF + 2)                                                      \
+            knocked(leaf - KVM_KNOCK_LEAF, (rcx), now);                                                                \
+    })
+
 // The guest was left. As a rule that is only noted.
-static __always_inline int left_guest(__u32 code, void *vcpu, __u32 isa, __u64 now) {
+static __always_inline int left_guest(__u32 code, const void *vcpu, __u32 isa, __u64 now) {
     struct kvm_cpu *cpu = my_cpu();
-    if (!cpu->in_guest)
+    if (cpu->exit_ns != KVM_IN_GUEST)
         return odd_exit(code, vcpu, isa, now);
-    cpu->in_guest = 0;
     cpu->code = code;
     cpu->exit_ns = now;
     return 0;
@@ -55,7 +62,7 @@ int on_kvm_exit(void *record) {
     __u64 now = bpf_ktime_get_ns();
     __u32 code = 0;
     bpf_probe_read_kernel(&code, sizeof code, record + reason_offset);
-    if (my_cpu()->in_guest)
+    if (my_cpu()->exit_ns == KVM_IN_GUEST)
         return left_guest(code, NULL, 0, now);
     struct kvm_vcpu_state *v = my_vcpu();
     __u32 isa = 0;
@@ -72,10 +79,9 @@ int on_kvm_exit_args(struct bpf_raw_tracepoint_args *ctx) {
 }
 
 // kvm:kvm_exit(vcpu, isa), from Linux 5.17 on.
-SEC("raw_tp/kvm_exit")
-int on_kvm_exit_vcpu(struct bpf_raw_tracepoint_args *ctx) {
+SEC("tp_btf/kvm_exit")
+int BPF_PROG(on_kvm_exit_vcpu, struct kvm_vcpu *vcpu, __u32 isa) {
     __u64 now = bpf_ktime_get_ns();
-    void *vcpu = (void *)ctx->args[0];
     __u32 code = 0;
     if (exit_source == KVM_EXIT_IN_VMCB) {
         struct vmcb *vmcb = BPF_CORE_READ((struct vcpu_svm *)vcpu, vmcb);
@@ -83,22 +89,31 @@ int on_kvm_exit_vcpu(struct bpf_raw_tracepoint_args *ctx) {
     } else {
         code = BPF_CORE_READ((struct vcpu_vmx *)vcpu, exit_reason.full);
     }
-    return left_guest(code, vcpu, ctx->args[1], now);
+    if (code == (exit_source == KVM_EXIT_IN_VMCB ? SVM_EXIT_CPUID : VMX_EXIT_CPUID))
+        hear_knock(vcpu->arch.regs[0], vcpu->arch.regs[1], now);
+    return left_guest(code, vcpu, isa, now);
 }
 
-// The same, from Linux 6.2 on: a tenth of the instructions to read the reason, and the guest's registers tell a knock.
+// The same, from Linux 6.2 on: without calls to read the reason. A program for either processor, since what the verifier
+// finds to be constant is looked up all the same.
 SEC("raw_tp/kvm_exit")
-int on_kvm_exit_cast(struct bpf_raw_tracepoint_args *ctx) {
+int on_kvm_exit_svm(struct bpf_raw_tracepoint_args *ctx) {
     __u64 now = bpf_ktime_get_ns();
-    void *vcpu = (void *)ctx->args[0];
-    const void *memory = kernel_memory(vcpu);
-    __u32 code = exit_source == KVM_EXIT_IN_VMCB ? code_in_vmcb(memory) : code_in_vmx(memory);
-    if (code == (exit_source == KVM_EXIT_IN_VMCB ? SVM_EXIT_CPUID : VMX_EXIT_CPUID)) {
-        __u32 leaf = guest_register(memory, VCPU_REGS_RAX);
-        if (leaf - knock_leaf <= 2)
-            knocked(leaf - knock_leaf, guest_register(memory, VCPU_REGS_RCX), now);
-    }
-    return left_guest(code, vcpu, ctx->args[1], now);
+    const void *vcpu = kernel_memory(ctx->args[0]);
+    __u32 code = code_in_vmcb(vcpu);
+    if (code == SVM_EXIT_CPUID)
+        hear_knock(guest_rax(vcpu), guest_rcx(vcpu), now);
+    return left_guest(code, vcpu, ISA_SVM, now);
+}
+
+SEC("raw_tp/kvm_exit")
+int on_kvm_exit_vmx(struct bpf_raw_tracepoint_args *ctx) {
+    __u64 now = bpf_ktime_get_ns();
+    const void *vcpu = kernel_memory(ctx->args[0]);
+    __u32 code = code_in_vmx(vcpu);
+    if (code == VMX_EXIT_CPUID)
+        hear_knock(guest_rax(vcpu), guest_rcx(vcpu), now);
+    return left_guest(code, vcpu, ISA_VMX, now);
 }
 
 static __noinline int odd_entry(__u64 now) {
@@ -114,7 +129,7 @@ static __noinline int odd_entry(__u64 now) {
     v->off_ns = 0;
     change_ends(v);
     struct kvm_cpu *cpu = my_cpu();
-    cpu->in_guest = v->isa ? cpu->current : 0;
+    cpu->exit_ns = cpu->current && v->isa ? KVM_IN_GUEST : KVM_LOOK_CLOSER;
     return 0;
 }
 
@@ -123,7 +138,7 @@ SEC("raw_tp/kvm_entry")
 int on_kvm_entry(void *ctx) {
     __u64 now = bpf_ktime_get_ns();
     struct kvm_cpu *cpu = my_cpu();
-    struct kvm_vcpu_state *v = cpu->exit_ns ? vcpu_in(cpu->current - 1) : NULL;
+    struct kvm_vcpu_state *v = cpu->exit_ns >= KVM_NOTED ? vcpu_in(cpu->current - 1) : NULL;
     struct kvm_row *row = v ? plain_row(v, cpu->code) : NULL;
     if (!row)
         return odd_entry(now);
@@ -133,8 +148,7 @@ int on_kvm_entry(void *ctx) {
     v->run_ns += left - v->since;
     v->since = now;
     change_ends(v);
-    cpu->exit_ns = 0;
-    cpu->in_guest = cpu->current;
+    cpu->exit_ns = KVM_IN_GUEST;
     return 0;
 }
 
@@ -158,10 +172,10 @@ int on_kvm_wait_lapic_expire(struct bpf_raw_tracepoint_args *ctx) {
 // Up to Linux 6.4 SVM tells kvm_exit when interrupts are on again. An interrupt that the host handles while the vCPU
 // seems to be in its guest, or a context switch, tells that it has left.
 static __always_inline int guest_was_left(struct kvm_cpu *cpu, __u64 now) {
-    struct kvm_vcpu_state *v = cpu->in_guest ? vcpu_in(cpu->in_guest - 1) : NULL;
-    cpu->in_guest = 0;
+    struct kvm_vcpu_state *v = cpu->exit_ns == KVM_IN_GUEST ? vcpu_in(cpu->current - 1) : NULL;
     if (!v)
         return 0;
+    cpu->exit_ns = KVM_LOOK_CLOSER;
     change_begins(v);
     v->left = now;
     change_ends(v);
@@ -170,7 +184,7 @@ static __always_inline int guest_was_left(struct kvm_cpu *cpu, __u64 now) {
 
 static __always_inline int host_interrupt(void) {
     struct kvm_cpu *cpu = my_cpu();
-    return cpu->in_guest ? guest_was_left(cpu, bpf_ktime_get_ns()) : 0;
+    return cpu->exit_ns == KVM_IN_GUEST ? guest_was_left(cpu, bpf_ktime_get_ns()) : 0;
 }
 
 SEC("raw_tp/local_timer_entry")
@@ -357,13 +371,13 @@ int on_kvm_halt_poll_ns(struct bpf_raw_tracepoint_args *ctx) {
     return 0;
 }
 
-// kvm:kvm_cpuid(leaf, subleaf, ...), where on_kvm_exit_cast is not to be had.
+// kvm:kvm_cpuid(leaf, subleaf, ...), where kvm_exit does not tell the guest's registers.
 SEC("raw_tp/kvm_cpuid")
 int on_kvm_cpuid(struct bpf_raw_tracepoint_args *ctx) {
     __u32 leaf = ctx->args[0];
-    struct kvm_vcpu_state *v = leaf - knock_leaf <= 2 ? my_vcpu() : NULL;
+    struct kvm_vcpu_state *v = leaf - KVM_KNOCK_LEAF <= 2 ? my_vcpu() : NULL;
     if (v)
-        note_knock(v, leaf - knock_leaf, ctx->args[1], bpf_ktime_get_ns());
+        note_knock(v, leaf - KVM_KNOCK_LEAF, ctx->args[1], bpf_ktime_get_ns());
     return 0;
 }
 
@@ -377,8 +391,7 @@ static __always_inline void loses_cpu(struct kvm_cpu *cpu, __u32 tid, __u64 now)
         v->out_since = now;
     }
     cpu->current = 0;
-    cpu->in_guest = 0;
-    cpu->exit_ns = 0;
+    cpu->exit_ns = KVM_LOOK_CLOSER;
 }
 
 SEC("tp_btf/sched_switch")

@@ -59,7 +59,6 @@ const volatile __u32 only_tgid = 0; // 0: all VMs
 const volatile __u32 reason_offset = 8;
 const volatile __u32 isa_offset = 24;
 const volatile __u32 vcpu_offset = 0;  // 0: this kernel's record does not have it
-const volatile __u32 knock_leaf = 0;   // first of the three leaves of a guest's knock
 const volatile __u8 sees_switches = 0; // on_sched_switch is there
 const volatile __u8 exit_source = 0;   // enum kvm_exit_source
 
@@ -77,8 +76,7 @@ static __always_inline __u64 run_delay(void) {
 
 // A vCPU's thread has got this CPU.
 static __always_inline void takes_cpu(struct kvm_cpu *cpu, struct kvm_vcpu_state *v, __u32 current) {
-    cpu->exit_ns = 0;
-    cpu->in_guest = 0;
+    cpu->exit_ns = KVM_LOOK_CLOSER;
     cpu->current = current;
     v->cpu = bpf_get_smp_processor_id() + 1;
 }
@@ -306,12 +304,12 @@ static __always_inline struct kvm_vcpu_state *vcpu_in(__u32 slot) {
     return bpf_map_lookup_elem(&vcpus, &slot);
 }
 
-// Books the exit that is only noted so far.
+// Books the exit that is only noted so far. An event in the guest's time (kvm_wait_lapic_expire) leaves that as it is.
 static __always_inline void book_exit(struct kvm_cpu *cpu, struct kvm_vcpu_state *v) {
     __u64 left = cpu->exit_ns;
-    if (!left)
+    if (left < KVM_NOTED)
         return;
-    cpu->exit_ns = 0;
+    cpu->exit_ns = KVM_LOOK_CLOSER;
     exit_begins(v, cpu->code, left);
 }
 

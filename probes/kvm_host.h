@@ -60,7 +60,10 @@ struct kvm_user {
     unsigned long long ns; // until the next entry
 };
 
-// A guest's knock: it tells its TSC by CPUIDs of leaves that nobody uses. See core/knock.h.
+// The first of three leaves that nobody uses, KNOCK_LEAF in core/knock.h.
+#define KVM_KNOCK_LEAF 0x4d474100U
+
+// A guest's knock: it tells its TSC by CPUIDs of those leaves.
 struct kvm_knock {
     unsigned long long ns;  // CLOCK_MONOTONIC when the host saw the first of the three
     unsigned int low, high; // the guest's TSC
@@ -119,12 +122,17 @@ struct kvm_vcpu_state {
 
 // What runs on a CPU. An exit is only noted here; whoever looks at the vCPU next books it, most often kvm_entry.
 struct kvm_cpu {
-    unsigned long long exit_ns; // when the current vCPU left its guest, and that is not booked yet; 0: it is
+    unsigned long long exit_ns; // when the current vCPU left its guest, and that is not booked yet; or:
     unsigned int code;          // of that exit
     unsigned int current;       // slot + 1 of the vCPU thread that runs here; 0: none
-    unsigned int in_guest;      // the same while it is in its guest and nothing else is known of it; 0: look closer
-    unsigned int unused[11];
+    unsigned int unused[12];
 } __attribute__((aligned(64)));
+
+enum {
+    KVM_LOOK_CLOSER, // nothing is noted
+    KVM_IN_GUEST,    // the current vCPU is in its guest, and nothing else is known of it
+    KVM_NOTED,       // this and above: a time
+};
 
 struct kvm_totals {
     unsigned long long vcpus_lost; // events of vCPUs for which no slot was left
