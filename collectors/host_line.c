@@ -94,8 +94,8 @@ static void add_early(struct observation *all, const struct host_span *span) {
     json_add_double(o->detail, "early_s", seconds);
 }
 
-// Behind a halt it is latency, as the guest tells the steal of its idle CPUs (collectors/steal.c): nothing that could run
-// was kept from running before the wake-up.
+// Behind a halt it is latency, as the guest tells the steal of its idle CPUs (collectors/steal.c): nothing that could
+// run was kept from running before the wake-up.
 static void add_steal(cJSON *list, const struct kvm_vcpu_state *before, const struct kvm_vcpu_state *now) {
     uint64_t wakes = now->wakes - before->wakes;
     uint64_t wake_ns = now->wake_ns - before->wake_ns;

@@ -94,8 +94,8 @@ int BPF_PROG(on_kvm_exit_vcpu, struct kvm_vcpu *vcpu, __u32 isa) {
     return left_guest(code, vcpu, isa, now);
 }
 
-// The same, from Linux 6.2 on: without calls to read the reason. A program for either processor, since what the verifier
-// finds to be constant is looked up all the same.
+// The same, from Linux 6.2 on: without calls to read the reason. A program for either processor, since what the
+// verifier finds to be constant is looked up all the same.
 SEC("raw_tp/kvm_exit")
 int on_kvm_exit_svm(struct bpf_raw_tracepoint_args *ctx) {
     __u64 now = bpf_ktime_get_ns();

@@ -6,17 +6,18 @@ import collections
 import json
 import sys
 
-REASON = {"cpuid": "cpuid", "out": "io", "hlt": "hlt", "msr": "msr", "mmio": "npf"}
-CAUSE = {"cpuid": "exit.cpuid", "out": "exit.pio", "hlt": "exit.halt", "msr": "exit.msr", "mmio": "exit.mmio"}
+REASON = {"cpuid": "cpuid", "knock": "cpuid", "out": "io", "hlt": "hlt", "msr": "msr", "mmio": "npf"}
+CAUSE = {"cpuid": "exit.cpuid", "knock": "exit.cpuid", "out": "exit.pio", "hlt": "exit.halt", "msr": "exit.msr", "mmio": "exit.mmio"}
 ACCOUNTED = 0.03  # share of the thread's CPU time that may be missing or too much
 
 
 def sums(windows):
     """By pid: counts by (cause, reason), and seconds in the guest and in exits."""
-    vms = collections.defaultdict(lambda: {"count": collections.Counter(), "run": 0.0, "exits": 0.0, "hist": 0, "kvm": 0})
+    vms = collections.defaultdict(lambda: {"count": collections.Counter(), "run": 0.0, "exits": 0.0, "hist": 0, "kvm": 0, "knocks": 0})
     for window in windows:
         vm = vms[window["vm"]["pid"]]
         vm["run"] += window.get("run_s", 0)
+        vm["knocks"] += "knock" in window
         vm["kvm"] += window.get("kvm_stats", {}).get("exits", 0)
         for o in window["obs"]:
             if not o["cause"].startswith("exit."):
@@ -42,6 +43,8 @@ def main():
               f"{guest['cpu_s']:.3f} s of CPU time")
         if counted != guest["n"]:
             wrong.append(f"{guest['kind']}: {counted} exits in the journal, {guest['n']} made")
+        if (vm["knocks"] > 0) != (guest["kind"] == "knock"):
+            wrong.append(f"{guest['kind']}: knocks were heard in {vm['knocks']} windows")
         if vm["hist"] != sum(vm["count"].values()):
             wrong.append(f"{guest['kind']}: the histograms hold {vm['hist']} of {sum(vm['count'].values())}")
     # KVM's own counter is read from the first window on, which is soon after the beginning.

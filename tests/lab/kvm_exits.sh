@@ -11,6 +11,7 @@ done
 for n in 2000 10000; do
     for kind in cpuid out hlt msr mmio; do kvm_guest $kind $n 200 || exit 8; done
 done
+kvm_guest knock 100 || exit 8
 kvm_guest cpuid 1000 800000 || exit 8
 sleep 0.3
 kill -INT $host

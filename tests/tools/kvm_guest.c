@@ -3,7 +3,8 @@
 // is told. It has no devices and no interrupts, so every exit beyond those of the host's own interrupts and of first
 // touches of its memory is one of the N.
 //
-//   kvm_guest KIND N [SPIN]      KIND: cpuid, out, hlt, msr or mmio; SPIN: turns of an empty loop between two exits
+//   kvm_guest KIND N [SPIN]      KIND: cpuid, knock, out, hlt, msr or mmio; SPIN: turns of an empty loop between two
+//   exits
 //
 // Prints {"pid","kind","n","cpu_s","wall_s"}: CPU time of the vCPU thread and wall time of all of it. Exit code 4 where
 // KVM does not run it.
@@ -31,7 +32,9 @@ static const struct kind {
     size_t length;
 } kinds[] = {
     {"cpuid", {0x49, 0x89, 0xc8, 0x31, 0xc0, 0x0f, 0xa2, 0x4c, 0x89, 0xc1}, 10}, // mov r8,rcx; xor eax,eax; cpuid; back
-    {"out", {0xba, 0xf8, 0x03, 0, 0, 0xee}, 6},                                  // mov edx,3f8h; out dx,al
+    // Its host hears a knock (core/knock.h) with the last of the three: mov r8,rcx; mov eax,KNOCK_LEAF+2; cpuid; back
+    {"knock", {0x49, 0x89, 0xc8, 0xb8, 0x02, 0x41, 0x47, 0x4d, 0x0f, 0xa2, 0x4c, 0x89, 0xc1}, 13},
+    {"out", {0xba, 0xf8, 0x03, 0, 0, 0xee}, 6}, // mov edx,3f8h; out dx,al
     {"hlt", {0xf4}, 1},
     {"msr", {0x49, 0x89, 0xc8, 0xb9, 0xfe, 0, 0, 0, 0x0f, 0x32, 0x4c, 0x89, 0xc1}, 13}, // rdmsr of MTRRcap
     {"mmio", {0x88, 0x06}, 2},                                                          // mov [rsi],al
