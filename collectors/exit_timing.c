@@ -145,6 +145,18 @@ static int attach(struct timing_part *part) {
     return 0;
 }
 
+// Linux before 5.13 attaches a program to a function once only: the next time takes a new one.
+static void attach_again(const struct exit_timing *t, struct timing_part *part) {
+    if (attach(part) == 0 || !part->function)
+        return;
+    exit_timing_function_bpf__destroy(part->function);
+    part->function = NULL;
+    memset(part->programs, 0, sizeof part->programs);
+    memset(part->before, 0, sizeof part->before);
+    if (load_function(t, part) == 0)
+        attach(part);
+}
+
 static void free_part(struct timing_part *part) {
     detach(part);
     exit_timing_function_bpf__destroy(part->function); // NULL is fine
@@ -433,7 +445,7 @@ static int exit_timing_begin(void *state, const struct sample_window *window, st
         struct timing_part *part = &t->parts[i];
         for (size_t p = 0; p < TIMING_PROGRAMS && part->programs[p]; p++)
             part->before[p] = probe_cost_of(part->programs[p]);
-        attach(part); // one that does not attach any more has seen nothing
+        attach_again(t, part); // one that does not attach any more has seen nothing
     }
     probe_look(t->bpf->progs.look, window->cpus); // the job may be running already
     forget_begun(t);
