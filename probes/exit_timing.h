@@ -38,6 +38,7 @@ struct timing_slot {
     unsigned long long begin;    // ns of CLOCK_MONOTONIC; 0: none
     unsigned long long covered;  // timing_cpu.covered at that time
     unsigned long long switches; // timing_cpu.switches at that time
+    unsigned long long nested;   // functions of the same event that began inside and go on
 };
 
 // One for each CPU. Written by that CPU, but for the `wait_` members.

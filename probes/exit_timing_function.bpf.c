@@ -6,18 +6,36 @@
 
 const volatile __u32 event; // enum timing_event; set by the collector
 
+// One of an event's functions may call another of them: the outer one's time is the event's.
+static __always_inline struct timing_slot *under_way(struct timing_cpu *cpu) {
+    struct timing_slot *slot = &cpu->slots[event];
+    return slot->begin && slot->switches == cpu->switches ? slot : 0;
+}
+
 SEC("fentry")
 int function_begin(void *ctx) {
     struct timing_cpu *cpu = my_cpu();
-    if (cpu && event < TIMING_EVENTS)
-        begin(cpu, event);
+    if (!cpu || event >= TIMING_EVENTS)
+        return 0;
+    struct timing_slot *slot = under_way(cpu);
+    if (slot) {
+        slot->nested++;
+        return 0;
+    }
+    cpu->slots[event].nested = 0;
+    begin(cpu, event);
     return 0;
 }
 
 SEC("fexit")
 int function_end(void *ctx) {
     struct timing_cpu *cpu = my_cpu();
-    if (cpu && event < TIMING_EVENTS)
+    if (!cpu || event >= TIMING_EVENTS)
+        return 0;
+    struct timing_slot *slot = under_way(cpu);
+    if (slot && slot->nested)
+        slot->nested--;
+    else
         end(cpu, event);
     return 0;
 }
