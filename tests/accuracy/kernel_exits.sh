@@ -113,7 +113,9 @@ for (collector, kind), found in samples.items():
     names = ", ".join(part["source"] for part in parts if "source" in part)
     how = "tracepoints" if ".." in names else "functions"
     source = {"exit_timing": "timed", "guest_exits": "calibrated"}[collector]
-    what = f"{TEXT[kind]}, {source}" if machine == "here" else f"{TEXT[kind]}, {source} by {how}, {machine}"
+    what = f"{TEXT[kind]}, {source}"
+    if machine != "here":
+        what += f" by {how}, {machine}" if names else f", {machine}"
     if found[-1][2] and found[-1][2].get("detail", {}).get("exits") is False:
         untold(what, "the calibration finds that it does not leave this guest")
         continue
