@@ -52,6 +52,10 @@ struct sample_window {
 // Which tasks count in this window, as eBPF programs are told (probes/session.h).
 unsigned window_session(const struct sample_window *window);
 
+// The same for what a collector does itself when it is opened: this process's session, or all tasks where its leader is
+// outside this pid namespace (`docker exec`, a command of init), which has the number 0 here.
+unsigned own_session(void);
+
 // Where end() puts what it found.
 struct collector_output {
     struct observations *obs;

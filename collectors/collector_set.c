@@ -236,6 +236,11 @@ unsigned window_session(const struct sample_window *window) {
     return session > 0 ? (unsigned)session : SESSION_NOBODY;
 }
 
+unsigned own_session(void) {
+    pid_t session = getsid(0);
+    return session > 0 ? (unsigned)session : SESSION_EVERYBODY;
+}
+
 void collector_set_begin(struct collector_set *set, const struct sample_window *window) {
     const struct member *owner = owner_of(set, window);
     for (size_t i = 0; i < set->count; i++) {

@@ -148,7 +148,7 @@ static int measure_interrupt(struct exit_profiler *p) {
     sched_getaffinity(0, sizeof before, &before);
     sched_setaffinity(0, sizeof one, &one);
     p->terms.period_s = PERIOD_S;
-    tell_job(p, (unsigned)getsid(0));
+    tell_job(p, own_session());
     int result = attach_cpu(p, cpu);
     const double cost_s = result ? 0 : tick_cost_s(&p->counters[cpu].runs, TICKS, 3 * TICKS * PERIOD_S);
     detach(p);
@@ -242,6 +242,10 @@ static int exit_profiler_end(void *state, const struct sample_window *window, st
             profile_add_cpu(&profile, &p->counters[cpu]);
     }
     take_sites(p, &profile);
+    if (p->terms.late_s == 0)
+        cJSON_AddItemToArray(out->notes,
+                             cJSON_CreateString("exit_profiler: host.hidden is not told, for how late ticks "
+                                                "usually come here was not known yet"));
     profile_report(&profile, &p->terms, p->job->steal && p->terms.late_s > 0, p->watch, out);
     release_sample(p);
     // For the next sample.

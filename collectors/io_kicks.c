@@ -21,6 +21,8 @@ static const struct {
 };
 
 struct io_kicks {
+    const struct bpf_map *cpus;
+    const struct bpf_map *channels;
     struct io_path_kick_bpf *bpf[ARRAY_LEN(functions)]; // NULL: not here, or refused
     struct bpf_link *links[ARRAY_LEN(functions)];
 };
@@ -29,12 +31,13 @@ static struct bpf_program *program_of(const struct io_path_kick_bpf *bpf, enum i
     return kind == KICK_VIRTIO ? bpf->progs.virtio_is_notified : bpf->progs.channel_is_notified;
 }
 
-static int load(struct io_path_kick_bpf *bpf, size_t i, const struct bpf_map *cpus, const struct bpf_map *channels) {
+static int load(const struct io_kicks *kicks, size_t i) {
+    struct io_path_kick_bpf *bpf = kicks->bpf[i];
     struct bpf_program *program;
     struct bpf_program *wanted = program_of(bpf, functions[i].kind);
     bpf_object__for_each_program(program, bpf->obj) bpf_program__set_autoload(program, program == wanted);
-    if (bpf_map__reuse_fd(bpf->maps.cpus, bpf_map__fd(cpus)) ||
-        bpf_map__reuse_fd(bpf->maps.channels, bpf_map__fd(channels)))
+    if (bpf_map__reuse_fd(bpf->maps.cpus, bpf_map__fd(kicks->cpus)) ||
+        bpf_map__reuse_fd(bpf->maps.channels, bpf_map__fd(kicks->channels)))
         return -errno;
     int result = bpf_program__set_attach_target(wanted, 0, functions[i].name);
     return result ? result : io_path_kick_bpf__load(bpf);
@@ -45,14 +48,12 @@ static bool attach(struct io_kicks *kicks, size_t i) {
     return kicks->links[i] != NULL;
 }
 
-// Loaded is not attachable: that is tried, too.
-static int try_function(struct io_kicks *kicks, size_t i, const struct bpf_map *cpus, const struct bpf_map *channels) {
+// Loads what counts a function and attaches it. 0 or a negative error number; then it is as if it were not here.
+static int load_and_attach(struct io_kicks *kicks, size_t i) {
     kicks->bpf[i] = io_path_kick_bpf__open();
-    int result = kicks->bpf[i] ? load(kicks->bpf[i], i, cpus, channels) : -errno;
+    int result = kicks->bpf[i] ? load(kicks, i) : -errno;
     if (!result && !attach(kicks, i))
         result = -errno;
-    bpf_link__destroy(kicks->links[i]); // NULL is fine
-    kicks->links[i] = NULL;
     if (result) {
         io_path_kick_bpf__destroy(kicks->bpf[i]); // NULL is fine
         kicks->bpf[i] = NULL;
@@ -60,17 +61,28 @@ static int try_function(struct io_kicks *kicks, size_t i, const struct bpf_map *
     return result;
 }
 
+// Linux before 5.13 attaches a program to a function once only: the next time takes a new one.
+static bool attach_again(struct io_kicks *kicks, size_t i) {
+    if (attach(kicks, i))
+        return true;
+    io_path_kick_bpf__destroy(kicks->bpf[i]);
+    return load_and_attach(kicks, i) == 0;
+}
+
 struct io_kicks *io_kicks_open(const struct bpf_map *cpus, const struct bpf_map *channels, struct btf *types,
                                int *refused) {
     struct io_kicks *kicks = mem_alloc(sizeof *kicks);
     *refused = 0;
+    kicks->cpus = cpus;
+    kicks->channels = channels;
     for (size_t i = 0; i < ARRAY_LEN(functions); i++) {
         int result = probe_has_function(types, functions[i].name, functions[i].module)
-                         ? try_function(kicks, i, cpus, channels)
+                         ? load_and_attach(kicks, i) // loaded is not attachable: that is tried, too
                          : 0;
         if (result && !*refused)
             *refused = -result;
     }
+    io_kicks_detach(kicks);
     return kicks;
 }
 
@@ -85,7 +97,7 @@ void io_kicks_close(struct io_kicks *kicks) {
 
 bool io_kicks_attach(struct io_kicks *kicks) {
     for (size_t i = 0; i < ARRAY_LEN(functions); i++)
-        if (kicks->bpf[i] && !attach(kicks, i)) {
+        if (kicks->bpf[i] && !attach_again(kicks, i)) {
             io_kicks_detach(kicks);
             return false;
         }

@@ -10,13 +10,14 @@
 
 struct io_kicks;
 
-// Loads the programs for the functions that this kernel has, with the maps of io_path.bpf.c. `refused` gets the errno
-// of the first that could not be traced, 0 if there is none. Never NULL.
+// Loads the programs for the functions that this kernel has, with the maps of io_path.bpf.c, which must outlive them.
+// `refused` gets the errno of the first that could not be traced, 0 if there is none. Never NULL.
 struct io_kicks *io_kicks_open(const struct bpf_map *cpus, const struct bpf_map *channels, struct btf *types,
                                int *refused);
 void io_kicks_close(struct io_kicks *kicks); // NULL is fine
 
-// False: one that could be traced when they were opened cannot be any more; then nothing is counted.
+// May load programs anew: what io_kicks_programs() told before is gone. False: one that could be traced when they were
+// opened cannot be any more; then nothing is counted.
 bool io_kicks_attach(struct io_kicks *kicks);
 void io_kicks_detach(struct io_kicks *kicks);
 

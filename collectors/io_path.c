@@ -111,6 +111,10 @@ static void detach(struct io_path *p) {
         io_kicks_detach(p->kicks);
 }
 
+static void list_kicks(struct io_path *p) {
+    p->program_count = p->own_count + io_kicks_programs(p->kicks, p->programs + p->own_count, PROGRAMS - p->own_count);
+}
+
 static int attach(struct io_path *p) {
     for (size_t i = 0; i < p->own_count; i++) {
         p->links[i] = bpf_program__attach(p->programs[i]);
@@ -121,6 +125,7 @@ static int attach(struct io_path *p) {
         }
     }
     p->sees_kicks = io_kicks_attach(p->kicks);
+    list_kicks(p); // attaching may have taken new ones
     return 0;
 }
 
@@ -131,7 +136,7 @@ static void list_programs(struct io_path *p) {
         if (attached && p->own_count < PROGRAMS)
             p->programs[p->own_count++] = program;
     }
-    p->program_count = p->own_count + io_kicks_programs(p->kicks, p->programs + p->own_count, PROGRAMS - p->own_count);
+    list_kicks(p);
 }
 
 static void tell_devices(struct io_path *p) {
@@ -229,9 +234,9 @@ static int io_path_begin(void *state, const struct sample_window *window, struct
     p->control->job.leader = 0;
     p->control->job.session = window_session(window);
     p->stats_fd = probe_stats_on();
+    int result = attach(p);
     for (size_t i = 0; i < p->program_count; i++)
         p->before[i] = probe_cost_of(p->programs[i]);
-    int result = attach(p);
     probe_look(p->bpf->progs.look, window->cpus); // the job may be running already
     if (!result)
         return 0;
