@@ -2,6 +2,7 @@
 // What exit_timing.bpf.c and exit_timing_function.bpf.c measure, shared with their collector.
 #pragma once
 
+#include "probes/cache_lines.h"
 #include "probes/job.h"
 
 // What has a beginning and an end that the guest's kernel shows.
@@ -57,7 +58,7 @@ struct timing_cpu {
     unsigned int waking;              // a timer expires on this CPU, which was idle
     unsigned int order;               // of the page that the fault under way was given; NO_PAGE: none yet
     unsigned int current;             // enum probe_whose: the task that runs now
-} __attribute__((aligned(64)));
+} OWN_CACHE_LINES;
 
 #define NO_PAGE 0xffffffffU
 

@@ -3,6 +3,8 @@
 // space takes differences between two readings.
 #pragma once
 
+#include "probes/cache_lines.h"
+
 // What an exit turned out to be while it was handled, beyond its reason. Part of a row's key.
 enum kvm_kind {
     KVM_KIND_PLAIN,
@@ -116,7 +118,7 @@ struct kvm_vcpu_state {
     struct kvm_row rows[KVM_ROWS];
     unsigned char row_of[KVM_KINDS * KVM_DIRECT_CODES];
     unsigned int begun;
-} __attribute__((aligned(64)));
+} OWN_CACHE_LINES;
 
 #define KVM_CPUS 8192 // the most that Linux has on x86; a power of two
 
@@ -126,7 +128,7 @@ struct kvm_cpu {
     unsigned int code;          // of that exit
     unsigned int current;       // slot + 1 of the vCPU thread that runs here; 0: none
     unsigned int unused[12];
-} __attribute__((aligned(64)));
+} OWN_CACHE_LINES;
 
 enum {
     KVM_LOOK_CLOSER, // nothing is noted
