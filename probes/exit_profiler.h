@@ -2,7 +2,6 @@
 // What exit_profiler.bpf.c records, shared with its collector.
 #pragma once
 
-#include "probes/cache_lines.h"
 #include "probes/session.h"
 
 #define PROFILER_BATCHES 16   // ticks are dealt out over these by time, for standard errors
@@ -58,7 +57,7 @@ struct profiler_cpu {
     unsigned int lost[PROFILER_BATCHES];     // of these, the lost ones
     unsigned int stolen[PROFILER_BATCHES];   // of those, what steal accounts for, in fractions
     unsigned int late[PROFILER_LATE];        // the job's ticks in user mode by lateness
-} OWN_CACHE_LINES;
+} __attribute__((aligned(64)));
 
 // What user space tells the program.
 struct profiler_job {

@@ -2,7 +2,6 @@
 // What exit_timing.bpf.c and exit_timing_function.bpf.c measure, shared with their collector.
 #pragma once
 
-#include "probes/cache_lines.h"
 #include "probes/job.h"
 
 // What has a beginning and an end that the guest's kernel shows.
@@ -58,7 +57,7 @@ struct timing_cpu {
     unsigned int waking;              // a timer expires on this CPU, which was idle
     unsigned int order;               // of the page that the fault under way was given; NO_PAGE: none yet
     unsigned int current;             // enum probe_whose: the task that runs now
-} OWN_CACHE_LINES;
+} __attribute__((aligned(64)));
 
 #define NO_PAGE 0xffffffffU
 

@@ -2,7 +2,6 @@
 // What guest_exits.bpf.c counts, shared with its collector.
 #pragma once
 
-#include "probes/cache_lines.h"
 #include "probes/job.h"
 
 enum guest_event {
@@ -57,4 +56,4 @@ struct guest_exits_cpu {
     struct guest_exits_row whose[WHOSE_COUNT];
     unsigned long long ended_wait_ns; // time that tasks of the job which have ended had waited for a CPU
     unsigned int current;             // enum probe_whose: the task that runs now; set at each switch
-} OWN_CACHE_LINES;
+} __attribute__((aligned(64)));

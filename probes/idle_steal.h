@@ -2,11 +2,9 @@
 // What idle_steal.bpf.c records, shared with its collector.
 #pragma once
 
-#include "probes/cache_lines.h"
-
 // One for each CPU, which writes it.
 struct idle_steal_cpu {
     unsigned long long ns;    // taken by the host while this CPU was idle, since the program was attached
     unsigned long long begin; // the steal clock when it became idle, ns
     unsigned long long idle;  // 1: it is
-} OWN_CACHE_LINES;
+} __attribute__((aligned(64)));

@@ -2,7 +2,6 @@
 // What io_path.bpf.c and io_path_kick.bpf.c record, shared with their collector.
 #pragma once
 
-#include "probes/cache_lines.h"
 #include "probes/job.h"
 
 #define IO_DEVICES  32   // at most so many disks and network interfaces are looked at
@@ -72,7 +71,7 @@ struct io_cpu {
     unsigned int irq;                    // the interrupt whose handler ran last; 0: not looked at
     unsigned int arrived;                // number + 1 of the interface whose packet is being handled; 0: none
     unsigned int receiver;               // number + 1 of the interface whose event announced packets; 0: none is open
-} OWN_CACHE_LINES;
+} __attribute__((aligned(64)));
 
 // A request that is under way.
 struct io_flight {

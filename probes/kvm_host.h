@@ -3,8 +3,6 @@
 // space takes differences between two readings.
 #pragma once
 
-#include "probes/cache_lines.h"
-
 // What an exit turned out to be while it was handled, beyond its reason. Part of a row's key.
 enum kvm_kind {
     KVM_KIND_PLAIN,
@@ -118,7 +116,7 @@ struct kvm_vcpu_state {
     struct kvm_row rows[KVM_ROWS];
     unsigned char row_of[KVM_KINDS * KVM_DIRECT_CODES];
     unsigned int begun;
-} OWN_CACHE_LINES;
+} __attribute__((aligned(64)));
 
 #define KVM_CPUS 8192 // the most that Linux has on x86; a power of two
 
@@ -128,7 +126,7 @@ struct kvm_cpu {
     unsigned int code;          // of that exit
     unsigned int current;       // slot + 1 of the vCPU thread that runs here; 0: none
     unsigned int unused[12];
-} OWN_CACHE_LINES;
+} __attribute__((aligned(64)));
 
 enum {
     KVM_LOOK_CLOSER, // nothing is noted
