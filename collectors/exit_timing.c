@@ -328,8 +328,8 @@ static void measure_backed(struct exit_timing *t) {
     struct timing_row rows[TIMING_EVENTS];
     seen_during(t, touch_first, rows);
     seen_during(t, touch_small, rows);
-    if (rows[TIMING_TOUCH].count <
-        SMALL_ROUNDS * (BLOCK / PAGE) / 2) // before Linux 6.2 rss_stat tells 64 pages at once
+    // Before Linux 6.2 rss_stat tells 64 pages at once.
+    if (t->facts.sources[TIMING_TOUCH] && rows[TIMING_TOUCH].count < SMALL_ROUNDS * (BLOCK / PAGE) / 2)
         drop_source(t, TIMING_TOUCH);
     t->facts.backed[TIMING_TOUCH] = timing_backed_from(&rows[TIMING_TOUCH], 2e3);
     seen_during(t, touch_huge, rows);
