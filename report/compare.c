@@ -233,14 +233,15 @@ static double correlation_time(const struct side_values *values) {
 
 // --- few samples with many steps -------------------------------------------------------------------------------------
 
-// The per-step series of a side of one run; false where not every sample has exactly one (ranks with a line each).
+// The per-step series of a side of one run; false where not every sample has exactly one (ranks with a line each), or
+// none has a step.
 static bool collect_steps(const struct side *side, struct steps_series series[STEPS_MAX_SAMPLES],
                           struct steps_side *out) {
     const struct dataset_case *c = side->run[0].c;
     size_t samples = 0;
     for (size_t i = 0; i < c->mode[MODE_TIMING].count; i++)
         samples += point_counts(&c->mode[MODE_TIMING].point[i]);
-    if (side->count != 1 || samples > STEPS_MAX_SAMPLES || c->step_line_count != samples)
+    if (side->count != 1 || samples > STEPS_MAX_SAMPLES || c->step_line_count != samples || !c->step)
         return false;
     size_t from = 0;
     for (size_t i = 0; i < samples; i++) {
