@@ -35,6 +35,7 @@
 
 // --- loops --------------------------------------------------------------------------------------------------------
 
+// To the CPU that is the `which`-th of those that this thread may run on, or the last.
 static void bind(int which) {
     cpu_set_t allowed;
     cpu_set_t one;
@@ -110,19 +111,22 @@ static void *spin(void *argument) {
     return NULL;
 }
 
-// Each one sends an IPI to the spinning thread's CPU, however busy the machine is.
+// Each one sends an IPI to the spinning thread's CPU, however busy the machine is. The state that it looks at has cache
+// lines to itself: on this thread's stack the peer would have waited for its neighbours' lines, and the programs that an
+// interrupt runs there behind it.
 static void loop_membarriers(void) {
-    atomic_int state = PEER_STARTS;
+    static _Alignas(128) atomic_int state[32];
     pthread_t peer;
-    bind(0);
+    atomic_store(state, PEER_STARTS);
     if (syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) ||
-        pthread_create(&peer, NULL, spin, &state))
+        pthread_create(&peer, NULL, spin, state))
         return;
-    while (atomic_load(&state) == PEER_STARTS)
+    while (atomic_load(state) == PEER_STARTS)
         sched_yield();
+    bind(0); // not before: the peer would have inherited it
     for (int i = 0; i < 4000; i++)
         syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
-    atomic_store(&state, PEER_ENDS);
+    atomic_store(state, PEER_ENDS);
     pthread_join(peer, NULL);
 }
 
