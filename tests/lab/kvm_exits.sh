@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Runs inside a KVM host of the lab: exits of known kind and number while the host is recorded. busybox sh.
+#   kvm_exits.sh [SPIN [KIND...]]   SPIN: of the long run, so that it takes more than a second (800000); kinds that only
+#                                   this processor has
+spin=${1:-800000}
+[ $# -eq 0 ] || shift
 metalgap run --role host -o /tmp/host.jsonl 2>/tmp/host.err &
 host=$!
 tries=0
@@ -9,10 +13,11 @@ until grep -q recording /tmp/host.err; do
     sleep 0.1
 done
 for n in 2000 10000; do
-    for kind in cpuid out hlt msr mmio; do kvm_guest $kind $n 200 || exit 8; done
+    for kind in cpuid out hlt msr wrmsr mmio "$@"; do kvm_guest $kind $n 200 || exit 8; done
 done
+kvm_guest touch 500 || exit 8
 kvm_guest knock 100 || exit 8
-kvm_guest cpuid 1000 800000 || exit 8
+kvm_guest cpuid 1000 "$spin" || exit 8
 sleep 0.3
 kill -INT $host
 wait $host || { echo "the recording ended with $?"; exit 7; }

@@ -3,8 +3,7 @@
 // is told. It has no devices and no interrupts, so every exit beyond those of the host's own interrupts and of first
 // touches of its memory is one of the N.
 //
-//   kvm_guest KIND N [SPIN]      KIND: cpuid, knock, out, hlt, msr or mmio; SPIN: turns of an empty loop between two
-//   exits
+//   kvm_guest KIND N [SPIN]      KIND: a name of the table `kinds`; SPIN: turns of an empty loop between two exits
 //
 // Prints {"pid","kind","n","cpu_s","wall_s"}: CPU time of the vCPU thread and wall time of all of it. Exit code 4 where
 // KVM does not run it.
@@ -25,7 +24,7 @@
 #define END_PORT 0x3f9  // the program is through
 #define NOWHERE  MEMORY // mapped by the guest, backed by nothing: MMIO
 
-// The instructions of one turn. rcx counts turns, rdi holds SPIN, rsi NOWHERE; rax, rbx, rdx, r8 are free.
+// The instructions of one turn. rcx counts turns, rdi holds SPIN, rsi NOWHERE; rax, rbx, rdx, r8, r9 are free.
 static const struct kind {
     const char *name;
     uint8_t code[16];
@@ -38,6 +37,11 @@ static const struct kind {
     {"hlt", {0xf4}, 1},
     {"msr", {0x49, 0x89, 0xc8, 0xb9, 0xfe, 0, 0, 0, 0x0f, 0x32, 0x4c, 0x89, 0xc1}, 13}, // rdmsr of MTRRcap
     {"mmio", {0x88, 0x06}, 2},                                                          // mov [rsi],al
+    // Writes the microcode update's address, which KVM ignores: mov r8,rcx; mov ecx,79h; wrmsr; back
+    {"wrmsr", {0x49, 0x89, 0xc8, 0xb9, 0x79, 0, 0, 0, 0x0f, 0x30, 0x4c, 0x89, 0xc1}, 13},
+    {"vmcall", {0x0f, 0x01, 0xc1}, 3}, // Intel's alone
+    // The next page from 2 MB on, which the host has to map first; there are 512: mov [200000h+r9],al; add r9,1000h
+    {"touch", {0x41, 0x88, 0x81, 0, 0, 0x20, 0, 0x49, 0x81, 0xc1, 0, 0x10, 0, 0}, 14},
 };
 
 static int lacks(const char *what) {
@@ -138,7 +142,7 @@ int main(int argc, char **argv) {
     const struct kind *kind = argc >= 3 ? find_kind(argv[1]) : NULL;
     uint64_t count = kind ? strtoull(argv[2], NULL, 10) : 0;
     if (!count) {
-        fprintf(stderr, "usage: kvm_guest cpuid|out|hlt|msr|mmio N [SPIN]\n");
+        fprintf(stderr, "usage: kvm_guest cpuid|knock|out|hlt|msr|mmio|wrmsr|vmcall|touch N [SPIN]\n");
         return 2;
     }
     uint8_t *memory;

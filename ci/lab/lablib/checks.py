@@ -2,7 +2,10 @@
 """Turns a machine's checks into a job and its report into verdicts, one line each."""
 import json
 import re
+import subprocess
 from dataclasses import dataclass
+
+from . import store
 
 MISSING = object()
 STEP = re.compile(r"\.?([A-Za-z0-9_-]+)|\[([a-z_]+)=([^\]]*)\]|\[(\d+)\]")
@@ -53,8 +56,8 @@ def fits(value, expected):
     return all(rules[rule](want) for rule, want in expected.items())
 
 
-def judge(check, output):
-    """Verdicts on one command's output; each expectation is a check of its own."""
+def judge(check, output, files=None):
+    """Verdicts on one command's output and what it wrote; each expectation is a check of its own."""
     title = check.run if len(check.run) <= 72 else check.run[:69] + "..."
     if output is None:
         return [Verdict("FAIL", f"{title}: no report of it came back")]
@@ -64,7 +67,7 @@ def judge(check, output):
         said = (output.err.decode(errors="replace").strip() or text.strip()).splitlines()[-1:]
         why = f"exit code {output.status}, not {check.exit}" + (f": {said[0]}" if said else "")
         return [Verdict("FAIL", f"{title}: {why}")]
-    if not check.stdout and not check.json:
+    if not check.stdout and not check.json and not check.judge:
         verdicts.append(Verdict("ok", f"{title}: exit code {check.exit}"))
     for pattern in check.stdout:
         if re.search(pattern, text, re.MULTILINE):
@@ -73,7 +76,26 @@ def judge(check, output):
             verdicts.append(Verdict("FAIL", f"{title}: no /{pattern}/ in {text[:400]!r}"))
     if check.json:
         verdicts += _judge_json(title, text, check.json)
+    if check.judge:
+        verdicts.append(_ask_judge(check.judge, output, files or {}))
     return verdicts
+
+
+def _ask_judge(words, output, files):
+    """A program's verdict. Of its arguments, "-" stands for the output and a path of the machine for that file."""
+    with store.scratch() as work:
+        argv = []
+        for number, word in enumerate(words[1:]):
+            content = output.out if word == "-" else files.get(word) if word.startswith("/") else None
+            if word.startswith("/") and content is None:
+                return Verdict("FAIL", f"{words[0]}: {word} was not brought out")
+            if content is not None:
+                (work / str(number)).write_bytes(content)
+            argv.append(word if content is None else str(work / str(number)))
+        result = subprocess.run([store.LAB.parent.parent / "tests/lab" / words[0], *argv], capture_output=True, text=True,
+                                check=False)
+    said = (result.stdout + result.stderr).strip().splitlines()
+    return Verdict("FAIL" if result.returncode else "ok", f"{words[0]}: " + "; ".join(said[-4 if result.returncode else -1:]))
 
 
 def _judge_json(title, text, expectations):

@@ -8,6 +8,7 @@ from . import store
 
 MACHINES = store.LAB / "machines"
 QEMU = {"x86_64": "qemu-system-x86_64", "aarch64": "qemu-system-aarch64"}
+EMULATORS = ("qemu", "bochs")
 CONSOLE = {"x86_64": "ttyS0", "aarch64": "ttyAMA0"}
 
 
@@ -17,6 +18,8 @@ class Check:
     exit: int = 0
     stdout: list = field(default_factory=list)  # regular expressions that have to be found in the output
     json: dict = field(default_factory=dict)    # path in the JSON output -> what has to be there
+    put: list = field(default_factory=list)     # files of tests/lab that are put in, at /
+    judge: list = field(default_factory=list)   # a program of tests/lab that judges it here, and its arguments
     limit_s: int = 60
 
 
@@ -26,6 +29,7 @@ class Machine:
     about: str
     kernel: str
     arch: str = "x86_64"
+    emulator: str = "qemu"                       # or "bochs"
     machine: str = "pc"
     cpu: str = "max"
     cpus: int = 1
@@ -71,6 +75,8 @@ def load(name):
         values = json.loads(path.read_text())
     except ValueError as error:
         raise store.LabError(f"{path}: {error}") from error
+    if values.get("emulator", "qemu") not in EMULATORS:
+        raise store.LabError(f"{path}: emulator is none of {', '.join(EMULATORS)}")
     values["checks"] = [_build(Check, check, f"{path}: checks") for check in values.get("checks", [])]
     return _build(Machine, dict(values, name=name), str(path))
 
@@ -79,13 +85,18 @@ def names():
     return sorted(path.stem for path in MACHINES.glob("*.json"))
 
 
-def arguments(machine, accel, kernel, initrd, console, port, disk_directory, shell=False, job=""):
-    """QEMU's argument vector. console and port are files, disk_directory is where blank drives are."""
+def cmdline(machine, shell=False, job=""):
+    """The words of the kernel's command line."""
     words = [f"console={CONSOLE[machine.arch]}", "quiet", "panic=-1", "rdinit=/init", f"lab.port={machine.port}",
              machine.cmdline, f"lab.job={job}" if job else "", "lab.shell" if shell else ""]
+    return [word for word in words if word]
+
+
+def arguments(machine, accel, kernel, initrd, console, port, disk_directory, shell=False, job=""):
+    """QEMU's argument vector. console and port are files, disk_directory is where blank drives are."""
     argv = [machine.qemu, "-accel", accel, "-M", machine.machine, "-cpu", machine.cpu, "-smp", str(machine.cpus),
             "-m", str(machine.memory_mb), "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
-            "-kernel", str(kernel), "-initrd", str(initrd), "-append", " ".join(word for word in words if word)]
+            "-kernel", str(kernel), "-initrd", str(initrd), "-append", " ".join(cmdline(machine, shell, job))]
     argv += ["-serial", "mon:stdio" if shell else f"file:{console}"]
     if not shell and machine.port == "ttyS1":
         argv += ["-chardev", f"file,id=port,path={port}", "-device", "isa-serial,index=1,chardev=port"]

@@ -8,7 +8,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from . import cputime, image, job as jobs, machine as machines, store
+from . import bochs, cputime, image, job as jobs, machine as machines, store
 
 POLL_S = 0.05
 WALL_FACTOR = 8  # the end of all patience, in time-outs
@@ -91,16 +91,23 @@ def initramfs(machine, job, target, more=None):
     return store.tree(machine.kernel) / "vmlinux"
 
 
-def boot(machine, job, more=None):
-    """Runs the job in a machine that QEMU emulates."""
+def command(machine, kernel, initrd, console, port, work):
+    """The argument vector of the program that emulates it."""
+    if machine.emulator == "bochs":
+        return bochs.arguments(machine, machines.cmdline(machine), kernel, initrd, console, port, work)
     store.require(machine.qemu)
+    return machines.arguments(machine, "tcg", kernel, initrd, console, port, work)
+
+
+def boot(machine, job, more=None):
+    """Runs the job in a machine that is emulated here."""
     with store.scratch() as work:
         kernel = initramfs(machine, job, work / "initrd", more)
         blank_disks(machine, work)
         console, port = work / "console", work / "port"
         if machine.port != "ttyS1":
             port = console
-        argv = machines.arguments(machine, "tcg", kernel, work / "initrd", console, port, work)
+        argv = command(machine, kernel, work / "initrd", console, port, work)
         with qemu(argv) as process, cputime.Absence(process, **machine.away).going_on() as absence:
             report, problem = wait(process, port, job.token, machine.timeout_s, look=absence.look)
         return Result(report, explain(machine, problem, console), absence)
@@ -131,6 +138,8 @@ def _tail(text, lines=12):
 
 def shell(machine, job):
     """The machine's console on this terminal (leave it with `poweroff -f` or Ctrl-a x)."""
+    if machine.emulator != "qemu":
+        raise store.LabError(f"{machine.name} has no console here; use: lab exec {machine.name} -- COMMAND")
     store.require(machine.qemu)
     with store.scratch() as work:
         kernel = initramfs(machine, job, work / "initrd")
