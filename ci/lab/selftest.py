@@ -8,8 +8,11 @@ import hashlib
 import importlib.machinery
 import importlib.util
 import io
+import json
 import pathlib
+import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tarfile
@@ -22,7 +25,7 @@ from unittest import mock
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from lablib import checks, cputime, image, job as jobs, machine as machines, store, vm  # noqa: E402
+from lablib import bochs, checks, cputime, image, job as jobs, machine as machines, store, vm  # noqa: E402
 
 
 def frame(kind, name, status, data):
@@ -100,6 +103,73 @@ class Checks(unittest.TestCase):
         self.assertEqual(self.judge(b'{"a": 1}', json={"a": 1, "b": 1}), ["ok", "FAIL"])
         self.assertEqual(self.judge(b"no JSON", json={"a": 1}), ["FAIL"])
         self.assertEqual([v.state for v in checks.judge(machines.Check(run="x"), None)], ["FAIL"])
+
+
+    def test_a_program_judges_output_and_files(self):
+        window = {"t": "window", "vm": {"pid": 1}, "run_s": 2, "obs": [
+            {"cause": "exit.cpuid", "seconds": 0, "hist_ns": [[1, 3]], "detail": {"reasons": [{"reason": "cpuid", "count": 3}]}}]}
+        lines = [{"t": "header", "role": "host"}, window, {"t": "end", "status": "complete"}]
+        files = {"/h": "".join(json.dumps(line) + "\n" for line in lines).encode()}
+        check = machines.Check("c", judge=["check_kvm_exits.py", "/h", "-", "vmx"])
+        for made, state in ((3, "ok"), (4, "FAIL")):
+            output = jobs.Output(0, json.dumps({"pid": 1, "kind": "cpuid", "n": made, "cpu_s": 2}).encode(), b"")
+            verdict, = checks.judge(check, output, files)
+            self.assertEqual(verdict.state, state, verdict.text)
+            verdict, = checks.judge(check, output, {"/h": None})
+            self.assertEqual(verdict.state, "FAIL")
+            self.assertIn("/h was not brought out", verdict.text)
+
+
+class Bochs(unittest.TestCase):
+    """The disk that its machines boot from."""
+
+    def elf(self, note_type):
+        note = struct.pack("<III4sI", 4, 4, note_type, b"Xen", 0x1000850)
+        header = bytearray(64)
+        struct.pack_into("<Q", header, 0x20, 64)
+        struct.pack_into("<HH", header, 0x36, 56, 3)
+        segments = [(1, 5, 232, 0, 0x1000000, 4, 16, 0), (1, 6, 236, 0, 0x1000020, 2, 8, 0), (4, 4, 238, 0, 0, len(note), 0, 0)]
+        return bytes(header) + b"".join(struct.pack("<IIQQQQQQ", *s) for s in segments) + b"textda" + note
+
+    def test_a_kernel_is_laid_out_as_in_memory(self):
+        base, entry, memory = bochs.flat_kernel(self.elf(bochs.XEN_ELFNOTE_PHYS32_ENTRY))
+        self.assertEqual((base, entry), (0x1000000, 0x1000850))
+        self.assertEqual(memory, b"text" + bytes(28) + b"da" + bytes(6))
+        with self.assertRaisesRegex(store.LabError, "no PVH entry"):
+            bochs.flat_kernel(self.elf(17))
+
+    def test_the_kernel_is_told_where_all_is(self):
+        page = bochs.start_info(0x5000, 0x9000, 77, "quiet x=1", 512)
+        self.assertEqual(len(page), bochs.PAGE)
+        magic, version, _, modules, module, text, _, regions, count, _ = struct.unpack_from("<IIIIQQQQII", page)
+        self.assertEqual((magic, version, modules, count), (0x336ec578, 1, 1, 3))
+        self.assertEqual(struct.unpack_from("<QQ", page, module - 0x5000), (0x9000, 77))
+        self.assertEqual(page[text - 0x5000:].split(b"\0")[0], b"quiet x=1")
+        usable = [struct.unpack_from("<QQI", page, regions - 0x5000 + 24 * i) for i in range(count)]
+        self.assertEqual(usable[1], (1 << 20, (511 << 20) - bochs.ACPI, bochs.RAM))
+        with self.assertRaisesRegex(store.LabError, "too long"):
+            bochs.start_info(0x5000, 0x9000, 77, "x" * bochs.PAGE, 512)
+
+    @unittest.skipUnless(shutil.which("as"), "needs binutils")
+    def test_the_disk_begins_with_a_boot_sector_and_holds_all(self):
+        with tempfile.TemporaryDirectory() as work:
+            work = pathlib.Path(work)
+            (work / "kernel").write_bytes(self.elf(bochs.XEN_ELFNOTE_PHYS32_ENTRY))
+            (work / "initrd").write_bytes(b"files")
+            cylinders = bochs.write_disk(work / "kernel", work / "initrd", "quiet", 512, work)
+            disk = (work / "disk").read_bytes()
+        self.assertEqual(disk[510:512], b"\x55\xaa")
+        for number in (0x1000850, 0x1000000 - bochs.PAGE, 257):
+            self.assertIn(struct.pack("<I", number), disk[:510])
+        self.assertEqual(disk[512 + bochs.PAGE:][:4], b"text")
+        self.assertEqual(disk[512 + 2 * bochs.PAGE:][:5], b"files")
+        self.assertEqual(len(disk), cylinders * 16 * 63 * 512)
+
+    def test_what_bochs_does_not_have_is_refused(self):
+        machine = machines.load("kvm-vmx")
+        machine.cpus = 2
+        with self.assertRaisesRegex(store.LabError, "one CPU"):
+            bochs.arguments(machine, [], None, None, None, None, None)
 
 
 class Archives(unittest.TestCase):

@@ -25,9 +25,10 @@ wait $host || { echo "the recording ended with $?"; exit 7; }
 metalgap run --role host -o /tmp/killed.jsonl 2>/tmp/killed.err &
 host=$!
 until grep -q recording /tmp/killed.err; do sleep 0.1; done
-bpf_programs | grep -q on_kvm_entry || { echo "no programs while it is recorded"; exit 6; }
+bpf_programs >/tmp/programs
+grep -q on_kvm_entry /tmp/programs || { echo "no programs while it is recorded"; exit 6; }
 # With the modules' types at hand the tracepoint's record is not needed, which costs more than all of the rest.
-bpf_programs | grep -qx on_kvm_exit && { echo "the reason of an exit is read from kvm_exit's record"; exit 6; }
+grep -qx on_kvm_exit /tmp/programs && { echo "the reason of an exit is read from kvm_exit's record"; exit 6; }
 kill -KILL $host
 wait $host 2>/dev/null
 sleep 1 # the kernel frees them after a grace period
