@@ -115,6 +115,7 @@ def arguments(machine, words, kernel, initrd, console, port, directory):
         "mouse: enabled=0", "speaker: enabled=0", "sound: waveoutdrv=dummy")))
     # Debian's Bochs has its debugger built in, which waits to be told to go on; its screen is drawn on any terminal.
     (directory / "debugger").write_text("c\n")
-    return ["env", "TERM=vt100", f"LD_LIBRARY_PATH={libraries}", f"LTDL_LIBRARY_PATH={libraries}/bochs/plugins",
-            f"BXSHARE={share}", tree / "usr/bin/bochs-bin", "-q", "-log", directory / "bochs.log",
+    return ["env", "TERM=vt100", f"LD_LIBRARY_PATH={libraries}:{tree}/lib/x86_64-linux-gnu",
+            f"LTDL_LIBRARY_PATH={libraries}/bochs/plugins", f"BXSHARE={share}",
+            tree / "usr/bin/bochs-bin", "-q", "-log", directory / "bochs.log",
             "-f", directory / "bochsrc", "-rc", directory / "debugger"]
