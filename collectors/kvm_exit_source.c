@@ -137,6 +137,34 @@ char *kvm_exit_record(uint64_t *id) {
     return format;
 }
 
+// --- the kernel's clock ---------------------------------------------------------------------------------------------
+
+static bool clock_is_tsc(void) {
+    char name[16] = "";
+    FILE *file = fopen("/sys/devices/system/clocksource/clocksource0/current_clocksource", "re");
+    bool read = file && fgets(name, sizeof name, file);
+    if (file)
+        fclose(file);
+    return read && strcmp(name, "tsc\n") == 0;
+}
+
+bool kvm_clock_source(struct kvm_clock_source *out) {
+    char line[512];
+    FILE *file = clock_is_tsc() ? fopen("/proc/kallsyms", "re") : NULL;
+    while (file && !(out->monotonic && out->tsc) && fgets(line, sizeof line, file)) {
+        const char *name = line + strcspn(line, " "); // "ffffffff82b2ac80 d tk_fast_mono"
+        if (strlen(name) < 4)
+            continue;
+        if (strcmp(name + 3, "tk_fast_mono\n") == 0)
+            out->monotonic = strtoull(line, NULL, 16);
+        else if (strcmp(name + 3, "clocksource_tsc\n") == 0)
+            out->tsc = strtoull(line, NULL, 16);
+    }
+    if (file)
+        fclose(file);
+    return out->monotonic && out->tsc;
+}
+
 bool kvm_exit_is_late(void) {
     struct utsname name;
     unsigned major = 0;

@@ -11,6 +11,16 @@
 // but makes KVM fill in the record, if it shows none.
 enum kvm_exit_source kvm_exit_source(void);
 
+// Where the kernel keeps what it makes its clock of.
+struct kvm_clock_source {
+    uint64_t monotonic; // address of tk_fast_mono
+    uint64_t tsc;       // address of clocksource_tsc
+};
+
+// True if the kernel's clock is the TSC and it tells both addresses (/proc/kallsyms; CONFIG_KALLSYMS_ALL): then the TSC
+// at which KVM says that a guest was left is a time.
+bool kvm_clock_source(struct kvm_clock_source *out);
+
 // True if kvm_exit fires only after the host's interrupts are on again: SVM up to Linux 6.4.
 bool kvm_exit_is_late(void);
 

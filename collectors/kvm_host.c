@@ -88,7 +88,8 @@ static bool set_offsets(struct kvm_host *h, struct collector_status *status) {
 struct attempt {
     enum kvm_exit_source source;
     bool switches;
-    bool loads; // without calls: on_kvm_exit_svm or _vmx
+    bool entry; // kvm_entry alone: KVM has noted the time of the exit
+    bool loads; // without calls
 };
 
 static bool in_vcpu(enum kvm_exit_source source) {
@@ -96,7 +97,7 @@ static bool in_vcpu(enum kvm_exit_source source) {
 }
 
 static void choose_programs(struct kvm_host *h, const struct attempt *attempt) {
-    bool late = attempt->switches && kvm_exit_is_late();
+    bool late = attempt->switches && !attempt->entry && kvm_exit_is_late();
     enum kvm_exit_source source = attempt->source;
     struct bpf_program *const interrupts[] = {
         h->bpf->progs.on_local_timer_entry,   h->bpf->progs.on_reschedule_entry,
@@ -107,13 +108,15 @@ static void choose_programs(struct kvm_host *h, const struct attempt *attempt) {
     bpf_program__set_autoload(h->bpf->progs.on_sched_switch, attempt->switches);
     bpf_program__set_autoload(h->bpf->progs.on_kvm_exit, source == KVM_EXIT_IN_RECORD);
     bpf_program__set_autoload(h->bpf->progs.on_kvm_exit_args, source == KVM_EXIT_IN_ARGUMENT);
-    bpf_program__set_autoload(h->bpf->progs.on_kvm_exit_vcpu, in_vcpu(source) && !attempt->loads);
-    bpf_program__set_autoload(h->bpf->progs.on_kvm_exit_svm, source == KVM_EXIT_IN_VMCB && attempt->loads);
-    bpf_program__set_autoload(h->bpf->progs.on_kvm_exit_vmx, source == KVM_EXIT_IN_VCPU_VMX && attempt->loads);
-    bpf_program__set_autoload(h->bpf->progs.on_kvm_cpuid, !in_vcpu(source)); // else kvm_exit sees the registers
+    bpf_program__set_autoload(h->bpf->progs.on_kvm_exit_vcpu, in_vcpu(source) && !attempt->entry);
+    bpf_program__set_autoload(h->bpf->progs.on_kvm_entry, !attempt->entry);
+    bpf_program__set_autoload(h->bpf->progs.on_kvm_entry_vcpu, attempt->entry && !attempt->loads);
+    bpf_program__set_autoload(h->bpf->progs.on_kvm_entry_loads, attempt->entry && attempt->loads);
+    bpf_program__set_autoload(h->bpf->progs.on_kvm_cpuid, !in_vcpu(source)); // else the vCPU's registers are seen
 }
 
-static int load(struct kvm_host *h, pid_t only, const struct attempt *attempt, struct collector_status *status) {
+static int load(struct kvm_host *h, pid_t only, const struct attempt *attempt, const struct kvm_clock_source *clock,
+                struct collector_status *status) {
     h->bpf = kvm_host_bpf__open();
     if (!h->bpf)
         return -errno;
@@ -122,6 +125,9 @@ static int load(struct kvm_host *h, pid_t only, const struct attempt *attempt, s
     h->bpf->rodata->only_tgid = (uint32_t)only;
     h->bpf->rodata->sees_switches = attempt->switches;
     h->bpf->rodata->exit_source = (uint8_t)attempt->source;
+    h->bpf->rodata->kvm_has_time = attempt->entry;
+    h->bpf->rodata->kernel_clock = clock->monotonic;
+    h->bpf->rodata->tsc_clock = clock->tsc;
     bpf_map__set_max_entries(h->bpf->maps.vcpus, (uint32_t)h->slots);
     bpf_map__set_max_entries(h->bpf->maps.threads, (uint32_t)h->slots);
     bpf_map__set_max_entries(h->bpf->maps.free_slots, (uint32_t)h->slots);
@@ -173,7 +179,8 @@ static int attach(struct kvm_host *h, struct collector_status *status) {
         if (program == first || bpf_program__fd(program) < 0 || h->link_count == MAX_LINKS || attach_one(h, program))
             continue;
         const char *name = bpf_program__name(program);
-        bool needed = strncmp(name, "on_kvm_exit", strlen("on_kvm_exit")) == 0 || program == h->bpf->progs.on_kvm_entry;
+        bool needed = strncmp(name, "on_kvm_exit", strlen("on_kvm_exit")) == 0 ||
+                      strncmp(name, "on_kvm_entry", strlen("on_kvm_entry")) == 0;
         if (needed && !result)
             result = errno;
         str_printf(&missing, "%s%s", missing.length ? ", " : "", name + strlen("on_"));
@@ -187,15 +194,18 @@ static int attach(struct kvm_host *h, struct collector_status *status) {
 
 static int open_host(struct kvm_host *h, pid_t only, struct collector_status *status) {
     enum kvm_exit_source source = kvm_exit_source();
-    const struct attempt attempts[] = {{source, true, in_vcpu(source)},
-                                       {source, true, false},
-                                       {KVM_EXIT_IN_RECORD, true, false},
-                                       {KVM_EXIT_IN_RECORD, false, false}};
+    struct kvm_clock_source clock = {0};
+    bool entry = in_vcpu(source) && kvm_clock_source(&clock);
+    const struct attempt attempts[] = {{source, true, entry, entry},
+                                       {source, true, entry, false},
+                                       {source, true, false, false},
+                                       {KVM_EXIT_IN_RECORD, true, false, false},
+                                       {KVM_EXIT_IN_RECORD, false, false, false}};
     int result = -EINVAL;
     bool switches = false;
     for (size_t i = 0; i < ARRAY_LEN(attempts) && result < 0 && result != -EPERM; i++) {
         switches = attempts[i].switches;
-        result = load(h, only, &attempts[i], status);
+        result = load(h, only, &attempts[i], &clock, status);
     }
     if (result > 0)
         return -1;
@@ -288,6 +298,7 @@ struct kvm_totals kvm_host_totals(const struct kvm_host *h) {
     if (bpf_map_lookup_elem(bpf_map__fd(h->bpf->maps.totals), &zero, cpus) == 0)
         for (size_t i = 0; i < h->cpus; i++) {
             sum.vcpus_lost += cpus[i].vcpus_lost;
+            sum.clocks_lost += cpus[i].clocks_lost;
         }
     free(cpus);
     return sum;

@@ -31,7 +31,9 @@ bool arch_ticks_invariant(void) {
 }
 
 bool arch_cpuid(uint32_t leaf, uint32_t subleaf, struct arch_cpuid *out) {
-    __cpuid_count(leaf, subleaf, out->eax, out->ebx, out->ecx, out->edx);
+    __asm__ volatile("cpuid"
+                     : "=a"(out->eax), "=b"(out->ebx), "=c"(out->ecx), "=d"(out->edx)
+                     : "a"(leaf), "c"(subleaf), "D"((uint64_t)leaf), "S"((uint64_t)subleaf));
     return true;
 }
 

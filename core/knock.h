@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A guest's knock at its host: three CPUIDs whose subleaves hold the guest's TSC. A host that listens
-// (collectors/kvm_host.h, at kvm:kvm_exit or kvm:kvm_cpuid) learns from it which virtual machine this is and how
+// (collectors/kvm_host.h, at the exit or the entry behind it) learns from it which virtual machine this is and how
 // far the two counters are apart, to within the duration of one exit. To any other host, and on bare metal, they are
 // three CPUIDs of a leaf that does not exist, which are answered and forgotten.
 #pragma once

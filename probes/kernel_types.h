@@ -50,9 +50,35 @@ struct kvm_steal_time {
     unsigned long long steal; // ns
 };
 
-// KVM's, of its modules: where the tracepoint kvm_exit gets the reason from.
+// The clock CLOCK_MONOTONIC as it may be read at any moment: two copies, of which one is never being written.
+struct tk_read_base {
+    struct clocksource *clock;
+    unsigned long long cycle_last; // of that clock
+    unsigned int mult;             // ns << shift per cycle
+    unsigned int shift;
+    unsigned long long xtime_nsec; // ns << shift, on top of base
+    long long base;                // ns at cycle_last
+};
+
+struct seqcount {
+    unsigned int sequence;
+};
+
+typedef struct {
+    struct seqcount seqcount;
+} seqcount_latch_t;
+
+struct tk_fast {
+    seqcount_latch_t seq;
+    struct tk_read_base base[2];
+};
+
+// KVM's, of its modules: a vCPU, and where its last exit and the reason of that are.
 struct kvm_vcpu_arch {
-    unsigned long long regs[2]; // the guest's: RAX, RCX
+    unsigned long long regs[8];        // the guest's, in the order of their numbers
+    unsigned long long last_guest_tsc; // the guest's counter when it was last left
+    unsigned long long l1_tsc_offset;
+    unsigned long long l1_tsc_scaling_ratio;
 };
 
 struct kvm_vcpu {
@@ -73,8 +99,13 @@ struct vmcb {
     struct vmcb_control_area control;
 };
 
+struct kvm_vmcb_info {
+    struct vmcb *ptr;
+};
+
 struct vcpu_svm { // begins with its struct kvm_vcpu
     struct vmcb *vmcb;
+    struct kvm_vmcb_info vmcb01; // the one that is not of a guest's guest
 };
 
 union vmx_exit_reason {

@@ -12,7 +12,6 @@
 #include <bpf/bpf_tracing.h>
 
 #include "probes/kvm_host.bpf.h"
-#include "probes/kvm_vcpu.bpf.h"
 
 #define EINTR_RESTART (-4)
 
@@ -38,13 +37,9 @@ static __noinline int knocked(__u64 part, __u32 value, __u64 now) {
     return 0;
 }
 
-// A guest's CPUID may be part of its knock. It has set RAX as a 32-bit register: the upper half is 0.
-#define hear_knock(rax, rcx, now)                                                                                      \
-    ({                                                                                                                 \
-        __u64 leaf = (rax);                                                                                            \
-        if (leaf >= KVM_KNOCK_LEAF && leaf <= KVM_KNOCK_LEAF + 2)                                                      \
-            knocked(leaf - KVM_KNOCK_LEAF, (rcx), now);                                                                \
-    })
+// A guest's CPUID may be part of its knock. What it asked for is in other registers, too, which are as they were when it
+// has been answered.
+#define is_knock(vcpu) ((vcpu)->arch.regs[KVM_KNOCK_LEAF_IN] - KVM_KNOCK_LEAF <= 2)
 
 // The guest was left. As a rule that is only noted.
 static __always_inline int left_guest(__u32 code, const void *vcpu, __u32 isa, __u64 now) {
@@ -89,31 +84,9 @@ int BPF_PROG(on_kvm_exit_vcpu, struct kvm_vcpu *vcpu, __u32 isa) {
     } else {
         code = BPF_CORE_READ((struct vcpu_vmx *)vcpu, exit_reason.full);
     }
-    if (code == (exit_source == KVM_EXIT_IN_VMCB ? SVM_EXIT_CPUID : VMX_EXIT_CPUID))
-        hear_knock(vcpu->arch.regs[0], vcpu->arch.regs[1], now);
+    if (code == (exit_source == KVM_EXIT_IN_VMCB ? SVM_EXIT_CPUID : VMX_EXIT_CPUID) && is_knock(vcpu))
+        knocked(vcpu->arch.regs[KVM_KNOCK_LEAF_IN] - KVM_KNOCK_LEAF, vcpu->arch.regs[KVM_KNOCK_VALUE_IN], now);
     return left_guest(code, vcpu, isa, now);
-}
-
-// The same, from Linux 6.2 on: without calls to read the reason. A program for either processor, since what the
-// verifier finds to be constant is looked up all the same.
-SEC("raw_tp/kvm_exit")
-int on_kvm_exit_svm(struct bpf_raw_tracepoint_args *ctx) {
-    __u64 now = bpf_ktime_get_ns();
-    const void *vcpu = kernel_memory(ctx->args[0]);
-    __u32 code = code_in_vmcb(vcpu);
-    if (code == SVM_EXIT_CPUID)
-        hear_knock(guest_rax(vcpu), guest_rcx(vcpu), now);
-    return left_guest(code, vcpu, ISA_SVM, now);
-}
-
-SEC("raw_tp/kvm_exit")
-int on_kvm_exit_vmx(struct bpf_raw_tracepoint_args *ctx) {
-    __u64 now = bpf_ktime_get_ns();
-    const void *vcpu = kernel_memory(ctx->args[0]);
-    __u32 code = code_in_vmx(vcpu);
-    if (code == VMX_EXIT_CPUID)
-        hear_knock(guest_rax(vcpu), guest_rcx(vcpu), now);
-    return left_guest(code, vcpu, ISA_VMX, now);
 }
 
 static __noinline int odd_entry(__u64 now) {
@@ -150,6 +123,100 @@ int on_kvm_entry(void *ctx) {
     change_ends(v);
     cpu->exit_ns = KVM_IN_GUEST;
     return 0;
+}
+
+// --- entering, where KVM has told all of the exit -------------------------------------------------------------------
+
+static __always_inline void hear_knock(struct kvm_vcpu_state *v, __u64 left) {
+    struct kvm_vcpu *vcpu = (struct kvm_vcpu *)v->vcpu;
+    __u64 part = BPF_CORE_READ(vcpu, arch.regs[KVM_KNOCK_LEAF_IN]) - KVM_KNOCK_LEAF;
+    if (part <= 2)
+        note_knock(v, part, BPF_CORE_READ(vcpu, arch.regs[KVM_KNOCK_VALUE_IN]), left);
+}
+
+// The vCPU has been in its guest, and nothing was seen of it since.
+static __always_inline void look_at_exit(struct kvm_vcpu_state *v, __u64 now) {
+    __u32 code = code_of_last_exit(v);
+    __u64 left = time_of_last_exit(v, now);
+    if (left) {
+        exit_begins(v, code, left);
+        return;
+    }
+    change_begins(v);
+    add_untimed(v, code, KVM_KIND_PLAIN, now);
+    change_ends(v);
+}
+
+static __noinline int odd_entry_of(const void *vcpu, __u64 now) {
+    struct kvm_cpu *cpu = my_cpu();
+    struct kvm_vcpu_state *v = this_vcpu();
+    if (!v)
+        return 0;
+    if (v->since && !v->in_exit)
+        look_at_exit(v, now);
+    _Bool timed = v->since && v->in_exit;
+    if (timed && v->code == v->cpuid_code)
+        hear_knock(v, v->since);
+    if (v->isa == 0)
+        v->vcpu_id = BPF_CORE_READ((const struct kvm_vcpu *)vcpu, vcpu_id);
+    change_begins(v);
+    if (timed)
+        end_exit(v, now);
+    v->since = now;
+    v->in_exit = 0;
+    v->off_ns = 0;
+    _Bool plain = find_code(v, vcpu);
+    cpu->exit_ns = cpu->current && plain ? KVM_IN_GUEST : KVM_LOOK_CLOSER;
+    change_ends(v);
+    return 0;
+}
+
+// The vCPU of which nothing has been seen since its last entry, or NULL.
+static __always_inline struct kvm_vcpu_state *plain_vcpu(struct kvm_cpu *cpu) {
+    return cpu->exit_ns == KVM_IN_GUEST ? vcpu_in(cpu->current - 1) : NULL;
+}
+
+// False if there is more to this exit than its reason and its two times.
+static __always_inline _Bool plain_exit(struct kvm_vcpu_state *v, __u32 code, __u64 ticks, __u64 now) {
+    struct kvm_row *row = plain_row(v, code);
+    __u64 ns = now - guest_clock_ns(&v->clock, ticks);
+    __u64 all = now - v->since;
+    if (!row || ns > all || now >= v->clock.until)
+        return 0;
+    change_begins(v);
+    add_exit(row, ns);
+    v->run_ns += all - ns;
+    v->since = now;
+    change_ends(v);
+    return 1;
+}
+
+// kvm:kvm_entry(vcpu), from Linux 5.17 on.
+SEC("tp_btf/kvm_entry")
+int BPF_PROG(on_kvm_entry_vcpu, struct kvm_vcpu *vcpu) {
+    __u64 now = bpf_ktime_get_ns();
+    struct kvm_vcpu_state *v = plain_vcpu(my_cpu());
+    if (!v)
+        return odd_entry_of(vcpu, now);
+    __u32 code = code_of_last_exit(v);
+    if (code == v->cpuid_code && is_knock(vcpu))
+        return odd_entry_of(vcpu, now);
+    return plain_exit(v, code, vcpu->arch.last_guest_tsc, now) ? 0 : odd_entry_of(vcpu, now);
+}
+
+// The same, from Linux 6.2 on: without a call to read the reason.
+SEC("raw_tp/kvm_entry")
+int on_kvm_entry_loads(struct bpf_raw_tracepoint_args *ctx) {
+    __u64 now = bpf_ktime_get_ns();
+    const void *vcpu = kernel_memory(ctx->args[0]);
+    struct kvm_vcpu_state *v = plain_vcpu(my_cpu());
+    if (!v)
+        return odd_entry_of(vcpu, now);
+    __u32 code = *(const __u32 *)kernel_memory(v->code_at);
+    if (code == v->cpuid_code && *(const __u64 *)(vcpu + bpf_core_field_offset(struct kvm_vcpu, arch.regs[KVM_KNOCK_LEAF_IN])) - KVM_KNOCK_LEAF <= 2)
+        return odd_entry_of(vcpu, now);
+    __u64 ticks = *(const __u64 *)(vcpu + bpf_core_field_offset(struct kvm_vcpu, arch.last_guest_tsc));
+    return plain_exit(v, code, ticks, now) ? 0 : odd_entry_of(vcpu, now);
 }
 
 // kvm:kvm_wait_lapic_expire(vcpu, delta), told after the exit that follows: KVM fires the guest's deadline timer early

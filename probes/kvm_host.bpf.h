@@ -12,6 +12,7 @@
 
 #include "probes/kernel_types.h"
 #include "probes/kvm_host.h"
+#include "probes/kvm_vcpu.bpf.h"
 #include "probes/maps.bpf.h"
 
 #include <bpf/bpf_core_read.h>
@@ -47,25 +48,12 @@ struct {
     __type(value, __u32);
 } free_slots SEC(".maps");
 
-struct {
-    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-    __uint(max_entries, 1);
-    __type(key, __u32);
-    __type(value, struct kvm_totals);
-} totals SEC(".maps");
-
 // Set by the collector before loading.
 const volatile __u32 only_tgid = 0; // 0: all VMs
 const volatile __u32 reason_offset = 8;
 const volatile __u32 isa_offset = 24;
 const volatile __u32 vcpu_offset = 0;  // 0: this kernel's record does not have it
 const volatile __u8 sees_switches = 0; // on_sched_switch is there
-const volatile __u8 exit_source = 0;   // enum kvm_exit_source
-
-static __always_inline struct kvm_totals *my_totals(void) {
-    __u32 zero = 0;
-    return bpf_map_lookup_elem(&totals, &zero);
-}
 
 static __always_inline __u64 run_delay(void) {
     if (!sees_switches)
@@ -127,9 +115,11 @@ static __always_inline void change_ends(struct kvm_vcpu_state *v) {
 
 // Where row_of has the row of an exit. All of VMX's codes and most of SVM's, nested page faults and AVIC's have a cell
 // of their own; the others share those of a kind that does not exist, by a hash.
+//
+// VMRUN is one of these, so that plain_row() has none: what enters a guest's guest needs a closer look.
 static __always_inline __u64 cell_of(__u32 code, __u32 kind) {
     kind &= KVM_KINDS - 1;
-    if (code < KVM_DIRECT_CODES - 16)
+    if (code < KVM_DIRECT_CODES - 16 && code != SVM_EXIT_VMRUN)
         return kind * KVM_DIRECT_CODES + code;
     if ((code & ~0xfU) == 0x400)
         return kind * KVM_DIRECT_CODES + KVM_DIRECT_CODES - 16 + (code & 0xf);
@@ -228,6 +218,17 @@ static __always_inline __u64 take_steal(struct kvm_vcpu_state *v) {
     return steal;
 }
 
+// An exit whose begin or end was not told: what it took is the guest's time.
+static __always_inline void add_untimed(struct kvm_vcpu_state *v, __u32 code, __u32 kind, __u64 now) {
+    struct kvm_row *row = row_of(v, code, kind);
+    row->count++;
+    row->untimed++;
+    take_steal(v);
+    v->out_ns += v->off_ns;
+    v->run_ns += now - v->since > v->off_ns ? now - v->since - v->off_ns : 0;
+    v->off_ns = 0;
+}
+
 // The guest was left.
 static __always_inline void exit_begins(struct kvm_vcpu_state *v, __u32 code, __u64 now) {
     __u64 left = v->left ? v->left : now;
@@ -235,13 +236,7 @@ static __always_inline void exit_begins(struct kvm_vcpu_state *v, __u32 code, __
     if (v->in_exit && v->since) {
         // KVM handled the exit before on its fast path and went back in without telling: what lies between is
         // mostly the guest's time.
-        struct kvm_row *row = row_of(v, v->code, v->kind);
-        row->count++;
-        row->untimed++;
-        take_steal(v);
-        v->out_ns += v->off_ns;
-        v->run_ns += now - v->since > v->off_ns ? now - v->since - v->off_ns : 0;
-        v->off_ns = 0;
+        add_untimed(v, v->code, v->kind, now);
         left = now;
     } else if (v->since) {
         v->run_ns += left - v->since;
@@ -304,21 +299,42 @@ static __always_inline struct kvm_vcpu_state *vcpu_in(__u32 slot) {
     return bpf_map_lookup_elem(&vcpus, &slot);
 }
 
+// The vCPU is seen outside its guest: when and why it left KVM knows. If it has not noted the time yet, that is now.
+static __noinline int exit_comes_to_light(struct kvm_vcpu_state *v) {
+    if (!v)
+        return 0;
+    __u64 now = bpf_ktime_get_ns();
+    __u64 left = time_of_last_exit(v, now);
+    exit_begins(v, code_of_last_exit(v), left ? left : now);
+    return 0;
+}
+
 // Books the exit that is only noted so far. An event in the guest's time (kvm_wait_lapic_expire) leaves that as it is.
 static __always_inline void book_exit(struct kvm_cpu *cpu, struct kvm_vcpu_state *v) {
     __u64 left = cpu->exit_ns;
+    if (kvm_has_time) {
+        cpu->exit_ns = KVM_LOOK_CLOSER;
+        if (v->since && !v->in_exit)
+            exit_comes_to_light(v);
+        return;
+    }
     if (left < KVM_NOTED)
         return;
     cpu->exit_ns = KVM_LOOK_CLOSER;
     exit_begins(v, cpu->code, left);
 }
 
-// The vCPU whose thread runs here, all of its exits booked, or NULL if it is not to be recorded.
-static __always_inline struct kvm_vcpu_state *my_vcpu(void) {
+// The vCPU whose thread runs here, or NULL if it is not to be recorded.
+static __always_inline struct kvm_vcpu_state *this_vcpu(void) {
     struct kvm_cpu *cpu = my_cpu();
     struct kvm_vcpu_state *v = cpu->current ? vcpu_in(cpu->current - 1) : NULL;
-    if (!v)
-        return new_vcpu(bpf_get_current_pid_tgid());
-    book_exit(cpu, v);
+    return v ? v : new_vcpu(bpf_get_current_pid_tgid());
+}
+
+// The same, all of its exits booked.
+static __always_inline struct kvm_vcpu_state *my_vcpu(void) {
+    struct kvm_vcpu_state *v = this_vcpu();
+    if (v)
+        book_exit(my_cpu(), v);
     return v;
 }

@@ -21,7 +21,8 @@ enum kvm_kind {
 #define KVM_USER_REASONS 64  // by KVM_EXIT_*; the last two: interrupted by a signal, any other error
 #define KVM_DIRECT_CODES 256 // codes whose row is found without a search; a power of two
 
-// Where the reason of an exit is found.
+// Where the reason of an exit is found. The last two are of structures of KVM's that stay as they are until the next
+// exit: with the time of the exit there, too, kvm_entry alone tells all of it.
 enum kvm_exit_source {
     KVM_EXIT_IN_RECORD,   // of the tracepoint
     KVM_EXIT_IN_ARGUMENT, // the first one, up to Linux 5.16
@@ -60,8 +61,9 @@ struct kvm_user {
     unsigned long long ns; // until the next entry
 };
 
-// The first of three leaves that nobody uses, KNOCK_LEAF in core/knock.h.
+// The first of three leaves that nobody uses, KNOCK_LEAF in core/knock.h; and the registers that say it once more.
 #define KVM_KNOCK_LEAF 0x4d474100U
+enum { KVM_KNOCK_VALUE_IN = 6, KVM_KNOCK_LEAF_IN = 7 }; // RSI, RDI
 
 // A guest's knock: it tells its TSC by CPUIDs of those leaves.
 struct kvm_knock {
@@ -69,6 +71,14 @@ struct kvm_knock {
     unsigned int low, high; // the guest's TSC
     unsigned int span;      // TSC ticks that the first exit took: the host's time lies inside
     unsigned int count;     // complete knocks so far
+};
+
+// How to tell CLOCK_MONOTONIC from a vCPU's counter: ns + ((counter - ticks) * mult >> 32).
+struct kvm_clock {
+    unsigned long long ticks;
+    unsigned long long ns;
+    unsigned long long mult;  // ns << 32 per tick
+    unsigned long long until; // CLOCK_MONOTONIC from which on it has to be looked up again; 0: not known
 };
 
 // One vCPU thread. Only the thread itself writes here, and the context switch that takes it off a CPU or onto one.
@@ -94,6 +104,12 @@ struct kvm_vcpu_state {
     unsigned long long user_since; // 0: not in the monitor
     unsigned long long place;      // of this exit; 0: none
     unsigned long long delay_ns;   // the scheduler's run delay at the last look
+
+    // Where KVM has it, as of the last entry. 0: not looked at.
+    unsigned long long vcpu;    // address of its struct kvm_vcpu
+    unsigned long long code_at; // address of the reason of its last exit
+    unsigned int cpuid_code;    // the reason that stands for CPUID
+    struct kvm_clock clock;
 
     // Sums.
     unsigned long long run_ns;   // in the guest
@@ -135,5 +151,6 @@ enum {
 };
 
 struct kvm_totals {
-    unsigned long long vcpus_lost; // events of vCPUs for which no slot was left
+    unsigned long long vcpus_lost;  // events of vCPUs for which no slot was left
+    unsigned long long clocks_lost; // exits whose time could not be told: the kernel's clock is not the TSC any more
 };

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// Reading KVM's structures without bpf_probe_read_kernel(), which takes 85 instructions a time: a pointer that the
-// verifier believes to be one to a structure is followed by a load that faults softly. For kvm_host.bpf.c;
-// Linux 6.2 and later.
+// What KVM itself keeps of a vCPU's last exit: when (the guest's TSC, read right behind it), and why. For kvm_host.bpf.c,
+// on hosts whose clock is the TSC.
+//
+// bpf_probe_read_kernel() takes 85 instructions a time. From Linux 6.2 on a pointer that the verifier believes to be one
+// to a structure is followed by a load that faults softly instead.
 #pragma once
 
 #include <linux/bpf.h>
@@ -9,10 +11,32 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
+#include "probes/guest_clock.h"
 #include "probes/kernel_types.h"
+#include "probes/kvm_host.h"
 
-enum { VMX_EXIT_CPUID = 10, SVM_EXIT_CPUID = 0x72 }; // the processors' manuals
-enum { ISA_VMX = 1, ISA_SVM = 2 };                   // KVM's
+enum { VMX_EXIT_CPUID = 10, SVM_EXIT_CPUID = 0x72, SVM_EXIT_VMRUN = 0x80 }; // the processors' manuals
+enum { ISA_VMX = 1, ISA_SVM = 2 };                                          // KVM's
+
+#define CLOCK_GOOD_NS 10000000 // after this the kernel may have changed its clock's speed
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct kvm_totals);
+} totals SEC(".maps");
+
+static __always_inline struct kvm_totals *my_totals(void) {
+    __u32 zero = 0;
+    return bpf_map_lookup_elem(&totals, &zero);
+}
+
+// Set by the collector before loading.
+const volatile __u8 exit_source = 0;   // enum kvm_exit_source
+const volatile __u8 kvm_has_time = 0;  // kvm_exit is not there: KVM's own time is used
+const volatile __u64 kernel_clock = 0; // address of tk_fast_mono
+const volatile __u64 tsc_clock = 0;    // address of clocksource_tsc
 
 extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak;
 
@@ -22,19 +46,74 @@ static __always_inline const void *kernel_memory(__u64 address) {
     return bpf_rdonly_cast((const void *)address, bpf_core_type_id_kernel(struct perf_callchain_entry));
 }
 
-static __always_inline __u32 code_in_vmcb(const void *vcpu) {
-    __u64 vmcb = *(const __u64 *)(vcpu + bpf_core_field_offset(struct vcpu_svm, vmcb));
-    return *(const __u32 *)(kernel_memory(vmcb) + bpf_core_field_offset(struct vmcb, control.exit_code));
+// --- why ------------------------------------------------------------------------------------------------------------
+
+static __always_inline __u32 code_of_last_exit(const struct kvm_vcpu_state *v) {
+    __u32 code = 0;
+    bpf_probe_read_kernel(&code, sizeof code, (const void *)v->code_at);
+    return code;
 }
 
-static __always_inline __u32 code_in_vmx(const void *vcpu) {
-    return *(const __u32 *)(vcpu + bpf_core_field_offset(struct vcpu_vmx, exit_reason.full));
+// Where KVM will have the reason of the exit that follows this entry. True if that stays so until the vCPU is seen to do
+// something else: SVM has another control block for a guest's guest.
+static __always_inline _Bool find_code(struct kvm_vcpu_state *v, const void *vcpu) {
+    v->vcpu = (__u64)vcpu;
+    if (exit_source == KVM_EXIT_IN_VCPU_VMX) {
+        v->isa = ISA_VMX;
+        v->cpuid_code = VMX_EXIT_CPUID;
+        v->code_at = (__u64)vcpu + bpf_core_field_offset(struct vcpu_vmx, exit_reason.full);
+        return 1;
+    }
+    struct vmcb *vmcb = BPF_CORE_READ((struct vcpu_svm *)vcpu, vmcb);
+    v->isa = ISA_SVM;
+    v->cpuid_code = SVM_EXIT_CPUID;
+    v->code_at = (__u64)vmcb + bpf_core_field_offset(struct vmcb, control.exit_code);
+    return vmcb == BPF_CORE_READ((struct vcpu_svm *)vcpu, vmcb01.ptr);
 }
 
-static __always_inline __u64 guest_rax(const void *vcpu) {
-    return *(const __u64 *)(vcpu + bpf_core_field_offset(struct kvm_vcpu, arch.regs[0]));
+// --- when -----------------------------------------------------------------------------------------------------------
+
+// Looks up how the kernel makes its clock of the TSC, and KVM the guest's TSC of that. False if it does not any more.
+// While it is changing that, all stays as it was.
+static __always_inline _Bool learn_clock(struct kvm_vcpu_state *v, __u64 ticks, __u64 now) {
+    struct tk_fast *clock = (struct tk_fast *)kernel_clock;
+    struct kvm_vcpu *vcpu = (struct kvm_vcpu *)v->vcpu;
+    __u32 sequence = BPF_CORE_READ(clock, seq.seqcount.sequence);
+    struct tk_read_base *base = sequence & 1 ? &clock->base[1] : &clock->base[0];
+    if ((__u64)BPF_CORE_READ(base, clock) != tsc_clock)
+        return 0;
+    struct guest_clock_source source = {
+        .cycle_last = BPF_CORE_READ(base, cycle_last),
+        .mult = BPF_CORE_READ(base, mult),
+        .shift = BPF_CORE_READ(base, shift),
+        .offset = BPF_CORE_READ(vcpu, arch.l1_tsc_offset),
+        .ratio = BPF_CORE_READ(vcpu, arch.l1_tsc_scaling_ratio),
+        .ratio_bits = exit_source == KVM_EXIT_IN_VCPU_VMX ? 48 : 32,
+    };
+    source.ns = BPF_CORE_READ(base, base) + (BPF_CORE_READ(base, xtime_nsec) >> source.shift);
+    if (BPF_CORE_READ(clock, seq.seqcount.sequence) != sequence)
+        return 1;
+    guest_clock_make(&source, ticks, &v->clock);
+    v->clock.until = now + CLOCK_GOOD_NS;
+    return 1;
 }
 
-static __always_inline __u64 guest_rcx(const void *vcpu) {
-    return *(const __u64 *)(vcpu + bpf_core_field_offset(struct kvm_vcpu, arch.regs[1]));
+// When this guest was left. 0 if that cannot be told: its counter or the host's clock was changed in between, or KVM went
+// back in without noting the time.
+static __noinline __u64 time_of_last_exit(struct kvm_vcpu_state *v, __u64 now) {
+    if (!v)
+        return 0;
+    struct kvm_vcpu *vcpu = (struct kvm_vcpu *)v->vcpu;
+    __u64 ticks = BPF_CORE_READ(vcpu, arch.last_guest_tsc);
+    __u64 left = guest_clock_ns(&v->clock, ticks);
+    if (now < v->clock.until && now - left <= now - v->since)
+        return left;
+    if (!learn_clock(v, ticks, now)) {
+        struct kvm_totals *t = my_totals();
+        if (t)
+            t->clocks_lost++;
+        return 0;
+    }
+    left = guest_clock_ns(&v->clock, ticks);
+    return now - left <= now - v->since ? left : 0;
 }
