@@ -242,16 +242,18 @@ cJSON *host_windows_notes(const struct host_windows *w) {
                         "told of places is not complete",
                         (unsigned long)w->tally.places_lost));
     if (w->tally.untimed)
-        note(notes, mem_printf("%lu of %lu exits were handled on KVM's fast path, whose begin or end is not told: they are "
-                               "counted, their time is part of run_s",
-                               (unsigned long)w->tally.untimed, (unsigned long)w->tally.exits));
+        note(notes,
+             mem_printf("%lu of %lu exits were handled on KVM's fast path, whose begin or end is not told: they are "
+                        "counted, their time is part of run_s",
+                        (unsigned long)w->tally.untimed, (unsigned long)w->tally.exits));
     if (totals.vcpus_lost)
         note(notes, mem_printf("%lu events were lost: there are more vCPU threads than the %zu that are provided for",
                                (unsigned long)totals.vcpus_lost, kvm_host_slots(w->host)));
     if (totals.clocks_lost)
-        note(notes, mem_printf("%lu times the clock of this host was not to be read, or not the TSC any more: those exits "
-                               "are counted, not timed; a new recording finds another way",
-                               (unsigned long)totals.clocks_lost));
+        note(notes,
+             mem_printf("%lu times the clock of this host was not to be read, or not the TSC any more: those exits "
+                        "are counted, not timed; a new recording finds another way",
+                        (unsigned long)totals.clocks_lost));
     if (misses)
         note(notes, mem_printf("%lu events were lost: the kernel skipped a program that was running already",
                                (unsigned long)misses));

@@ -27,7 +27,8 @@ static inline __attribute__((always_inline)) __u64 guest_clock_scaled(__u64 tick
     __u64 one = a * d + (low >> 32);
     __u64 two = b * c + (one & 0xffffffff);
     __u64 high = a * c + (one >> 32) + (two >> 32);
-    return bits == 32 ? high << 32 | (two & 0xffffffff) : high << (64 - bits) | (two << 32 | (low & 0xffffffff)) >> bits;
+    return bits == 32 ? high << 32 | (two & 0xffffffff)
+                      : high << (64 - bits) | (two << 32 | (low & 0xffffffff)) >> bits;
 }
 
 static inline __attribute__((always_inline)) __u64 guest_clock_ns(const struct kvm_clock *clock, __u64 ticks) {

@@ -37,8 +37,8 @@ static __noinline int knocked(__u64 part, __u32 value, __u64 now) {
     return 0;
 }
 
-// A guest's CPUID may be part of its knock. What it asked for is in other registers, too, which are as they were when it
-// has been answered.
+// A guest's CPUID may be part of its knock. What it asked for is in other registers, too, which are as they were when
+// it has been answered.
 #define is_knock(vcpu) ((vcpu)->arch.regs[KVM_KNOCK_LEAF_IN] - KVM_KNOCK_LEAF <= 2)
 
 // The guest was left. As a rule that is only noted.
@@ -213,7 +213,10 @@ int on_kvm_entry_loads(struct bpf_raw_tracepoint_args *ctx) {
     if (!v)
         return odd_entry_of(vcpu, now);
     __u32 code = *(const __u32 *)kernel_memory(v->code_at);
-    if (code == v->cpuid_code && *(const __u64 *)(vcpu + bpf_core_field_offset(struct kvm_vcpu, arch.regs[KVM_KNOCK_LEAF_IN])) - KVM_KNOCK_LEAF <= 2)
+    if (code == v->cpuid_code &&
+        *(const __u64 *)(vcpu + bpf_core_field_offset(struct kvm_vcpu, arch.regs[KVM_KNOCK_LEAF_IN])) -
+                KVM_KNOCK_LEAF <=
+            2)
         return odd_entry_of(vcpu, now);
     __u64 ticks = *(const __u64 *)(vcpu + bpf_core_field_offset(struct kvm_vcpu, arch.last_guest_tsc));
     return plain_exit(v, code, ticks, now) ? 0 : odd_entry_of(vcpu, now);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// What KVM itself keeps of a vCPU's last exit: when (the guest's TSC, read right behind it), and why. For kvm_host.bpf.c,
-// on hosts whose clock is the TSC.
+// What KVM itself keeps of a vCPU's last exit: when (the guest's TSC, read right behind it), and why. For
+// kvm_host.bpf.c, on hosts whose clock is the TSC.
 //
-// bpf_probe_read_kernel() takes 85 instructions a time. From Linux 6.2 on a pointer that the verifier believes to be one
-// to a structure is followed by a load that faults softly instead.
+// bpf_probe_read_kernel() takes 85 instructions a time. From Linux 6.2 on a pointer that the verifier believes to be
+// one to a structure is followed by a load that faults softly instead.
 #pragma once
 
 #include <linux/bpf.h>
@@ -54,8 +54,8 @@ static __always_inline __u32 code_of_last_exit(const struct kvm_vcpu_state *v) {
     return code;
 }
 
-// Where KVM will have the reason of the exit that follows this entry. True if that stays so until the vCPU is seen to do
-// something else: SVM has another control block for a guest's guest.
+// Where KVM will have the reason of the exit that follows this entry. True if that stays so until the vCPU is seen to
+// do something else: SVM has another control block for a guest's guest.
 static __always_inline _Bool find_code(struct kvm_vcpu_state *v, const void *vcpu) {
     v->vcpu = (__u64)vcpu;
     if (exit_source == KVM_EXIT_IN_VCPU_VMX) {
@@ -98,8 +98,8 @@ static __always_inline _Bool learn_clock(struct kvm_vcpu_state *v, __u64 ticks, 
     return 1;
 }
 
-// When this guest was left. 0 if that cannot be told: its counter or the host's clock was changed in between, or KVM went
-// back in without noting the time.
+// When this guest was left. 0 if that cannot be told: its counter or the host's clock was changed in between, or KVM
+// went back in without noting the time.
 static __noinline __u64 time_of_last_exit(struct kvm_vcpu_state *v, __u64 now) {
     if (!v)
         return 0;

@@ -4,10 +4,11 @@
 # time per exit in the lab, beside perf's and bcc's. LAB=0 leaves the lab out.
 set -eu
 B=${B:-build}
-make -s B="$B" "$B/tests/kvm_host_cost" "$B/tests/kvm_pair_cost" "$B/tests/kvm_guest" "$B/tests/bpf_programs" "$B/tests/empty_programs"
+make -s B="$B" "$B/tests/kvm_host_cost" "$B/tests/kvm_pair_cost" "$B/tests/kvm_entry_cost" "$B/tests/kvm_guest" "$B/tests/bpf_programs" "$B/tests/empty_programs"
 echo "KVM host: time per event by the kernel's BPF statistics, here"
 "$B/tests/kvm_host_cost" "$B/tests/kvm_guest" out 20000 || echo "  not here (exit code $?)"
 "$B/tests/kvm_pair_cost" || echo "  not here (exit code $?)"
+"$B/tests/kvm_entry_cost" || echo "  not here (exit code $?)"
 if [ "${LAB:-1}" = 0 ] || ! command -v qemu-system-x86_64 >/dev/null; then
     echo "KVM host: the lab is left out"
     exit 0
@@ -21,11 +22,29 @@ fi
 for program in bpf_programs kvm_guest kvm_host_cost empty_programs; do
     set -- "$@" --program "$B/tests/$program:usr/bin/$program"
 done
-on_machine() { # MACHINE KERNEL [OPTION...]
-    machine=$1 kernel=$2
-    shift 2
-    echo "KVM host: ns per exit in the lab, Linux $kernel, on a machine where an instruction takes a nanosecond"
-    ci/lab/lab exec --timeout 300 --tree bcc --tree "headers-$kernel-cloud" "$@" --file tests/lab/kvm_cost.sh:kvm_cost.sh "$machine" -- sh /kvm_cost.sh | sed 's/^/  /'
+# Linux 6.1 and 6.12, a boot each of up to five minutes; KERNELS names them.
+lines=$(mktemp)
+trap 'rm -f "$lines"' EXIT
+for kernel in ${KERNELS:-6.1 6.12}; do
+    machine=kvm-steady
+    [ "$kernel" = 6.1 ] || machine=kvm-steady-$kernel
+    ci/lab/lab exec --timeout 300 --tree bcc --tree "headers-$kernel-cloud" "$@" --file tests/lab/kvm_cost.sh:kvm_cost.sh "$machine" -- sh /kvm_cost.sh | sed "s/^/$kernel /" | tee -a "$lines" | sed 's/^/  Linux /'
+done
+echo "KVM host: ns per exit and entry in the lab, where an instruction takes a nanosecond, and what watching adds"
+awk '
+$2 ~ /^[a-z-]+$/ && $3 ~ /^[0-9]+$/ && NF == 3 {
+    if (!($1 in column)) { column[$1] = ++columns; kernel[columns] = $1 }
+    if (!($2 in row)) { row[$2] = ++rows; name[rows] = $2 }
+    ns[$2, column[$1]] = $3
 }
-on_machine kvm-steady 6.1 "$@"
-on_machine kvm-steady-6.12 6.12 "$@"
+END {
+    printf "  %-22s", "Linux"
+    for (c = 1; c <= columns; c++) printf "%8s       ", kernel[c]
+    for (r = 1; r <= rows; r++) {
+        printf "\n  %-22s", name[r]
+        for (c = 1; c <= columns; c++)
+            if (!((name[r], c) in ns)) printf "%8s       ", "-"
+            else printf (name[r] == "nobody" ? "%8d       " : "%8d %+6d"), ns[name[r], c], ns[name[r], c] - ns["nobody", c]
+    }
+    print ""
+}' "$lines"

@@ -101,6 +101,14 @@ test_exits_and_entries_of_kernels_up_to_5_16_are_paired() {
     out_has 'on_kvm_entry +100 runs'
 }
 
+test_entries_alone_time_all_exits() {
+    local result=0
+    "$(dirname "$METALGAP")/tests/kvm_entry_cost" 100 >out 2>err || result=$?
+    [ $result -ne 77 ] || skip "$(tail -n 1 err)"
+    [ $result -eq 0 ] || fail "ended with $result: $(tail -n 1 err)"
+    out_has 'on_kvm_entry_loads +100 runs'
+}
+
 test_wrong_requests() {
     run 2 metalgap run quick --duration 5s
     run 2 metalgap run quick --vm 1
@@ -114,15 +122,24 @@ test_without_privileges_it_says_so() {
     err_has '^metalgap: recording this host: '
 }
 
-test_exits_of_known_number_in_the_lab() {
+# MACHINE TREE: exits of known number on that machine, whose kernel is of that tree.
+exits_in_the_lab() {
     command -v qemu-system-x86_64 >/dev/null || skip 'needs QEMU: ci/lab/lab deps --install'
-    [ -e "${METALGAP_LAB_CACHE:-$HOME/.cache/metalgap-lab}/trees/linux-6.1-cloud" ] || skip 'needs kernels: ci/lab/lab fetch'
+    [ -e "${METALGAP_LAB_CACHE:-$HOME/.cache/metalgap-lab}/trees/$2" ] || skip 'needs kernels: ci/lab/lab fetch'
     [[ $METALGAP != */asan/* ]] || skip 'boots take too long under a sanitizer'
     run 0 "$METALGAP_ROOT/ci/lab/lab" exec --timeout 300 --program "$GUEST:usr/bin/kvm_guest" \
         --program "$PROGRAMS:usr/bin/bpf_programs" \
-        --file "$TESTS/lab/kvm_exits.sh:kvm_exits.sh" --get /tmp/host.jsonl:host.jsonl kvm-host -- sh /kvm_exits.sh
+        --file "$TESTS/lab/kvm_exits.sh:kvm_exits.sh" --get /tmp/host.jsonl:host.jsonl "$1" -- sh /kvm_exits.sh
     cp out guests
     run 0 python3 "$TESTS/lab/check_kvm_exits.py" host.jsonl guests
+}
+
+test_exits_of_known_number_in_the_lab() {
+    exits_in_the_lab kvm-host linux-6.1-cloud
+}
+
+test_exits_of_known_number_in_the_lab_on_linux_6_12() {
+    exits_in_the_lab kvm-steady-6.12 linux-6.12-cloud
 }
 
 run_tests

@@ -19,6 +19,11 @@ until grep -qs attached /tmp/empty.out; do kill -0 $! || break; sleep 0.1; done
 per_exit two-empty-programs
 kill -TERM $!
 wait $! 2>/dev/null
+empty_programs kvm_entry >/tmp/empty.out &
+until grep -qs attached /tmp/empty.out; do kill -0 $! || break; sleep 0.1; done
+per_exit one-empty-program
+kill -TERM $!
+wait $! 2>/dev/null
 
 metalgap run --role host -o /tmp/h.jsonl 2>/tmp/h.err &
 until grep -qs recording /tmp/h.err; do sleep 0.1; done
