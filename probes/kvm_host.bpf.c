@@ -1,291 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// Why does each vCPU leave its guest, and for how long? Pairs kvm_exit with kvm_entry and sums up in the kernel; no
-// event leaves it.
+// Why does each vCPU leave its guest, and for how long? Sums it up in the kernel; no event leaves it.
 //
-// All tracepoints are raw: their arguments are plain numbers, the same ones from 5.10 to 6.18. kvm_exit alone has lost
-// its reason in 5.17. It is then taken from where the tracepoint's own record gets it, in structures of kvm_amd and
-// kvm_intel whose offsets libbpf finds in the modules' BTF; where these are not known, from the record, at offsets of
-// the tracepoint's format file, which makes KVM fill it in (kvm_exit_source.c chooses).
+// From Linux 5.17 on, on hosts whose clock is the TSC, KVM itself has noted when and why a guest was left by the time
+// it is entered again: kvm_entry alone is listened to (kvm_entry.bpf.h). On others kvm_exit is noted and paired with it
+// (kvm_exit.bpf.h). kvm_exit_source.c chooses. What an exit turns out to be in between is told by other tracepoints,
+// here.
+//
+// All tracepoints are raw: their arguments are plain numbers, the same ones from 5.10 to 6.18; kvm_exit alone has lost
+// its reason in 5.17.
 #include <linux/bpf.h>
 
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#include "probes/kvm_entry.bpf.h"
+#include "probes/kvm_exit.bpf.h"
 #include "probes/kvm_host.bpf.h"
 
 #define EINTR_RESTART (-4)
-
-// --- leaving and entering -------------------------------------------------------------------------------------------
-
-static __noinline int odd_exit(__u32 code, const void *vcpu, __u32 isa, __u64 now) {
-    struct kvm_vcpu_state *v = my_vcpu();
-    if (!v)
-        return 0;
-    if (v->isa == 0) {
-        v->isa = isa;
-        if (vcpu)
-            v->vcpu_id = BPF_CORE_READ((const struct kvm_vcpu *)vcpu, vcpu_id);
-    }
-    exit_begins(v, code, now);
-    return 0;
-}
-
-static __noinline int knocked(__u64 part, __u32 value, __u64 now) {
-    struct kvm_vcpu_state *v = my_vcpu();
-    if (v)
-        note_knock(v, part, value, now);
-    return 0;
-}
-
-// A guest's CPUID may be part of its knock. What it asked for is in other registers, too, which are as they were when
-// it has been answered.
-#define is_knock(vcpu) ((vcpu)->arch.regs[KVM_KNOCK_LEAF_IN] - KVM_KNOCK_LEAF <= 2)
-
-// The guest was left. As a rule that is only noted.
-static __always_inline int left_guest(__u32 code, const void *vcpu, __u32 isa, __u64 now) {
-    struct kvm_cpu *cpu = my_cpu();
-    if (cpu->exit_ns != KVM_IN_GUEST)
-        return odd_exit(code, vcpu, isa, now);
-    cpu->code = code;
-    cpu->exit_ns = now;
-    return 0;
-}
-
-// kvm:kvm_exit, its formatted record.
-SEC("tracepoint/kvm/kvm_exit")
-int on_kvm_exit(void *record) {
-    __u64 now = bpf_ktime_get_ns();
-    __u32 code = 0;
-    bpf_probe_read_kernel(&code, sizeof code, record + reason_offset);
-    if (my_cpu()->exit_ns == KVM_IN_GUEST)
-        return left_guest(code, NULL, 0, now);
-    struct kvm_vcpu_state *v = my_vcpu();
-    __u32 isa = 0;
-    bpf_probe_read_kernel(&isa, sizeof isa, record + isa_offset);
-    if (v && vcpu_offset)
-        bpf_probe_read_kernel(&v->vcpu_id, sizeof v->vcpu_id, record + vcpu_offset);
-    return left_guest(code, NULL, isa, now);
-}
-
-// kvm:kvm_exit(reason, vcpu, isa), up to Linux 5.16.
-SEC("raw_tp/kvm_exit")
-int on_kvm_exit_args(struct bpf_raw_tracepoint_args *ctx) {
-    return left_guest(ctx->args[0], (void *)ctx->args[1], ctx->args[2], bpf_ktime_get_ns());
-}
-
-// kvm:kvm_exit(vcpu, isa), from Linux 5.17 on.
-SEC("tp_btf/kvm_exit")
-int BPF_PROG(on_kvm_exit_vcpu, struct kvm_vcpu *vcpu, __u32 isa) {
-    __u64 now = bpf_ktime_get_ns();
-    __u32 code = 0;
-    if (exit_source == KVM_EXIT_IN_VMCB) {
-        struct vmcb *vmcb = BPF_CORE_READ((struct vcpu_svm *)vcpu, vmcb);
-        code = BPF_CORE_READ(vmcb, control.exit_code);
-    } else {
-        code = BPF_CORE_READ((struct vcpu_vmx *)vcpu, exit_reason.full);
-    }
-    if (code == (exit_source == KVM_EXIT_IN_VMCB ? SVM_EXIT_CPUID : VMX_EXIT_CPUID) && is_knock(vcpu))
-        knocked(vcpu->arch.regs[KVM_KNOCK_LEAF_IN] - KVM_KNOCK_LEAF, vcpu->arch.regs[KVM_KNOCK_VALUE_IN], now);
-    return left_guest(code, vcpu, isa, now);
-}
-
-static __noinline int odd_entry(__u64 now) {
-    struct kvm_vcpu_state *v = my_vcpu();
-    if (!v)
-        return 0;
-    change_begins(v);
-    if (v->in_exit && v->since)
-        end_exit(v, now);
-    v->since = now;
-    v->in_exit = 0;
-    v->left = 0;
-    v->off_ns = 0;
-    change_ends(v);
-    struct kvm_cpu *cpu = my_cpu();
-    cpu->exit_ns = cpu->current && v->isa ? KVM_IN_GUEST : KVM_LOOK_CLOSER;
-    return 0;
-}
-
-// kvm:kvm_entry: the guest is about to be entered. If the exit is still only noted, nothing else happened in it.
-SEC("raw_tp/kvm_entry")
-int on_kvm_entry(void *ctx) {
-    __u64 now = bpf_ktime_get_ns();
-    struct kvm_cpu *cpu = my_cpu();
-    struct kvm_vcpu_state *v = cpu->exit_ns >= KVM_NOTED ? vcpu_in(cpu->current - 1) : NULL;
-    struct kvm_row *row = v ? plain_row(v, cpu->code) : NULL;
-    if (!row)
-        return odd_entry(now);
-    __u64 left = cpu->exit_ns;
-    change_begins(v);
-    add_exit(row, now - left);
-    v->run_ns += left - v->since;
-    v->since = now;
-    change_ends(v);
-    cpu->exit_ns = KVM_IN_GUEST;
-    return 0;
-}
-
-// --- entering, where KVM has told all of the exit -------------------------------------------------------------------
-
-static __always_inline void hear_knock(struct kvm_vcpu_state *v, __u64 left) {
-    struct kvm_vcpu *vcpu = (struct kvm_vcpu *)v->vcpu;
-    __u64 part = BPF_CORE_READ(vcpu, arch.regs[KVM_KNOCK_LEAF_IN]) - KVM_KNOCK_LEAF;
-    if (part <= 2)
-        note_knock(v, part, BPF_CORE_READ(vcpu, arch.regs[KVM_KNOCK_VALUE_IN]), left);
-}
-
-// The vCPU has been in its guest, and nothing was seen of it since.
-static __always_inline void look_at_exit(struct kvm_vcpu_state *v, __u64 now) {
-    __u32 code = code_of_last_exit(v);
-    __u64 left = time_of_last_exit(v, now);
-    if (left) {
-        exit_begins(v, code, left);
-        return;
-    }
-    change_begins(v);
-    add_untimed(v, code, KVM_KIND_PLAIN, now);
-    change_ends(v);
-}
-
-static __noinline int odd_entry_of(const void *vcpu, __u64 now) {
-    struct kvm_cpu *cpu = my_cpu();
-    struct kvm_vcpu_state *v = this_vcpu();
-    if (!v)
-        return 0;
-    if (v->since && !v->in_exit)
-        look_at_exit(v, now);
-    _Bool timed = v->since && v->in_exit;
-    if (timed && v->code == v->cpuid_code)
-        hear_knock(v, v->since);
-    if (v->isa == 0)
-        v->vcpu_id = BPF_CORE_READ((const struct kvm_vcpu *)vcpu, vcpu_id);
-    change_begins(v);
-    if (timed)
-        end_exit(v, now);
-    v->since = now;
-    v->in_exit = 0;
-    v->off_ns = 0;
-    _Bool plain = find_code(v, vcpu);
-    cpu->exit_ns = cpu->current && plain ? KVM_IN_GUEST : KVM_LOOK_CLOSER;
-    change_ends(v);
-    return 0;
-}
-
-// The vCPU of which nothing has been seen since its last entry, or NULL.
-static __always_inline struct kvm_vcpu_state *plain_vcpu(struct kvm_cpu *cpu) {
-    return cpu->exit_ns == KVM_IN_GUEST ? vcpu_in(cpu->current - 1) : NULL;
-}
-
-// False if there is more to this exit than its reason and its two times.
-static __always_inline _Bool plain_exit(struct kvm_vcpu_state *v, __u32 code, __u64 ticks, __u64 now) {
-    struct kvm_row *row = plain_row(v, code);
-    __u64 ns = now - guest_clock_ns(&v->clock, ticks);
-    __u64 all = now - v->since;
-    if (!row || ns > all || now >= v->clock.until)
-        return 0;
-    change_begins(v);
-    add_exit(row, ns);
-    v->run_ns += all - ns;
-    v->since = now;
-    change_ends(v);
-    return 1;
-}
-
-// kvm:kvm_entry(vcpu), from Linux 5.17 on.
-SEC("tp_btf/kvm_entry")
-int BPF_PROG(on_kvm_entry_vcpu, struct kvm_vcpu *vcpu) {
-    __u64 now = bpf_ktime_get_ns();
-    struct kvm_vcpu_state *v = plain_vcpu(my_cpu());
-    if (!v)
-        return odd_entry_of(vcpu, now);
-    __u32 code = code_of_last_exit(v);
-    if (code == v->cpuid_code && is_knock(vcpu))
-        return odd_entry_of(vcpu, now);
-    return plain_exit(v, code, vcpu->arch.last_guest_tsc, now) ? 0 : odd_entry_of(vcpu, now);
-}
-
-// The same, from Linux 6.2 on: without a call to read the reason.
-SEC("raw_tp/kvm_entry")
-int on_kvm_entry_loads(struct bpf_raw_tracepoint_args *ctx) {
-    __u64 now = bpf_ktime_get_ns();
-    const void *vcpu = kernel_memory(ctx->args[0]);
-    struct kvm_vcpu_state *v = plain_vcpu(my_cpu());
-    if (!v)
-        return odd_entry_of(vcpu, now);
-    __u32 code = *(const __u32 *)kernel_memory(v->code_at);
-    if (code == v->cpuid_code &&
-        *(const __u64 *)(vcpu + bpf_core_field_offset(struct kvm_vcpu, arch.regs[KVM_KNOCK_LEAF_IN])) -
-                KVM_KNOCK_LEAF <=
-            2)
-        return odd_entry_of(vcpu, now);
-    __u64 ticks = *(const __u64 *)(vcpu + bpf_core_field_offset(struct kvm_vcpu, arch.last_guest_tsc));
-    return plain_exit(v, code, ticks, now) ? 0 : odd_entry_of(vcpu, now);
-}
-
-// kvm:kvm_wait_lapic_expire(vcpu, delta), told after the exit that follows: KVM fires the guest's deadline timer early
-// and waits for the rest, -delta ticks of the guest's counter, between kvm_entry and the guest.
-SEC("raw_tp/kvm_wait_lapic_expire")
-int on_kvm_wait_lapic_expire(struct bpf_raw_tracepoint_args *ctx) {
-    long long delta = ctx->args[1];
-    struct kvm_vcpu_state *v = delta < 0 ? my_vcpu() : NULL;
-    if (!v)
-        return 0;
-    change_begins(v);
-    v->early_ticks += -delta;
-    v->earlies++;
-    change_ends(v);
-    return 0;
-}
-
-// --- kvm_exit that comes late ---------------------------------------------------------------------------------------
-
-// Up to Linux 6.4 SVM tells kvm_exit when interrupts are on again. An interrupt that the host handles while the vCPU
-// seems to be in its guest, or a context switch, tells that it has left.
-static __always_inline int guest_was_left(struct kvm_cpu *cpu, __u64 now) {
-    struct kvm_vcpu_state *v = cpu->exit_ns == KVM_IN_GUEST ? vcpu_in(cpu->current - 1) : NULL;
-    if (!v)
-        return 0;
-    cpu->exit_ns = KVM_LOOK_CLOSER;
-    change_begins(v);
-    v->left = now;
-    change_ends(v);
-    return 0;
-}
-
-static __always_inline int host_interrupt(void) {
-    struct kvm_cpu *cpu = my_cpu();
-    return cpu->exit_ns == KVM_IN_GUEST ? guest_was_left(cpu, bpf_ktime_get_ns()) : 0;
-}
-
-SEC("raw_tp/local_timer_entry")
-int on_local_timer_entry(void *ctx) {
-    return host_interrupt();
-}
-
-SEC("raw_tp/reschedule_entry")
-int on_reschedule_entry(void *ctx) {
-    return host_interrupt();
-}
-
-SEC("raw_tp/call_function_entry")
-int on_call_function_entry(void *ctx) {
-    return host_interrupt();
-}
-
-SEC("raw_tp/call_function_single_entry")
-int on_call_function_single_entry(void *ctx) {
-    return host_interrupt();
-}
-
-SEC("raw_tp/irq_work_entry")
-int on_irq_work_entry(void *ctx) {
-    return host_interrupt();
-}
-
-SEC("raw_tp/irq_handler_entry")
-int on_irq_handler_entry(void *ctx) {
-    return host_interrupt();
-}
 
 // --- what an exit turns out to be -----------------------------------------------------------------------------------
 
@@ -421,6 +153,21 @@ int on_kvm_vcpu_wakeup(struct bpf_raw_tracepoint_args *ctx) {
         v->halts_waited++;
     else
         v->halts_polled++;
+    change_ends(v);
+    return 0;
+}
+
+// kvm:kvm_wait_lapic_expire(vcpu, delta), told after the exit that follows: KVM fires the guest's deadline timer early
+// and waits for the rest, -delta ticks of the guest's counter, between kvm_entry and the guest.
+SEC("raw_tp/kvm_wait_lapic_expire")
+int on_kvm_wait_lapic_expire(struct bpf_raw_tracepoint_args *ctx) {
+    long long delta = ctx->args[1];
+    struct kvm_vcpu_state *v = delta < 0 ? my_vcpu() : NULL;
+    if (!v)
+        return 0;
+    change_begins(v);
+    v->early_ticks += -delta;
+    v->earlies++;
     change_ends(v);
     return 0;
 }

@@ -46,6 +46,20 @@ static __always_inline const void *kernel_memory(__u64 address) {
     return bpf_rdonly_cast((const void *)address, bpf_core_type_id_kernel(struct perf_callchain_entry));
 }
 
+static __always_inline __u64 last_guest_tsc(const void *vcpu) {
+    return *(const __u64 *)(vcpu + bpf_core_field_offset(struct kvm_vcpu, arch.last_guest_tsc));
+}
+
+static __always_inline __u64 knock_leaf(const void *vcpu) {
+    return *(const __u64 *)(vcpu + bpf_core_field_offset(struct kvm_vcpu, arch.regs[KVM_KNOCK_LEAF_IN]));
+}
+
+// A guest's CPUID may be part of its knock. What it asked for is in other registers, too, which are as they were when
+// it has been answered.
+static __always_inline _Bool is_knock(__u64 leaf) {
+    return leaf - KVM_KNOCK_LEAF <= 2;
+}
+
 // --- why ------------------------------------------------------------------------------------------------------------
 
 static __always_inline __u32 code_of_last_exit(const struct kvm_vcpu_state *v) {

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// Exits booked at kvm_entry alone, for kvm_host.bpf.c: when and why the guest was left KVM has noted (kvm_vcpu.bpf.h).
+#pragma once
+
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "probes/kvm_host.bpf.h"
+
+static __always_inline void hear_knock(struct kvm_vcpu_state *v, __u64 left) {
+    struct kvm_vcpu *vcpu = (struct kvm_vcpu *)v->vcpu;
+    __u64 part = BPF_CORE_READ(vcpu, arch.regs[KVM_KNOCK_LEAF_IN]) - KVM_KNOCK_LEAF;
+    if (part <= 2)
+        note_knock(v, part, BPF_CORE_READ(vcpu, arch.regs[KVM_KNOCK_VALUE_IN]), left);
+}
+
+// The vCPU has been in its guest, and nothing was seen of it since.
+static __always_inline void look_at_exit(struct kvm_vcpu_state *v, __u64 now) {
+    __u32 code = code_of_last_exit(v);
+    __u64 left = time_of_last_exit(v, now);
+    if (left) {
+        exit_begins(v, code, left);
+        return;
+    }
+    change_begins(v);
+    add_untimed(v, code, KVM_KIND_PLAIN, now);
+    change_ends(v);
+}
+
+static __noinline int odd_entry_of(const void *vcpu, __u64 now) {
+    struct kvm_cpu *cpu = my_cpu();
+    struct kvm_vcpu_state *v = this_vcpu();
+    if (!v)
+        return 0;
+    if (v->since && !v->in_exit)
+        look_at_exit(v, now);
+    _Bool timed = v->since && v->in_exit;
+    if (timed && v->code == v->cpuid_code)
+        hear_knock(v, v->since);
+    if (v->isa == 0)
+        v->vcpu_id = BPF_CORE_READ((const struct kvm_vcpu *)vcpu, vcpu_id);
+    change_begins(v);
+    if (timed)
+        end_exit(v, now);
+    v->since = now;
+    v->in_exit = 0;
+    v->off_ns = 0;
+    _Bool plain = find_code(v, vcpu);
+    cpu->exit_ns = cpu->current && plain ? KVM_IN_GUEST : KVM_LOOK_CLOSER;
+    change_ends(v);
+    return 0;
+}
+
+// The vCPU of which nothing has been seen since its last entry, or NULL.
+static __always_inline struct kvm_vcpu_state *plain_vcpu(struct kvm_cpu *cpu) {
+    return cpu->exit_ns == KVM_IN_GUEST ? vcpu_in(cpu->current - 1) : NULL;
+}
+
+// False if there is more to this exit than its reason and its two times.
+static __always_inline _Bool plain_exit(struct kvm_vcpu_state *v, __u32 code, __u64 ticks, __u64 now) {
+    struct kvm_row *row = plain_row(v, code);
+    __u64 ns = now - guest_clock_ns(&v->clock, ticks);
+    __u64 all = now - v->since;
+    if (!row || ns > all || now >= v->clock.until)
+        return 0;
+    change_begins(v);
+    add_exit(row, ns);
+    v->run_ns += all - ns;
+    v->since = now;
+    change_ends(v);
+    return 1;
+}
+
+// kvm:kvm_entry(vcpu), from Linux 5.17 on.
+SEC("tp_btf/kvm_entry")
+int BPF_PROG(on_kvm_entry_vcpu, struct kvm_vcpu *vcpu) {
+    __u64 now = bpf_ktime_get_ns();
+    struct kvm_vcpu_state *v = plain_vcpu(my_cpu());
+    __u32 code = v ? code_of_last_exit(v) : 0;
+    if (!v || (code == v->cpuid_code && is_knock(vcpu->arch.regs[KVM_KNOCK_LEAF_IN])))
+        return odd_entry_of(vcpu, now);
+    return plain_exit(v, code, vcpu->arch.last_guest_tsc, now) ? 0 : odd_entry_of(vcpu, now);
+}
+
+// The same, from Linux 6.2 on: without a call to read the reason.
+SEC("raw_tp/kvm_entry")
+int on_kvm_entry_loads(struct bpf_raw_tracepoint_args *ctx) {
+    __u64 now = bpf_ktime_get_ns();
+    const void *vcpu = kernel_memory(ctx->args[0]);
+    struct kvm_vcpu_state *v = plain_vcpu(my_cpu());
+    __u32 code = v ? *(const __u32 *)kernel_memory(v->code_at) : 0;
+    if (!v || (code == v->cpuid_code && is_knock(knock_leaf(vcpu))))
+        return odd_entry_of(vcpu, now);
+    return plain_exit(v, code, last_guest_tsc(vcpu), now) ? 0 : odd_entry_of(vcpu, now);
+}
