@@ -25,8 +25,8 @@ struct arch_cpuid {
 };
 
 // Executes CPUID on the CPU it happens to run on. False where the instruction does not exist. In a guest each call is
-// a VM exit (tens of microseconds at worst). Leaf and subleaf are in RDI and RSI as well: CPUID overwrites the registers
-// that it takes them from, and a host may look at the guest after it was answered (core/knock.h).
+// a VM exit (tens of microseconds at worst). Leaf and subleaf are in RDI and RSI as well: CPUID overwrites the
+// registers that it takes them from, and a host may look at the guest after it was answered (core/knock.h).
 bool arch_cpuid(uint32_t leaf, uint32_t subleaf, struct arch_cpuid *out);
 
 // A serialising piece of work without a VM exit, to compare CPUID with: LFENCE + RDTSC pairs (x86), ISB (arm64).

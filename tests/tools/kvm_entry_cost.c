@@ -99,7 +99,7 @@ static int run(int fd, const uint64_t *arguments, size_t size) {
 static int find_fake(struct lab *lab) {
     int map = bpf_map__fd(lab->bpf->maps.bss);
     const struct bpf_insn program[] = {
-        {.code = BPF_LD | BPF_DW | BPF_IMM, .dst_reg = BPF_REG_1, .src_reg = BPF_PSEUDO_MAP_VALUE, .imm = map},
+        {.code = BPF_LD | BPF_DW, .dst_reg = BPF_REG_1, .src_reg = BPF_PSEUDO_MAP_VALUE, .imm = map},
         {.imm = FAKE_ROW * (int)sizeof(struct kvm_cpu)},
         {.code = BPF_STX | BPF_MEM | BPF_DW, .dst_reg = BPF_REG_1, .src_reg = BPF_REG_1},
         {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
