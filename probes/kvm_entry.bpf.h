@@ -16,26 +16,25 @@ static __always_inline void hear_knock(struct kvm_vcpu_state *v, __u64 left) {
         note_knock(v, part, BPF_CORE_READ(vcpu, arch.regs[KVM_KNOCK_VALUE_IN]), left);
 }
 
-// The vCPU has been in its guest, and nothing was seen of it since.
-static __always_inline void look_at_exit(struct kvm_vcpu_state *v, __u64 now) {
-    __u32 code = code_of_last_exit(v);
-    __u64 left = time_of_last_exit(v, now);
+// The vCPU has been in its guest, and when and why it left was not asked so far.
+static __always_inline void look_at_exit(struct kvm_vcpu_state *v, __u32 code, __u64 ticks, __u64 now) {
+    __u64 left = time_of_exit(v, ticks, now);
     if (left) {
         exit_begins(v, code, left);
         return;
     }
     change_begins(v);
-    add_untimed(v, code, KVM_KIND_PLAIN, now);
+    add_untimed(v, code, v->kind, now);
     change_ends(v);
 }
 
-static __noinline int odd_entry_of(const void *vcpu, __u64 now) {
+static __noinline int odd_entry_of(const void *vcpu, __u32 code, __u64 ticks, __u64 now) {
     struct kvm_cpu *cpu = my_cpu();
     struct kvm_vcpu_state *v = this_vcpu();
     if (!v)
         return 0;
     if (v->since && !v->in_exit)
-        look_at_exit(v, now);
+        look_at_exit(v, code, ticks, now);
     _Bool timed = v->since && v->in_exit;
     if (timed && v->code == v->cpuid_code)
         hear_knock(v, v->since);
@@ -44,18 +43,15 @@ static __noinline int odd_entry_of(const void *vcpu, __u64 now) {
     change_begins(v);
     if (timed)
         end_exit(v, now);
+    if (v->vcpu != (__u64)vcpu || code_moves(v, code))
+        find_code(v, vcpu);
     v->since = now;
     v->in_exit = 0;
     v->off_ns = 0;
-    _Bool plain = find_code(v, vcpu);
-    cpu->exit_ns = cpu->current && plain ? KVM_IN_GUEST : KVM_LOOK_CLOSER;
+    forget_exit(v);
+    cpu->exit_ns = cpu->current && !v->nested ? KVM_IN_GUEST : KVM_LOOK_CLOSER;
     change_ends(v);
     return 0;
-}
-
-// The vCPU of which nothing has been seen since its last entry, or NULL.
-static __always_inline struct kvm_vcpu_state *plain_vcpu(struct kvm_cpu *cpu) {
-    return cpu->exit_ns == KVM_IN_GUEST ? vcpu_in(cpu->current - 1) : NULL;
 }
 
 // False if there is more to this exit than its reason and its two times.
@@ -73,15 +69,24 @@ static __always_inline _Bool plain_exit(struct kvm_vcpu_state *v, __u32 code, __
     return 1;
 }
 
+// Of a vCPU of which nothing has been seen since its last entry most exits are plain.
+#define book_entry(cpu, v, vcpu, knock, code, ticks, now)                                                              \
+    ((cpu)->exit_ns == KVM_IN_GUEST && !((code) == (v)->cpuid_code && is_knock(knock)) &&                              \
+             plain_exit(v, code, ticks, now)                                                                           \
+         ? 0                                                                                                           \
+         : odd_entry_of(vcpu, code, ticks, now))
+
 // kvm:kvm_entry(vcpu), from Linux 5.17 on.
 SEC("tp_btf/kvm_entry")
 int BPF_PROG(on_kvm_entry_vcpu, struct kvm_vcpu *vcpu) {
     __u64 now = bpf_ktime_get_ns();
-    struct kvm_vcpu_state *v = plain_vcpu(my_cpu());
-    __u32 code = v ? code_of_last_exit(v) : 0;
-    if (!v || (code == v->cpuid_code && is_knock(vcpu->arch.regs[KVM_KNOCK_LEAF_IN])))
-        return odd_entry_of(vcpu, now);
-    return plain_exit(v, code, vcpu->arch.last_guest_tsc, now) ? 0 : odd_entry_of(vcpu, now);
+    struct kvm_cpu *cpu = my_cpu();
+    struct kvm_vcpu_state *v = vcpu_in(cpu->current - 1);
+    if (!v)
+        return odd_entry_of(vcpu, 0, 0, now);
+    __u32 code = code_of_last_exit(v);
+    __u64 ticks = vcpu->arch.last_guest_tsc;
+    return book_entry(cpu, v, vcpu, vcpu->arch.regs[KVM_KNOCK_LEAF_IN], code, ticks, now);
 }
 
 // The same, from Linux 6.2 on: without a call to read the reason.
@@ -89,9 +94,11 @@ SEC("raw_tp/kvm_entry")
 int on_kvm_entry_loads(struct bpf_raw_tracepoint_args *ctx) {
     __u64 now = bpf_ktime_get_ns();
     const void *vcpu = kernel_memory(ctx->args[0]);
-    struct kvm_vcpu_state *v = plain_vcpu(my_cpu());
-    __u32 code = v ? *(const __u32 *)kernel_memory(v->code_at) : 0;
-    if (!v || (code == v->cpuid_code && is_knock(knock_leaf(vcpu))))
-        return odd_entry_of(vcpu, now);
-    return plain_exit(v, code, last_guest_tsc(vcpu), now) ? 0 : odd_entry_of(vcpu, now);
+    struct kvm_cpu *cpu = my_cpu();
+    struct kvm_vcpu_state *v = vcpu_in(cpu->current - 1);
+    if (!v)
+        return odd_entry_of(vcpu, 0, 0, now);
+    __u32 code = *(const __u32 *)kernel_memory(v->code_at);
+    __u64 ticks = last_guest_tsc(vcpu);
+    return book_entry(cpu, v, vcpu, knock_leaf(vcpu), code, ticks, now);
 }

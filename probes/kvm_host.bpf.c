@@ -43,7 +43,7 @@ int on_kvm_userspace_exit(struct bpf_raw_tracepoint_args *ctx) {
 }
 
 static __always_inline int note_place(__u32 kind, __u64 place) {
-    struct kvm_vcpu_state *v = my_vcpu();
+    struct kvm_vcpu_state *v = my_vcpu_for_a_moment();
     if (!v)
         return 0;
     change_begins(v);
@@ -70,7 +70,7 @@ int on_kvm_pio(struct bpf_raw_tracepoint_args *ctx) {
 SEC("raw_tp/kvm_mmio")
 int on_kvm_mmio(struct bpf_raw_tracepoint_args *ctx) {
     if ((__u32)ctx->args[0] == 1) {
-        struct kvm_vcpu_state *v = my_vcpu();
+        struct kvm_vcpu_state *v = my_vcpu_for_a_moment();
         if (!v || v->place)
             return 0;
     }
@@ -125,7 +125,7 @@ int on_kvm_apic(struct bpf_raw_tracepoint_args *ctx) {
         kind = KVM_KIND_EOI;
     else
         return 0;
-    struct kvm_vcpu_state *v = my_vcpu();
+    struct kvm_vcpu_state *v = my_vcpu_for_a_moment();
     if (v)
         v->kind = kind;
     return 0;
@@ -134,7 +134,7 @@ int on_kvm_apic(struct bpf_raw_tracepoint_args *ctx) {
 // kvm:kvm_hypercall(number, ...): 10 sends IPIs.
 SEC("raw_tp/kvm_hypercall")
 int on_kvm_hypercall(struct bpf_raw_tracepoint_args *ctx) {
-    struct kvm_vcpu_state *v = ctx->args[0] == 10 ? my_vcpu() : NULL;
+    struct kvm_vcpu_state *v = ctx->args[0] == 10 ? my_vcpu_for_a_moment() : NULL;
     if (v)
         v->kind = KVM_KIND_IPI;
     return 0;

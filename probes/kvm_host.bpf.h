@@ -229,6 +229,15 @@ static __always_inline void add_untimed(struct kvm_vcpu_state *v, __u32 code, __
     v->off_ns = 0;
 }
 
+// What was told of the exit before.
+static __always_inline void forget_exit(struct kvm_vcpu_state *v) {
+    v->kind = KVM_KIND_PLAIN;
+    v->user_reason = 0;
+    v->woken = 0;
+    v->user_since = 0;
+    v->place = 0;
+}
+
 // The guest was left.
 static __always_inline void exit_begins(struct kvm_vcpu_state *v, __u32 code, __u64 now) {
     __u64 left = v->left ? v->left : now;
@@ -247,11 +256,8 @@ static __always_inline void exit_begins(struct kvm_vcpu_state *v, __u32 code, __
     v->left = 0;
     v->in_exit = 1;
     v->code = code;
-    v->kind = KVM_KIND_PLAIN;
-    v->user_reason = 0;
-    v->woken = 0;
-    v->user_since = 0;
-    v->place = 0;
+    if (!kvm_has_time) // else something may have been told of this exit already, and at its end all is forgotten
+        forget_exit(v);
     change_ends(v);
 }
 
@@ -304,7 +310,8 @@ static __noinline int exit_comes_to_light(struct kvm_vcpu_state *v) {
     if (!v)
         return 0;
     __u64 now = bpf_ktime_get_ns();
-    __u64 left = time_of_last_exit(v, now);
+    struct kvm_vcpu *vcpu = (struct kvm_vcpu *)v->vcpu;
+    __u64 left = time_of_exit(v, BPF_CORE_READ(vcpu, arch.last_guest_tsc), now);
     exit_begins(v, code_of_last_exit(v), left ? left : now);
     return 0;
 }
@@ -337,4 +344,12 @@ static __always_inline struct kvm_vcpu_state *my_vcpu(void) {
     if (v)
         book_exit(my_cpu(), v);
     return v;
+}
+
+// The same for what is done with in a moment: KVM will still know when and why it was left when it is entered again.
+static __always_inline struct kvm_vcpu_state *my_vcpu_for_a_moment(void) {
+    if (!kvm_has_time)
+        return my_vcpu();
+    my_cpu()->exit_ns = KVM_LOOK_CLOSER;
+    return this_vcpu();
 }

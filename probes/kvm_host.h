@@ -109,6 +109,7 @@ struct kvm_vcpu_state {
     unsigned long long vcpu;    // address of its struct kvm_vcpu
     unsigned long long code_at; // address of the reason of its last exit
     unsigned int cpuid_code;    // the reason that stands for CPUID
+    unsigned int nested;        // SVM: a guest's guest was entered, with a control block of its own
     struct kvm_clock clock;
 
     // Sums.

@@ -15,8 +15,13 @@
 #include "probes/kernel_types.h"
 #include "probes/kvm_host.h"
 
-enum { VMX_EXIT_CPUID = 10, SVM_EXIT_CPUID = 0x72, SVM_EXIT_VMRUN = 0x80 }; // the processors' manuals
-enum { ISA_VMX = 1, ISA_SVM = 2 };                                          // KVM's
+enum {
+    VMX_EXIT_CPUID = 10,
+    SVM_EXIT_CPUID = 0x72,
+    SVM_EXIT_RSM = 0x73,
+    SVM_EXIT_VMRUN = 0x80
+};                                 // the processors' manuals
+enum { ISA_VMX = 1, ISA_SVM = 2 }; // KVM's
 
 #define CLOCK_GOOD_NS 10000000 // after this the kernel may have changed its clock's speed
 
@@ -68,21 +73,26 @@ static __always_inline __u32 code_of_last_exit(const struct kvm_vcpu_state *v) {
     return code;
 }
 
-// Where KVM will have the reason of the exit that follows this entry. True if that stays so until the vCPU is seen to
-// do something else: SVM has another control block for a guest's guest.
-static __always_inline _Bool find_code(struct kvm_vcpu_state *v, const void *vcpu) {
+// Where KVM will have the reason of the exit that follows this entry. SVM has another control block for a guest's
+// guest.
+static __always_inline void find_code(struct kvm_vcpu_state *v, const void *vcpu) {
     v->vcpu = (__u64)vcpu;
     if (exit_source == KVM_EXIT_IN_VCPU_VMX) {
         v->isa = ISA_VMX;
         v->cpuid_code = VMX_EXIT_CPUID;
         v->code_at = (__u64)vcpu + bpf_core_field_offset(struct vcpu_vmx, exit_reason.full);
-        return 1;
+        return;
     }
     struct vmcb *vmcb = BPF_CORE_READ((struct vcpu_svm *)vcpu, vmcb);
     v->isa = ISA_SVM;
     v->cpuid_code = SVM_EXIT_CPUID;
     v->code_at = (__u64)vmcb + bpf_core_field_offset(struct vmcb, control.exit_code);
-    return vmcb == BPF_CORE_READ((struct vcpu_svm *)vcpu, vmcb01.ptr);
+    v->nested = vmcb != BPF_CORE_READ((struct vcpu_svm *)vcpu, vmcb01.ptr);
+}
+
+// True if it may be elsewhere than it was: what enters and leaves a guest's guest are these, and the monitor.
+static __always_inline _Bool code_moves(const struct kvm_vcpu_state *v, __u32 code) {
+    return v->nested || v->user_since || code == SVM_EXIT_VMRUN || code == SVM_EXIT_RSM;
 }
 
 // --- when -----------------------------------------------------------------------------------------------------------
@@ -112,13 +122,11 @@ static __always_inline _Bool learn_clock(struct kvm_vcpu_state *v, __u64 ticks, 
     return 1;
 }
 
-// When this guest was left. 0 if that cannot be told: its counter or the host's clock was changed in between, or KVM
-// went back in without noting the time.
-static __noinline __u64 time_of_last_exit(struct kvm_vcpu_state *v, __u64 now) {
+// When this guest was left, its counter being `ticks`. 0 if that cannot be told: its counter or the host's clock was
+// changed in between, or KVM went back in without noting the time.
+static __noinline __u64 time_of_exit(struct kvm_vcpu_state *v, __u64 ticks, __u64 now) {
     if (!v)
         return 0;
-    struct kvm_vcpu *vcpu = (struct kvm_vcpu *)v->vcpu;
-    __u64 ticks = BPF_CORE_READ(vcpu, arch.last_guest_tsc);
     __u64 left = guest_clock_ns(&v->clock, ticks);
     if (now < v->clock.until && now - left <= now - v->since)
         return left;
