@@ -138,9 +138,7 @@ void agent_finish_sample(struct agent *a) {
     cJSON *ranks = cJSON_AddArrayToObject(message, "ranks");
     for (size_t i = 0; i < a->count; i++)
         cJSON_AddItemToArray(ranks, rank_json(a, &a->members[i]));
-    cJSON *list = cJSON_AddArrayToObject(message, "obs");
-    for (size_t i = 0; i < obs.count; i++)
-        cJSON_AddItemToArray(list, observation_to_json(&obs.items[i]));
+    observations_to_json(&obs, message);
     add_waiting(a, message, found.notes);
     cJSON_AddItemToObject(message, "circumstances", found.circumstances);
     cJSON_AddItemToObject(message, "notes", found.notes);

@@ -90,6 +90,11 @@ static void add_node(struct journal_sample *s, const cJSON *found) {
         o.detail = cJSON_Duplicate(o.detail, true); // the list owns its own
         observations_add(&s->obs, o);
     }
+    cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(found, "unknown")) {
+        struct untold what;
+        if (untold_from_json(item, &what, NULL) > 0)
+            observations_untold(&s->obs, what);
+    }
 }
 
 // The circumstances of the line: those of the node, what the bench says (first line only), the rank's CPU time.

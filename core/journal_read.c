@@ -57,7 +57,7 @@ static void forget_record(struct journal_reader *r) {
     cJSON_Delete(r->tree);
     r->tree = NULL;
     r->json = NULL;
-    r->obs.count = 0;
+    r->obs.count = r->obs.untold_count = 0;
 }
 
 void journal_end_reading(struct journal_reader *r) {
@@ -68,6 +68,7 @@ void journal_end_reading(struct journal_reader *r) {
         fclose(r->file);
     names_free(&r->cases);
     free(r->obs.items);
+    free(r->obs.untold); // their reasons are the lines'
     json_quick_free(r->quick);
     str_free(&r->text);
     free(r->chunk);
@@ -160,6 +161,24 @@ static int parse_observations(struct journal_reader *r, struct journal_record *o
     return 0;
 }
 
+static int parse_untold(struct journal_reader *r, struct journal_record *out, struct error *err) {
+    const cJSON *list = NULL;
+    if (json_get_array(r->json, "unknown", JSON_OPTIONAL, &list, err) < 0)
+        return -1;
+    const cJSON *item;
+    cJSON_ArrayForEach(item, list) {
+        struct untold what;
+        int got = untold_from_json(item, &what, err);
+        if (got < 0)
+            return -1;
+        if (got)
+            ARRAY_PUSH(r->obs.untold, r->obs.untold_count, r->obs.untold_capacity, what);
+        else
+            out->unknown_causes++;
+    }
+    return 0;
+}
+
 static int parse_mode(const cJSON *line, enum sample_mode *out, struct error *err) {
     const char *mode = NULL;
     if (json_get_string(line, "mode", JSON_REQUIRED, &mode, err) < 0)
@@ -201,7 +220,7 @@ static int parse_sample(struct journal_reader *r, struct journal_record *out, st
         json_get_double(line, "roi_s", JSON_OPTIONAL, &s->roi_s, err) < 0 ||
         json_get_array(line, "steps_s", JSON_OPTIONAL, &s->steps_s, err) < 0 ||
         json_get_object(line, "circumstances", JSON_OPTIONAL, &s->circumstances, err) < 0 ||
-        parse_observations(r, out, err) < 0)
+        parse_observations(r, out, err) < 0 || parse_untold(r, out, err) < 0)
         return -1;
     if (s->wall_s < 0)
         return refuse(member(line, "wall_s"), err, "reading the key \"wall_s\"", "it is negative");

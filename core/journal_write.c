@@ -262,9 +262,7 @@ static cJSON *sample_line(const struct journal_sample *s) {
         json_add_u64(line, "start_tsc", s->start_tsc);
         json_add_u64(line, "end_tsc", s->end_tsc);
     }
-    cJSON *obs = cJSON_AddArrayToObject(line, "obs");
-    for (size_t i = 0; i < s->obs.count; i++)
-        cJSON_AddItemToArray(obs, observation_to_json(&s->obs.items[i]));
+    observations_to_json(&s->obs, line);
     return line;
 }
 

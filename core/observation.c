@@ -14,10 +14,18 @@ void observations_add(struct observations *list, struct observation o) {
     ARRAY_PUSH(list->items, list->count, list->capacity, o);
 }
 
+void observations_untold(struct observations *list, struct untold what) {
+    what.why = mem_strdup(what.why);
+    ARRAY_PUSH(list->untold, list->untold_count, list->untold_capacity, what);
+}
+
 void observations_free(struct observations *list) {
     for (size_t i = 0; i < list->count; i++)
         cJSON_Delete(list->items[i].detail);
+    for (size_t i = 0; i < list->untold_count; i++)
+        free(list->untold[i].why);
     free(list->items);
+    free(list->untold);
     *list = (struct observations){0};
 }
 
@@ -34,6 +42,25 @@ cJSON *observation_to_json(const struct observation *o) {
     if (o->detail)
         cJSON_AddItemToObject(object, "detail", cJSON_Duplicate(o->detail, 1));
     return object;
+}
+
+static cJSON *untold_to_json(const struct untold *what) {
+    cJSON *object = cJSON_CreateObject();
+    cJSON_AddStringToObject(object, "cause", cause_info(what->cause)->id);
+    cJSON_AddStringToObject(object, "scope", obs_scope_names[what->scope]);
+    if (what->basis < BASIS_COUNT)
+        cJSON_AddStringToObject(object, "basis", obs_basis_names[what->basis]);
+    json_add_string(object, "why", what->why);
+    return object;
+}
+
+void observations_to_json(const struct observations *list, cJSON *sample) {
+    cJSON *obs = cJSON_AddArrayToObject(sample, "obs");
+    for (size_t i = 0; i < list->count; i++)
+        cJSON_AddItemToArray(obs, observation_to_json(&list->items[i]));
+    cJSON *unknown = list->untold_count ? cJSON_AddArrayToObject(sample, "unknown") : NULL;
+    for (size_t i = 0; i < list->untold_count; i++)
+        cJSON_AddItemToArray(unknown, untold_to_json(&list->untold[i]));
 }
 
 // The index of `text` in a table of names; an error that lists them otherwise.
@@ -61,19 +88,22 @@ static int read_name(const cJSON *object, const char *key, const char *const *na
                      count > 3 ? names[3] : "");
 }
 
+static int check_object(const cJSON *object, struct error *err) {
+    if (cJSON_IsObject(object))
+        return 0;
+    error_set(err, EXIT_CODE_INPUT, "reading an observation");
+    if (err)
+        err->node = object;
+    return error_why(err, "it is not an object");
+}
+
 int observation_from_json(const cJSON *object, struct observation *out, struct error *err) {
     const char *cause = NULL;
     const cJSON *hist = NULL;
     int scope = 0;
     int basis = 0;
     *out = (struct observation){0};
-    if (!cJSON_IsObject(object)) {
-        error_set(err, EXIT_CODE_INPUT, "reading an observation");
-        if (err)
-            err->node = object;
-        return error_why(err, "it is not an object");
-    }
-    if (json_get_string(object, "cause", JSON_REQUIRED, &cause, err) < 0 ||
+    if (check_object(object, err) || json_get_string(object, "cause", JSON_REQUIRED, &cause, err) < 0 ||
         read_name(object, "scope", obs_scope_names, SCOPE_COUNT, SCOPE_CPU, &scope, err) < 0 ||
         read_name(object, "basis", obs_basis_names, BASIS_COUNT, -1, &basis, err) < 0 ||
         json_get_u64(object, "count", JSON_OPTIONAL, &out->count, err) < 0 ||
@@ -96,5 +126,25 @@ int observation_from_json(const cJSON *object, struct observation *out, struct e
     out->basis = (enum obs_basis)basis;
     out->has_hist = has_hist;
     out->detail = cJSON_GetObjectItemCaseSensitive(object, "detail");
+    return 1;
+}
+
+int untold_from_json(const cJSON *object, struct untold *out, struct error *err) {
+    const char *cause = NULL;
+    const char *why = NULL;
+    int scope = 0;
+    int basis = 0;
+    *out = (struct untold){.why = ""};
+    if (check_object(object, err) || json_get_string(object, "cause", JSON_REQUIRED, &cause, err) < 0 ||
+        read_name(object, "scope", obs_scope_names, SCOPE_COUNT, SCOPE_CPU, &scope, err) < 0 ||
+        read_name(object, "basis", obs_basis_names, BASIS_COUNT, BASIS_COUNT, &basis, err) < 0 ||
+        json_get_string(object, "why", JSON_OPTIONAL, &why, err) < 0)
+        return -1;
+    out->cause = cause_by_id(cause);
+    if (out->cause == CAUSE_COUNT)
+        return 0;
+    out->scope = (enum obs_scope)scope;
+    out->basis = (enum obs_basis)basis;
+    out->why = why ? (char *)why : "";
     return 1;
 }

@@ -129,6 +129,18 @@ static void keep_losses(struct series *series, const struct journal_sample *s, s
     }
 }
 
+static void keep_gaps(struct dataset *set, struct series *series, const struct journal_sample *s) {
+    for (size_t i = 0; i < s->obs.untold_count; i++) {
+        const struct untold *what = &s->obs.untold[i];
+        struct gap gap = {.seq = s->seq,
+                          .why = (uint32_t)names_add(&set->reasons, what->why),
+                          .cause = (uint8_t)what->cause,
+                          .scope = (uint8_t)what->scope,
+                          .basis = (uint8_t)what->basis};
+        ARRAY_PUSH(series->gap, series->gap_count, series->gap_capacity, gap);
+    }
+}
+
 // The pass's index among the case's; there are as many as sources that perturb each other, a handful.
 static uint16_t pass_index(struct dataset_case *c, const struct journal_sample *s) {
     if (s->mode != MODE_ATTRIBUTION)
@@ -162,6 +174,7 @@ static void keep_sample(struct dataset *set, const struct journal_sample *s) {
         .valid = s->valid,
     };
     keep_losses(series, s, &point);
+    keep_gaps(set, series, s);
     places_add(&c->places, s);
     sites_add(&c->sites, s);
     devices_add(&c->devices, s);
@@ -240,6 +253,12 @@ static int compare_losses(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
+static int compare_gaps(const void *a, const void *b) {
+    uint64_t x = ((const struct gap *)a)->seq;
+    uint64_t y = ((const struct gap *)b)->seq;
+    return (x > y) - (x < y);
+}
+
 static double larger(double a, double b) {
     return isnan(a) || b > a ? b : a;
 }
@@ -281,6 +300,7 @@ static void sort_unless_sorted(void *items, size_t count, size_t size, int (*com
 static void merge_ranks(struct series *series) {
     sort_unless_sorted(series->point, series->count, sizeof *series->point, compare_points);
     sort_unless_sorted(series->loss, series->loss_count, sizeof *series->loss, compare_losses);
+    sort_unless_sorted(series->gap, series->gap_count, sizeof *series->gap, compare_gaps);
     size_t kept = 0;
     for (size_t i = 0; i < series->count; i++) {
         if (kept > 0 && series->point[kept - 1].seq == series->point[i].seq)
@@ -322,6 +342,7 @@ static void free_case(struct dataset_case *c) {
     for (int mode = 0; mode < MODE_COUNT; mode++) {
         free(c->mode[mode].point);
         free(c->mode[mode].loss);
+        free(c->mode[mode].gap);
         for (int cause = 0; cause < CAUSE_COUNT; cause++)
             free(c->mode[mode].hist[cause]);
     }
@@ -351,6 +372,7 @@ void dataset_free(struct dataset *set) {
         free(set->notes[i].text);
     free(set->calibrations);
     names_free(&set->names);
+    names_free(&set->reasons);
     free(set->cases);
     free(set->notes);
     free(set->joined);

@@ -46,7 +46,16 @@ struct loss {
     bool by_host;  // the host said it, not the guest (report/join.h)
 };
 
-// Points and losses of one mode, both ascending by seq.
+// What a source that normally tells it could not tell in one observation.
+struct gap {
+    uint64_t seq;
+    uint32_t why;  // index into the data set's reasons
+    uint8_t cause; // enum cause
+    uint8_t scope; // enum obs_scope
+    uint8_t basis; // enum obs_basis; BASIS_COUNT: in whatever way it is known
+};
+
+// Points, losses and gaps of one mode, all ascending by seq.
 struct series {
     struct point *point;
     size_t count;
@@ -54,6 +63,9 @@ struct series {
     struct loss *loss;
     size_t loss_count;
     size_t loss_capacity;
+    struct gap *gap;
+    size_t gap_count;
+    size_t gap_capacity;
     struct hist *hist[CAUSE_COUNT]; // merged over the samples; NULL where no source has one
 };
 
@@ -110,7 +122,8 @@ struct dataset {
     struct dataset_case *cases;
     size_t case_count;
     size_t case_capacity;
-    struct names names; // of the cases, numbered alike
+    struct names names;   // of the cases, numbered alike
+    struct names reasons; // why something could not be told
     struct dataset_note *notes;
     size_t note_count;
     size_t note_capacity;

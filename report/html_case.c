@@ -4,7 +4,10 @@
 #include "report/html.h"
 #include "report/model_shared.h"
 
+#include "core/memory.h"
+
 #include <math.h>
+#include <stdlib.h>
 
 // Nothing to tell: not there on a phone.
 static void void_cell(struct str *out) {
@@ -35,6 +38,18 @@ static const char *share_name(const struct model_case *c) {
     return c->cmp.has_baseline ? "% of baseline" : "% of CPU time";
 }
 
+// In how many samples it could be told, where not in all.
+static void told_words(struct str *out, const struct model_case *c, const struct ledger_line *line) {
+    const struct ledger_told *sides[] = {&line->told, &line->baseline_told};
+    for (size_t i = 0; i < ARRAY_LEN(sides); i++) {
+        char *words = told_sentence(sides[i], c->cmp.has_baseline ? (i ? "the baseline" : "the subject") : "");
+        if (words)
+            str_add(out, "<br>");
+        html_words(out, words ? words : "");
+        free(words);
+    }
+}
+
 static void ledger_row(struct str *out, const struct model_case *c, size_t i) {
     const struct ledger_line *line = &c->ledger.lines[i];
     const struct cause_info *info = cause_info(line->cause);
@@ -44,14 +59,18 @@ static void ledger_row(struct str *out, const struct model_case *c, size_t i) {
     str_printf(out, "<td class=\"cause\">%s%s%s<br><span class=\"soft\">", info->id, model_scope_word(line->scope),
                line->at_most ? ", at most" : "");
     escape_html(out, info->explanation, 200);
+    told_words(out, c, line);
     str_add(out, "</span>");
     html_named_cell(out, share_name(c));
-    html_percent(out, line->pct, line->ci);
+    if (told_never(&line->told))
+        str_add(out, "not measured");
+    else
+        html_percent(out, line->pct, line->ci);
     count_cell(out, "count a sample", line->count, line->basis);
     if (c->cmp.has_baseline)
         count_cell(out, "baseline", line->baseline_count, line->basis);
     seconds_cell(out, line->seconds, line->count);
-    str_printf(out, "<td data-l=\"known by\">%s</tr>\n", ledger_basis_text(line));
+    str_printf(out, "<td data-l=\"known by\">%s</tr>\n", ledger_not_measured(line) ? "" : ledger_basis_text(line));
 }
 
 static void sum_row(struct str *out, const struct model_case *c, const char *name, double pct, struct stats_interval ci,

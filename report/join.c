@@ -189,6 +189,13 @@ static void drop_guests_word(struct series *series) {
             series->loss[kept++] = *loss;
     }
     series->loss_count = kept;
+    kept = 0;
+    for (size_t i = 0; i < series->gap_count; i++) {
+        const struct gap *gap = &series->gap[i];
+        if (!is_hosts_word((enum cause)gap->cause, (enum obs_scope)gap->scope))
+            series->gap[kept++] = *gap;
+    }
+    series->gap_count = kept;
     for (int cause = 0; cause < CAUSE_COUNT; cause++)
         if (is_hosts_word((enum cause)cause, SCOPE_CPU)) {
             free(series->hist[cause]);

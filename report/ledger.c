@@ -62,14 +62,31 @@ static bool from_attribution(const struct ledger_entry *entry) {
     return entry->source.group && entry->source.group->mode != MODE_TIMING;
 }
 
+// How much of it there was is not known where a source was to tell and never did: it is in no sum.
+static bool lacks(const struct ledger_side *side, enum cause cause, enum obs_scope scope) {
+    struct ledger_told told = ledger_side_lacks(side, cause, scope);
+    free(told.why);
+    return told_never(&told);
+}
+
+// What one side says of a cause, or that it could not. `residual` may be NULL.
+static struct ledger_entry ask(const struct ledger_side *side, enum cause cause, enum obs_scope scope, bool shares,
+                               struct side_values *residual) {
+    struct ledger_entry entry = ledger_side_entry(side, cause, scope, shares, residual);
+    if (!entry.source.group)
+        entry.told = ledger_side_lacks(side, cause, scope);
+    return entry;
+}
+
 static struct ledger_line make_line(struct work *w, enum cause cause, enum obs_scope scope) {
     bool baseline = w->c->has_baseline;
     bool sided = baseline && !ledger_side_knows(&w->baseline, cause, scope) && metal_has(cause);
+    bool lacking = lacks(&w->subject, cause, scope) || (baseline && lacks(&w->baseline, cause, scope));
     struct ledger_entry subject =
-        ledger_side_entry(&w->subject, cause, scope, !baseline, sided ? NULL : &w->residual_subject);
+        ask(&w->subject, cause, scope, !baseline, sided || lacking ? NULL : &w->residual_subject);
     struct ledger_entry metal = {.seconds = NAN, .count = NAN};
     if (baseline)
-        metal = ledger_side_entry(&w->baseline, cause, scope, false, &w->residual_baseline);
+        metal = ask(&w->baseline, cause, scope, false, lacking ? NULL : &w->residual_baseline);
     const struct ledger_source *source = subject.source.group ? &subject.source : &metal.source;
     struct ledger_line line = {
         .cause = cause,
@@ -89,8 +106,10 @@ static struct ledger_line make_line(struct work *w, enum cause cause, enum obs_s
         .count = subject.count,
         .baseline_seconds = metal.seconds,
         .baseline_count = metal.count,
+        .told = subject.told,
+        .baseline_told = metal.told,
     };
-    if (!source->group || scope == SCOPE_LATENCY || outside_balance(cause, &subject.source))
+    if (!source->group || scope == SCOPE_LATENCY || outside_balance(cause, &subject.source) || lacking)
         return line;
     line.one_sided = sided;
     if (sided)
@@ -107,9 +126,14 @@ static struct ledger_line make_line(struct work *w, enum cause cause, enum obs_s
     line.df = value.df;
     line.ci = share_interval(&value, !baseline);
     bool beside = from_attribution(&subject) || from_attribution(&metal);
+    double untold = percent * percent * (subject.beside + metal.beside);
     if (isfinite(value.se))
-        w->beside += beside ? value.se * value.se : common * common;
+        w->beside += beside ? value.se * value.se : common * common + untold;
     return line;
+}
+
+bool ledger_not_measured(const struct ledger_line *line) {
+    return told_never(&line->told) && !(line->count > 0);
 }
 
 bool ledger_describes(const struct ledger_line *line) {
@@ -228,7 +252,9 @@ struct ledger ledger_make(const struct side *subject, const struct side *baselin
         for (int scope = 0; scope < SCOPE_COUNT; scope++) {
             enum cause id = (enum cause)cause;
             enum obs_scope s = (enum obs_scope)scope;
-            if (ledger_side_knows(&w.subject, id, s) || (c->has_baseline && ledger_side_knows(&w.baseline, id, s)))
+            bool told =
+                ledger_side_knows(&w.subject, id, s) || (c->has_baseline && ledger_side_knows(&w.baseline, id, s));
+            if (told || lacks(&w.subject, id, s) || (c->has_baseline && lacks(&w.baseline, id, s)))
                 ARRAY_PUSH(ledger.lines, ledger.count, capacity, make_line(&w, id, s));
         }
     if (ledger.count > 1)
@@ -256,6 +282,10 @@ struct ledger ledger_make(const struct side *subject, const struct side *baselin
 }
 
 void ledger_free(struct ledger *ledger) {
+    for (size_t i = 0; i < ledger->count; i++) {
+        free(ledger->lines[i].told.why);
+        free(ledger->lines[i].baseline_told.why);
+    }
     free(ledger->lines);
     free(ledger->observers);
     *ledger = (struct ledger){0};

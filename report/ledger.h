@@ -11,12 +11,14 @@
 // and softirqs, and idle waiting (scope `blocked`).
 //
 // Sources: per cause and scope, the best basis that a side has (timed, sampled, calibrated; `counted` has no seconds);
-// from timing samples where they have that basis, else from the attribution samples of the pass that has it, whose
+// over the samples in which that source told it (report/ledger_told.h); what stands for the others in the residual of
+// the timing samples is the mean. From timing samples where they have that basis, else from the attribution samples of the pass that has it, whose
 // share of time s / (k roi) is then multiplied with the timing samples' mean cost, since only that one is free of the
 // probes. Counts come from timing samples where these have any. May include: core, report/compare.h.
 #pragma once
 
 #include "report/compare.h"
+#include "report/ledger_told.h"
 
 struct ledger_line {
     enum cause cause;
@@ -38,6 +40,8 @@ struct ledger_line {
     double count;             // the subject's mean per observation
     double baseline_seconds;  // NaN without
     double baseline_count;
+    struct ledger_told told; // the subject's samples that tell it, of those of its source. told_never(): no seconds, and
+    struct ledger_told baseline_told; // the line is in no sum; the same for the baseline's
 };
 
 // What a pass costs: its attribution samples against the timing samples beside them, on the subject.
@@ -70,6 +74,9 @@ void ledger_free(struct ledger *ledger);
 
 // The dearest pass, or NULL: there are no attribution samples, or nothing to compare them with.
 const struct ledger_observer *ledger_dearest(const struct ledger *ledger);
+
+// True for a line that says no more than that its cause was not measured on the subject.
+bool ledger_not_measured(const struct ledger_line *line);
 
 // True for a line that tells of time without entering the sum: latencies of requests in flight, and what the probes
 // cost in attribution samples.

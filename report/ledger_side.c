@@ -18,18 +18,6 @@ static bool same_group(const struct ledger_group *group, enum sample_mode mode, 
     return group->mode == mode && (mode == MODE_TIMING || strcmp(group->pass, pass) == 0);
 }
 
-static const char *pass_of(const struct dataset_case *c, const struct point *point) {
-    return c->pass_count ? c->passes[point->pass] : "";
-}
-
-static bool in_group(const struct ledger_group *group, const struct dataset_case *c, const struct point *point) {
-    return group->mode == MODE_TIMING || strcmp(group->pass, pass_of(c, point)) == 0;
-}
-
-bool ledger_group_has(const struct ledger_group *group, const struct dataset_case *c, const struct point *point) {
-    return point_counts(point) && in_group(group, c, point);
-}
-
 static void add_group(struct ledger_side *a, enum sample_mode mode, const char *pass) {
     for (size_t i = 0; i < a->count; i++)
         if (same_group(&a->groups[i], mode, pass))
@@ -44,135 +32,66 @@ static void find_groups(struct ledger_side *a) {
         const struct dataset_case *c = a->side->run[r].c;
         const struct series *series = &c->mode[MODE_ATTRIBUTION];
         for (size_t i = 0; i < series->count; i++)
-            add_group(a, MODE_ATTRIBUTION, pass_of(c, &series->point[i]));
+            add_group(a, MODE_ATTRIBUTION, ledger_pass_of(c, &series->point[i]));
     }
-}
-
-// Causes that take the CPU from the job while its threads could run, told by clocks that do not count it as theirs.
-static bool beside_cpu_time(enum cause cause) {
-    return cause == CAUSE_HOST_STEAL || cause == CAUSE_GUEST_THREADS || cause == CAUSE_GUEST_IRQ ||
-           cause == CAUSE_GUEST_SOFTIRQ;
-}
-
-// Where a better source tells the same cause's seconds as well, the worse one's are not taken beside them.
-static bool is_outdone(const struct loss *list, size_t count, const struct loss *loss) {
-    for (size_t i = 0; i < ARRAY_LEN(SECONDS_ORDER) && SECONDS_ORDER[i] != loss->basis; i++)
-        for (size_t j = 0; j < count; j++)
-            if (list[j].cause == loss->cause && list[j].scope == loss->scope && list[j].basis == SECONDS_ORDER[i])
-                return true;
-    return false;
-}
-
-// Lost time that the job's CPU time does not hold.
-static double lost_beside_cpu_time(const struct loss *loss, size_t count) {
-    double lost = 0;
-    for (size_t i = 0; i < count; i++) {
-        bool waits = loss[i].scope == SCOPE_BLOCKED;
-        bool taken = loss[i].scope == SCOPE_CPU && beside_cpu_time((enum cause)loss[i].cause);
-        if (loss[i].basis != BASIS_COUNTED && (waits || taken) && !is_outdone(loss, count, &loss[i]))
-            lost += loss[i].seconds;
-    }
-    return lost;
-}
-
-// What the probes took of the job's CPUs, seconds.
-static double observed(const struct loss *loss, size_t count) {
-    double seconds = 0;
-    for (size_t i = 0; i < count; i++)
-        if (loss[i].cause == CAUSE_OBSERVER && loss[i].scope == SCOPE_CPU && loss[i].basis != BASIS_COUNTED)
-            seconds += loss[i].seconds;
-    return seconds;
-}
-
-// The time of an attribution sample in which its share of a cause is taken: without the probes, which timing samples,
-// whose cost the share is multiplied with, do not have. Probes that are said to have had all of it say nothing.
-static double without_probes(double active, const struct loss *loss, size_t count) {
-    double probes = observed(loss, count);
-    return probes < active ? active - probes : active;
-}
-
-static double active_cpu_seconds(const struct dataset_case *c, const struct point *p, double lost, bool *unknown) {
-    if (!(p->roi_s > 0))
-        return INFINITY; // a window of no length holds no lost time
-    double most = c->cpus * p->roi_s;
-    if (isfinite(p->cpu_s) && p->cpu_s > 0) {
-        double active = p->cpu_s + lost;
-        return most > 0 && active > most ? most : active;
-    }
-    if (c->cpus > 0)
-        return most;
-    *unknown = true;
-    return p->roi_s;
-}
-
-// The losses of one observation, NULL where it has none; both lists ascend by seq, `*next` is where to go on.
-static const struct loss *losses_of(const struct series *series, uint64_t seq, size_t *next, size_t *count) {
-    while (*next < series->loss_count && series->loss[*next].seq < seq)
-        (*next)++;
-    size_t end = *next;
-    while (end < series->loss_count && series->loss[end].seq == seq)
-        end++;
-    *count = end - *next;
-    return *count ? series->loss + *next : NULL;
-}
-
-static size_t most_points(const struct ledger_side *a, enum sample_mode mode) {
-    size_t count = 0;
-    for (size_t r = 0; r < a->side->count; r++)
-        count += a->side->run[r].c->mode[mode].count;
-    return count;
-}
-
-static void prepare_group(struct ledger_side *a, struct ledger_group *group) {
-    size_t most = most_points(a, group->mode);
-    group->cpu_seconds = mem_alloc((most + 1) * sizeof *group->cpu_seconds);
-    group->cost = (struct side_values){.run_count = a->side->count};
-    group->cost.run = mem_alloc((a->side->count + 1) * sizeof *group->cost.run);
-    group->cost.store = mem_alloc((most + 1) * sizeof *group->cost.store);
-    size_t used = 0;
-    for (size_t r = 0; r < a->side->count; r++) {
-        const struct dataset_case *c = a->side->run[r].c;
-        const struct series *series = &c->mode[group->mode];
-        size_t next = 0;
-        size_t from = used;
-        for (size_t i = 0; i < series->count; i++) {
-            const struct point *p = &series->point[i];
-            // What only samples that do not count tell is not known: it must not make a sum unknown.
-            if (!in_group(group, c, p) || !point_counts(p))
-                continue;
-            size_t count;
-            const struct loss *loss = losses_of(series, p->seq, &next, &count);
-            for (size_t j = 0; j < count; j++)
-                group->has[loss[j].cause][loss[j].scope][loss[j].basis] = true;
-            double lost = lost_beside_cpu_time(loss, count);
-            double active = active_cpu_seconds(c, p, lost, &a->cpus_unknown);
-            group->cpu_seconds[used] = group->mode == MODE_TIMING ? active : without_probes(active, loss, count);
-            group->cost.store[used++] = p->cost;
-        }
-        group->cost.run[r] = (struct stats_run){group->cost.store + from, used - from, a->side->run[r].machine};
-    }
-    group->cost.count = used;
 }
 
 struct ledger_side ledger_side_make(const struct side *side, double time) {
     struct ledger_side a = {.side = side, .time = time};
     find_groups(&a);
     for (size_t i = 0; i < a.count; i++)
-        prepare_group(&a, &a.groups[i]);
+        ledger_group_prepare(&a.groups[i], side, &a.cpus_unknown);
     return a;
 }
 
 void ledger_side_free(struct ledger_side *a) {
-    for (size_t i = 0; i < a->count; i++) {
-        side_values_free(&a->groups[i].cost);
-        free(a->groups[i].cpu_seconds);
-    }
+    for (size_t i = 0; i < a->count; i++)
+        ledger_group_free(&a->groups[i]);
     free(a->groups);
     *a = (struct ledger_side){0};
 }
 
 static const struct ledger_group *groups_end(const struct ledger_side *a) {
     return a->groups + a->count;
+}
+
+// True if the seconds are known from anywhere.
+static bool knows_seconds(const struct ledger_side *a, enum cause cause, enum obs_scope scope) {
+    for (const struct ledger_group *group = a->groups; group < groups_end(a); group++)
+        for (size_t i = 0; i < ARRAY_LEN(SECONDS_ORDER); i++)
+            if (group->has[cause][scope][SECONDS_ORDER[i]])
+                return true;
+    return false;
+}
+
+static struct ledger_told told_in(const struct ledger_side *a, const struct ledger_group *group, enum cause cause,
+                                  enum obs_scope scope) {
+    struct told_count told = {0};
+    for (size_t r = 0; r < a->side->count; r++) {
+        const struct dataset_case *c = a->side->run[r].c;
+        const struct series *series = &c->mode[group->mode];
+        size_t next = 0;
+        for (size_t i = 0; i < series->count; i++) {
+            size_t count;
+            if (!ledger_group_has(group, c, &series->point[i]))
+                continue;
+            const struct gap *gaps = gaps_of(series, series->point[i].seq, &next, &count);
+            told_add(&told, a->side->run[r].set, gap_find(gaps, count, cause, scope, BASIS_COUNT));
+        }
+    }
+    return told_end(&told);
+}
+
+struct ledger_told ledger_side_lacks(const struct ledger_side *a, enum cause cause, enum obs_scope scope) {
+    for (const struct ledger_group *group = a->groups; group < groups_end(a); group++) {
+        if (!group->lacks[cause][scope] || knows_seconds(a, cause, scope))
+            continue;
+        struct ledger_told told = told_in(a, group, cause, scope);
+        if (told_never(&told))
+            return told;
+        free(told.why); // the others say nothing of it: there it is 0
+    }
+    return (struct ledger_told){0};
 }
 
 bool ledger_side_knows(const struct ledger_side *a, enum cause cause, enum obs_scope scope) {
@@ -208,6 +127,8 @@ struct column {
     struct side_values seconds;
     struct side_values se;
     struct side_values count;
+    bool *told; // false: not known there
+    struct ledger_told in;
     bool at_most;
     bool by_host;
 };
@@ -231,16 +152,23 @@ static double unit_drift(const struct dataset *set, const struct loss *loss) {
 static struct column read_column(const struct ledger_side *a, enum cause cause, enum obs_scope scope,
                                  struct ledger_source source) {
     const struct side_values *shape = &source.group->cost;
-    struct column column = {zero_like(shape), zero_like(shape), zero_like(shape), false, false};
+    struct column column = {.seconds = zero_like(shape), .se = zero_like(shape), .count = zero_like(shape)};
+    struct told_count told = {0};
     size_t place = 0;
+    column.told = mem_alloc((shape->count + 1) * sizeof *column.told);
     for (size_t r = 0; r < a->side->count; r++) {
         const struct dataset_case *c = a->side->run[r].c;
         const struct series *series = &c->mode[source.group->mode];
         size_t next = 0;
+        size_t next_gap = 0;
         for (size_t i = 0; i < series->count; i++) {
             if (!ledger_group_has(source.group, c, &series->point[i]))
                 continue;
             size_t count;
+            const struct gap *gaps = gaps_of(series, series->point[i].seq, &next_gap, &count);
+            const struct gap *gap = gap_find(gaps, count, cause, scope, source.basis);
+            told_add(&told, a->side->run[r].set, gap);
+            column.told[place] = !gap;
             const struct loss *loss = losses_of(series, series->point[i].seq, &next, &count);
             double variance = 0;
             double drifted = 0;
@@ -257,6 +185,7 @@ static struct column read_column(const struct ledger_side *a, enum cause cause, 
             column.se.store[place++] = sqrt(variance + drifted * drifted);
         }
     }
+    column.in = told_end(&told);
     return column;
 }
 
@@ -264,10 +193,37 @@ static void free_column(struct column *column) {
     side_values_free(&column->seconds);
     side_values_free(&column->se);
     side_values_free(&column->count);
+    free(column->told);
+    free(column->in.why);
+}
+
+// Leaves out of `values` what was not told.
+static void keep_told(struct side_values *values, const bool *told) {
+    size_t kept = 0;
+    size_t place = 0;
+    for (size_t r = 0; r < values->run_count; r++) {
+        size_t from = kept;
+        for (size_t i = 0; i < values->run[r].count; i++, place++)
+            if (told[place])
+                values->store[kept++] = values->store[place];
+        values->run[r].value = values->store + from;
+        values->run[r].count = kept - from;
+    }
+    values->count = kept;
 }
 
 static double plain_mean(const struct side_values *values) {
     return stats_mean(values->store, values->count, 1).mean;
+}
+
+static double told_mean(const struct side_values *values, const bool *told) {
+    double sum = 0;
+    size_t count = 0;
+    for (size_t i = 0; i < values->count; i++) {
+        sum += told[i] ? values->store[i] : 0;
+        count += told[i];
+    }
+    return count ? sum / (double)count : NAN;
 }
 
 // Share of time that the cause has, s / (k roi), or its cost, s C / (k roi). Attribution samples lend their share of
@@ -310,28 +266,41 @@ static void conclude(const struct ledger_side *a, const struct column *column, s
     }
 }
 
+// Takes the cause out of the costs of the timing samples; the mean of the others where it was not told. That mean errs
+// in all of these alike, which the residual's spread does not show: with m of n samples not told, (m / n)^2 of its
+// variance.
+static void take_out(const struct column *column, struct ledger_entry *entry, struct side_values *residual) {
+    for (size_t i = 0, kept = 0; i < residual->count; i++)
+        residual->store[i] -= column->told[i] ? column->seconds.store[kept++] : entry->cost.mean;
+    double untold = 1 - (double)column->in.told / (double)column->in.samples;
+    entry->beside = untold > 0 ? untold * untold * entry->cost.se * entry->cost.se : 0;
+}
+
 struct ledger_entry ledger_side_entry(const struct ledger_side *a, enum cause cause, enum obs_scope scope, bool shares,
                                       struct side_values *residual) {
     struct ledger_entry entry = {.cost = {.mean = 0, .se = 0, .df = INFINITY}, .seconds = NAN, .count = NAN};
     struct ledger_source counts = count_source(a, cause, scope);
     if (counts.group) {
         struct column column = read_column(a, cause, scope, counts);
-        entry.count = plain_mean(&column.count);
+        entry.count = told_mean(&column.count, column.told);
         free_column(&column);
     }
     entry.source = seconds_source(a, cause, scope);
     if (!entry.source.group)
         return entry;
     struct column column = read_column(a, cause, scope, entry.source);
-    entry.seconds = plain_mean(&column.seconds);
+    weigh(a, entry.source.group, shares, &column.se);
+    entry.seconds = told_mean(&column.seconds, column.told);
+    weigh(a, entry.source.group, shares, &column.seconds);
+    keep_told(&column.seconds, column.told);
+    keep_told(&column.se, column.told);
     entry.at_most = column.at_most;
     entry.by_host = column.by_host;
-    weigh(a, entry.source.group, shares, &column.seconds);
-    weigh(a, entry.source.group, shares, &column.se);
     conclude(a, &column, &entry);
     if (residual && entry.source.group->mode == MODE_TIMING && scope != SCOPE_LATENCY)
-        for (size_t i = 0; i < residual->count; i++)
-            residual->store[i] -= column.seconds.store[i];
+        take_out(&column, &entry, residual);
+    entry.told = column.in;
+    column.in.why = NULL; // the entry's
     free_column(&column);
     return entry;
 }

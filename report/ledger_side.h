@@ -1,18 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// One side of a ledger: which groups of samples it has, which of them says what of a cause, and what that cause costs.
-// A group is the timing samples, or the attribution samples of one pass: only in its samples the pass's sources were
-// on, so only over those a cause is averaged. Inside the ledger's room. May include: core, report/compare.h.
+// One side of a ledger: which of its groups of samples says what of a cause, and what that cause costs. Inside the
+// ledger's room. May include: core, report/compare.h.
 #pragma once
 
-#include "report/compare.h"
-
-struct ledger_group {
-    enum sample_mode mode;
-    const char *pass;        // attribution: its name, "" where the journal tells none; timing: ""
-    struct side_values cost; // of the observations that count
-    double *cpu_seconds;     // k * roi of each of them; attribution: less what the probes took
-    bool has[CAUSE_COUNT][SCOPE_COUNT][BASIS_COUNT];
-};
+#include "report/ledger_group.h"
+#include "report/ledger_told.h"
 
 struct ledger_side {
     const struct side *side;
@@ -26,11 +18,12 @@ struct ledger_side {
 struct ledger_side ledger_side_make(const struct side *side, double time);
 void ledger_side_free(struct ledger_side *a);
 
-// True if the point counts and belongs to the group; `c` is the case that holds it.
-bool ledger_group_has(const struct ledger_group *group, const struct dataset_case *c, const struct point *point);
-
 // True if any source says something of it.
 bool ledger_side_knows(const struct ledger_side *a, enum cause cause, enum obs_scope scope);
+
+// Of a cause whose seconds no source ever told: in how many samples one was to. Zeros where none was to, or where it was
+// told. The caller frees `why`.
+struct ledger_told ledger_side_lacks(const struct ledger_side *a, enum cause cause, enum obs_scope scope);
 
 // Where a number was taken from.
 struct ledger_source {
@@ -46,7 +39,10 @@ struct ledger_entry {
     double seconds;              // per observation; NaN if not known
     double count;                // per observation; NaN if not known
     bool at_most;
-    bool by_host; // the host's word
+    bool by_host;            // the host's word
+    struct ledger_told told; // of its source's samples, those that tell it. The caller frees `why`
+    double beside;           // variance of `cost` that the residual of the timing samples does not show: of samples in
+                             // which the mean of the others stands for what was not told
 };
 
 // `shares`: means are of s / (k roi), the share of time, not of cost. `residual` (may be NULL): costs of the timing

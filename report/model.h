@@ -28,6 +28,7 @@ struct model_case {
     double q;              // smallest false discovery rate at which it counts as found among this report's cases
     double noise_floor_pct;
     struct ledger ledger;
+    struct strings told;           // which causes could not be told in some or all samples, and why
     struct strings places;         // who lost the time and where in the program, as far as known and worth a word
     const struct devices *devices; // of the subject, if it is one run with such; NULL otherwise
     const struct devices *baseline_devices; // the same of the baseline

@@ -6,6 +6,7 @@
 #include "core/str.h"
 #include "report/model_sentences.h"
 #include "report/model_shared.h"
+#include "report/model_told.h"
 #include "report/model_warnings.h"
 
 #include <math.h>
@@ -89,6 +90,7 @@ static void add_case(struct model *model, const char *name, const struct dataset
         strings_add(&c.places, "%s", waiting);
     free(waiting);
     c.ledger = ledger_make(&c.subject, &c.baseline, &c.cmp);
+    model_tell_gaps(&c, model);
     model_warn_case(&c, model);
     c.sentence = model_case_sentence(&c, model);
     names_add(&model->names, name);
@@ -185,6 +187,7 @@ void model_free(struct model *model) {
         ledger_free(&model->cases[i].ledger);
         free(model->cases[i].sentence);
         strings_free(&model->cases[i].warnings);
+        strings_free(&model->cases[i].told);
         strings_free(&model->cases[i].places);
     }
     names_free(&model->names);

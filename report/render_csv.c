@@ -102,10 +102,16 @@ void render_csv(const struct model *model, bool colour, FILE *out) {
             const struct ledger_line *line = &c->ledger.lines[l];
             const char *id = cause_info(line->cause)->id;
             const char *basis = obs_basis_names[line->basis];
+            size_t told = line->told.told; // samples
+            if (ledger_not_measured(line)) {
+                put_row(out, (struct row){c->name, "subject", model->subject_label, id, "%", NAN, NO_INTERVAL, 0,
+                                          "not measured"});
+                continue;
+            }
             if (line->summed)
-                put_row(out, (struct row){c->name, "", "", id, "%", line->pct, line->ci, 0, basis});
+                put_row(out, (struct row){c->name, "", "", id, "%", line->pct, line->ci, told, basis});
             put_row(out, (struct row){c->name, "subject", model->subject_label, id, "count", line->count, NO_INTERVAL,
-                                      0, basis});
+                                      told, basis});
         }
         samples(out, c, &c->baseline, "baseline");
         samples(out, c, &c->subject, "subject");

@@ -59,6 +59,26 @@ static cJSON *overhead_object(const struct model_case *c) {
     return object;
 }
 
+// In how many samples it was told, where not in all.
+static void add_told(cJSON *object, const char *key, const struct ledger_told *told) {
+    if (told->told == told->samples)
+        return;
+    cJSON *words = cJSON_AddObjectToObject(object, key);
+    json_add_u64(words, "samples", told->told);
+    json_add_u64(words, "of", told->samples);
+    json_add_string(words, "why", told->why);
+}
+
+// A cause that no sample of the subject told: it has no figure.
+static cJSON *unmeasured_object(const struct ledger_line *line) {
+    cJSON *object = cJSON_CreateObject();
+    json_add_string(object, "cause", cause_info(line->cause)->id);
+    json_add_string(object, "scope", obs_scope_names[line->scope]);
+    json_add_u64(object, "of", line->told.samples);
+    json_add_string(object, "why", line->told.why);
+    return object;
+}
+
 static cJSON *line_object(const struct ledger_line *line) {
     const struct cause_info *info = cause_info(line->cause);
     cJSON *object = cJSON_CreateObject();
@@ -77,6 +97,8 @@ static cJSON *line_object(const struct ledger_line *line) {
         json_add_string(object, "pass", line->pass);
     if (line->at_most)
         cJSON_AddTrueToObject(object, "upper_bound");
+    add_told(object, "told", &line->told);
+    add_told(object, "baseline_told", &line->baseline_told);
     if (line->on_baseline) {
         json_add_double(object, "baseline_seconds", line->baseline_seconds);
         json_add_double(object, "baseline_count", line->baseline_count);
@@ -173,10 +195,15 @@ static void add_devices(cJSON *list, const struct devices *devices, const char *
 static void add_ledger(cJSON *object, const struct model_case *c) {
     const struct ledger *ledger = &c->ledger;
     cJSON *lines = cJSON_AddArrayToObject(object, "ledger");
-    cJSON *described = cJSON_CreateArray();
-    for (size_t i = 0; i < ledger->count; i++)
-        cJSON_AddItemToArray(ledger_describes(&ledger->lines[i]) ? described : lines, line_object(&ledger->lines[i]));
-    cJSON_AddItemToObject(object, "described", described);
+    cJSON *described = cJSON_AddArrayToObject(object, "described");
+    cJSON *unmeasured = cJSON_AddArrayToObject(object, "not_measured");
+    for (size_t i = 0; i < ledger->count; i++) {
+        const struct ledger_line *line = &ledger->lines[i];
+        if (told_never(&line->told))
+            cJSON_AddItemToArray(unmeasured, unmeasured_object(line));
+        if (!ledger_not_measured(line))
+            cJSON_AddItemToArray(ledger_describes(line) ? described : lines, line_object(line));
+    }
     json_add_double(object, "explained_pct", ledger->explained.mean);
     cJSON *direct = cJSON_AddObjectToObject(object, "direct_cost");
     json_add_double(direct, "pct", ledger->direct.mean);

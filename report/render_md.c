@@ -92,6 +92,8 @@ static void ledger_table(const struct model_case *c, FILE *out) {
     fputs("**\n\n| cause | % | count | known by |\n|---|---|---:|---|\n", out);
     for (size_t i = 0; i < c->ledger.count; i++) {
         const struct ledger_line *line = &c->ledger.lines[i];
+        if (ledger_not_measured(line))
+            continue; // told below the table
         fprintf(out, "| %s%s%s | ", cause_info(line->cause)->id, model_scope_word(line->scope),
                 line->at_most ? ", at most" : "");
         put_percent(out, line->pct, line->ci);
@@ -106,21 +108,6 @@ static void ledger_table(const struct model_case *c, FILE *out) {
     fputs(" | | timing samples |\n", out);
 }
 
-static void ledgers(const struct model *model, FILE *out) {
-    for (size_t i = 0; i < model->case_count; i++) {
-        if (model->cases[i].ledger.count == 0 || model_repeats_ledger(model, i))
-            continue;
-        char *repeating = model_repeating_sentence(model, i);
-        ledger_table(&model->cases[i], out);
-        if (repeating) {
-            fputc('\n', out);
-            put(out, repeating, TEXT_LIMIT);
-            fputc('\n', out);
-        }
-        free(repeating);
-    }
-}
-
 static void bullets(const struct strings *list, const char *about, FILE *out) {
     for (size_t i = 0; i < list->count; i++) {
         fputs("- ", out);
@@ -130,6 +117,24 @@ static void bullets(const struct strings *list, const char *about, FILE *out) {
         }
         put(out, list->items[i], TEXT_LIMIT);
         fputc('\n', out);
+    }
+}
+
+static void ledgers(const struct model *model, FILE *out) {
+    for (size_t i = 0; i < model->case_count; i++) {
+        if (model->cases[i].ledger.count == 0 || model_repeats_ledger(model, i))
+            continue;
+        char *repeating = model_repeating_sentence(model, i);
+        ledger_table(&model->cases[i], out);
+        if (model->cases[i].told.count)
+            fputc('\n', out);
+        bullets(&model->cases[i].told, NULL, out);
+        if (repeating) {
+            fputc('\n', out);
+            put(out, repeating, TEXT_LIMIT);
+            fputc('\n', out);
+        }
+        free(repeating);
     }
 }
 

@@ -129,6 +129,8 @@ void text_ledger(const struct text_page *page, const struct model_case *c) {
     ledger_sums(page, c);
     small_lines(page, ledger);
     counted_lines(page, ledger);
+    for (size_t i = 0; i < c->told.count; i++)
+        text_paragraph(page, "  ", "    ", c->told.items[i]);
     observers(page, ledger);
     for (size_t i = 0; i < c->places.count; i++)
         text_paragraph(page, "  ", "  ", c->places.items[i]);
