@@ -2,6 +2,7 @@
 // One sample: a process that works while collectors watch, and its line in the journal. See run.h.
 #include "bench/run.h"
 #include "bench/worker.h"
+#include "collectors/untold.h"
 
 #include "core/clock.h"
 #include "core/knock.h"
@@ -135,7 +136,9 @@ static void add_reason(struct worker_outcome *outcome, const char *reason) {
 }
 
 // The collectors are the agents'.
-static void observe_nodes(struct run *run, struct planned_case *c, struct worker *worker, struct found *f) {
+static void observe_nodes(struct run *run, struct planned_case *c, enum sample_mode mode, struct worker *worker,
+                          struct found *f) {
+    static const char nobody[] = "no rank was started through the launcher: nothing was observed";
     struct nodes *nodes = run->session->nodes;
     worker_go(worker, c->suite_case->timeout_s, &session_stop, &f->outcome);
     worker_finish(worker, &session_stop, &f->outcome);
@@ -147,9 +150,10 @@ static void observe_nodes(struct run *run, struct planned_case *c, struct worker
     run->summary->recording_s += (double)(clock_now_ns() - begin) * 1e-9;
     if (failed)
         add_reason(&f->outcome, nodes_reason(nodes));
-    else if (!f->rank_count)
-        cJSON_AddItemToArray(f->here.notes,
-                             cJSON_CreateString("no rank was started through the launcher: nothing was observed"));
+    if (failed || f->rank_count)
+        return;
+    cJSON_AddItemToArray(f->here.notes, cJSON_CreateString(nobody));
+    untold_by_all(mode, nobody, f->here.obs);
 }
 
 // Before the ranks start, and when they have ended.
@@ -166,6 +170,7 @@ static void read_waiting(struct found *f, const cJSON *gathered) {
     if ((gathered ? mpi_wait_take(gathered, &f->wait, &err) : mpi_wait_read(&f->wait, &err)) < 0) {
         error_line(&err, text, sizeof text);
         cJSON_AddItemToArray(f->here.notes, cJSON_CreateString(text));
+        observations_untold(f->here.obs, (struct untold){CAUSE_MPI_WAIT, SCOPE_LATENCY, BASIS_TIMED, text});
     }
     if (mpi_wait_sum(&f->wait, &sum))
         observations_add(f->here.obs, sum);
@@ -207,7 +212,7 @@ static void make_sample(struct run *run, struct planned_case *c, enum sample_mod
         f->outcome.end_ns = clock_now_ns();
         error_line(&why, f->outcome.why, sizeof f->outcome.why);
     } else if (over_nodes) {
-        observe_nodes(run, c, worker, f);
+        observe_nodes(run, c, mode, worker, f);
     } else {
         observe(run, c, mode, worker, &f->outcome, &f->here);
     }

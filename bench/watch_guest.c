@@ -5,6 +5,7 @@
 #include "collectors/collector.h"
 #include "core/clock.h"
 #include "core/memory.h"
+#include "core/str.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,6 +88,37 @@ static void add_sites(struct watch_view *view, const struct observation *o) {
     }
 }
 
+// True if a source told the cause all the same, or it was named before for the same reason.
+static bool needs_no_word(const struct observations *obs, size_t at) {
+    const struct untold *what = &obs->untold[at];
+    for (size_t i = 0; i < obs->count; i++)
+        if (obs->items[i].cause == what->cause && obs->items[i].basis != BASIS_COUNTED)
+            return true;
+    for (size_t i = 0; i < at; i++)
+        if (obs->untold[i].cause == what->cause && strcmp(obs->untold[i].why, what->why) == 0)
+            return true;
+    return false;
+}
+
+// What could not be told in this interval, those with one reason in one sentence.
+static void add_untold(const struct observations *obs, struct watch_view *view) {
+    for (size_t i = 0; i < obs->untold_count; i++) {
+        const char *why = obs->untold[i].why;
+        struct str text = {0};
+        size_t first = 0;
+        while (strcmp(obs->untold[first].why, why) != 0)
+            first++;
+        for (size_t k = i; first == i && k < obs->untold_count; k++)
+            if (strcmp(obs->untold[k].why, why) == 0 && !needs_no_word(obs, k))
+                str_printf(&text, "%s%s", text.length ? ", " : "", cause_info(obs->untold[k].cause)->id);
+        if (text.length) {
+            str_printf(&text, " not told: %s", why);
+            cJSON_AddItemToArray(view->notes, cJSON_CreateString(str_text(&text)));
+        }
+        str_free(&text);
+    }
+}
+
 // What collecting and showing cost since the interval before; the eBPF programs are told by their collectors.
 static void add_own_time(struct guest *g, struct watch_view *view) {
     const double now_s = clock_cpu_s();
@@ -118,6 +150,7 @@ static int guest_end(void *state, struct watch_view *view, struct error *err) {
         watch_add(view, cause->id, taken, &obs.items[i]);
         add_sites(view, &obs.items[i]);
     }
+    add_untold(&obs, view);
     observations_free(&obs);
     add_own_time(g, view);
     watch_finish(view);

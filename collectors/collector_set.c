@@ -2,6 +2,7 @@
 // Which collectors run, and running them around each sample. See collector.h.
 #include "collectors/collector.h"
 
+#include "collectors/untold.h"
 #include "core/memory.h"
 #include "core/str.h"
 #include "probes/session.h"
@@ -241,6 +242,15 @@ unsigned own_session(void) {
     return session > 0 ? (unsigned)session : SESSION_EVERYBODY;
 }
 
+// True if the member would watch nobody, which looks as if nothing happened.
+static bool lost_job(struct member *m, const struct sample_window *window) {
+    if (!follows_session(m->ops->name) || window_session(window) != SESSION_NOBODY)
+        return false;
+    error_set(&m->failure, EXIT_CODE_LACKS, "following the job");
+    error_why(&m->failure, "which tasks are its own cannot be told: its session is not known");
+    return true;
+}
+
 void collector_set_begin(struct collector_set *set, const struct sample_window *window) {
     const struct member *owner = owner_of(set, window);
     for (size_t i = 0; i < set->count; i++) {
@@ -249,16 +259,18 @@ void collector_set_begin(struct collector_set *set, const struct sample_window *
         if (!takes_part(m, window, owner))
             continue;
         struct sample_window seen = window_for(m, window, owner);
-        m->failed = m->ops->begin(m->state, &seen, &m->failure) != 0;
+        m->failed = lost_job(m, window) || m->ops->begin(m->state, &seen, &m->failure) != 0;
         m->begun = !m->failed;
     }
 }
 
-static void note_failure(const struct member *m, cJSON *notes) {
+// What it would have told is not known.
+static void tell_failure(const struct member *m, enum sample_mode mode, struct collector_output *out) {
     char line[1600];
     error_line(&m->failure, line, sizeof line);
     char *text = mem_printf("collector %s took no part in this sample: %s", m->ops->name, line);
-    cJSON_AddItemToArray(notes, cJSON_CreateString(text));
+    cJSON_AddItemToArray(out->notes, cJSON_CreateString(text));
+    untold_by(m->ops->name, mode, text, out->obs);
     free(text);
 }
 
@@ -271,7 +283,7 @@ void collector_set_end(struct collector_set *set, const struct sample_window *wi
         if (m->begun)
             m->failed = m->ops->end(m->state, &seen, out, &m->failure) != 0;
         if (m->failed)
-            note_failure(m, out->notes);
+            tell_failure(m, seen.mode, out);
         m->begun = m->failed = false;
     }
 }

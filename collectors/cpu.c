@@ -130,11 +130,22 @@ static void add_machine(const struct cpu *cpu, const struct sample_window *windo
     free(source);
 }
 
+// True if the eBPF counters, which end their sample before this collector, have told it.
+static bool ended_told(const struct observations *obs) {
+    for (size_t i = 0; i < obs->count; i++)
+        if (obs->items[i].cause == CAUSE_GUEST_THREADS && obs->items[i].basis == BASIS_TIMED)
+            return true;
+    return false;
+}
+
 // What the job lost to other threads is the time in which it could have run and waited. The live threads know theirs;
 // of those that ended, the eBPF counters tell (collector guest_exits). Where most of the job's work was done by
 // processes that are gone, the rest is no measure of the whole: then it is not told in seconds here.
 static void add_waiting(const struct sample_window *window, struct collector_output *out) {
     bool most = window->live.run_s >= MOST * window->cpu_s;
+    if (!most && !ended_told(out->obs))
+        observations_untold(out->obs, (struct untold){CAUSE_GUEST_THREADS, SCOPE_CPU, BASIS_TIMED,
+                                                      "most of the job's work was done by processes that have ended"});
     observations_add(out->obs, (struct observation){
                                    .cause = CAUSE_GUEST_THREADS,
                                    .scope = SCOPE_CPU,

@@ -79,7 +79,8 @@ struct profile_hidden profile_hidden(const struct profile *profile, const struct
 // What a tick costs, in seconds: the program, and the interrupt with its exits. 0 if there were none.
 double profile_tick_s(const struct profile *profile, const struct profile_terms *terms);
 
-// The observations: exits by kind with their sites, most ticks first, host.hidden (if `hidden_known`), observer.
+// The observations: exits by kind with their sites, most ticks first, host.hidden (if `hidden_known`: there is a steal
+// clock to take its time out), observer.
 // `symbols` may be NULL: sites then have addresses only. Sorts the sites.
 void profile_report(struct profile *profile, const struct profile_terms *terms, bool hidden_known,
                     const struct process_watch *symbols, struct collector_output *out);

@@ -93,18 +93,14 @@ static bool is_told(const struct profile *profile, const struct profile_terms *t
            (exit_kinds[kind].trap != TRAP_COUNT || tick_total(&profile->hits[kind]) > 0);
 }
 
-// Was the limit that lost instants were told by (from the sample before) the right one for this sample?
-static bool limit_fits(const struct profile *profile, const struct profile_terms *terms, struct collector_output *out) {
-    const double usual_s = tick_usual_late_ns(profile->late) * 1e-9;
-    if (usual_s < terms->late_s)
-        return true;
-    char *text = mem_printf(
-        "exit_profiler: ticks came %.0f us late, which was taken for the CPU being away from %.0f us "
-        "on: host.hidden is not told",
-        usual_s * 1e6, terms->late_s * 1e6);
-    cJSON_AddItemToArray(out->notes, cJSON_CreateString(text));
-    free(text);
-    return false;
+// Why lost instants cannot be told from those in time; NULL if they can.
+static const char *hidden_doubt(const struct profile *profile, const struct profile_terms *terms) {
+    if (!(terms->late_s > 0))
+        return "how late ticks usually come here was not known yet";
+    // The limit is from the sample before.
+    if (tick_usual_late_ns(profile->late) * 1e-9 >= terms->late_s)
+        return "ticks usually came later than what was taken for the CPU being away";
+    return NULL;
 }
 
 static void report_hidden(const struct profile *profile, const struct profile_terms *terms,
@@ -127,6 +123,21 @@ static void report_hidden(const struct profile *profile, const struct profile_te
     json_add_double(o.detail, "usual_lateness_s", tick_usual_late_ns(profile->late) * 1e-9);
     json_add_double(o.detail, "limit_s", terms->late_s);
     observations_add(out->obs, o);
+}
+
+static void cannot_tell(enum cause cause, const char *why, struct collector_output *out) {
+    observations_untold(out->obs, (struct untold){cause, SCOPE_CPU, BASIS_SAMPLED, (char *)why}); // copied
+}
+
+// Without a tick nothing is known of the job's time.
+static void no_ticks(const struct profile_terms *terms, bool hidden_known, struct collector_output *out) {
+    static const char why[] = "no tick of the timer met the job";
+    for (size_t k = 0; k < EXIT_KINDS; k++) {
+        if (exit_kinds[k].trap != TRAP_COUNT && profile_kind_counts(terms, &exit_kinds[k]))
+            cannot_tell(exit_kinds[k].cause, why, out);
+    }
+    if (hidden_known)
+        cannot_tell(CAUSE_HOST_HIDDEN, why, out);
 }
 
 static void report_cost(const struct profile *profile, const struct profile_terms *terms,
@@ -152,6 +163,8 @@ static void add_circumstances(const struct profile *profile, const struct profil
     json_add_double(object, "period_s", terms->period_s);
     json_add_double(object, "ticks", tick_total(&profile->all));
     json_add_u64(object, "kernel_ticks", profile->kernel);
+    json_add_double(object, "usual_lateness_s", tick_usual_late_ns(profile->late) * 1e-9);
+    json_add_double(object, "limit_s", terms->late_s);
     if (profile->overflow == 0)
         return;
     char *text = mem_printf(
@@ -173,12 +186,17 @@ void profile_report(struct profile *profile, const struct profile_terms *terms, 
     if (profile->count > 1)
         qsort(profile->sites, profile->count, sizeof *profile->sites, most_ticks_first);
     add_circumstances(profile, terms, out);
-    if (tick_total(&profile->all) > 0) {
+    const char *doubt = hidden_doubt(profile, terms);
+    if (tick_total(&profile->all) == 0) {
+        no_ticks(terms, hidden_known, out);
+    } else {
         for (size_t k = 0; k < EXIT_KINDS; k++) {
             if (is_told(profile, terms, k))
                 report_kind(profile, terms, k, symbols, out);
         }
-        if (hidden_known && limit_fits(profile, terms, out))
+        if (hidden_known && doubt)
+            cannot_tell(CAUSE_HOST_HIDDEN, doubt, out);
+        else if (hidden_known)
             report_hidden(profile, terms, out);
     }
     if (profile->runs > 0)

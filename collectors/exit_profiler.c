@@ -242,11 +242,7 @@ static int exit_profiler_end(void *state, const struct sample_window *window, st
             profile_add_cpu(&profile, &p->counters[cpu]);
     }
     take_sites(p, &profile);
-    if (p->terms.late_s == 0)
-        cJSON_AddItemToArray(out->notes,
-                             cJSON_CreateString("exit_profiler: host.hidden is not told, for how late ticks "
-                                                "usually come here was not known yet"));
-    profile_report(&profile, &p->terms, p->job->steal && p->terms.late_s > 0, p->watch, out);
+    profile_report(&profile, &p->terms, p->job->steal, p->watch, out);
     release_sample(p);
     // For the next sample.
     if (profile.runs > 0)

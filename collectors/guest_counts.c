@@ -126,7 +126,8 @@ static void price(const struct guest_facts *facts, struct observation *o) {
 
 // What is known of one cause before it becomes an observation.
 struct tally {
-    bool seen; // some source of it was on: then 0 is a statement
+    bool seen;       // some source of it was on: then 0 is a statement
+    const char *why; // it cannot be told in this sample; NULL: it can
     uint64_t count;
     cJSON *detail;
 };
@@ -140,6 +141,8 @@ static cJSON *detail_of(struct tally *t) {
 static void tally_sources(const struct guest_counts *counts, const struct guest_facts *facts, struct tally *tallies) {
     for (size_t i = 0; i < guest_source_count; i++) {
         const struct guest_source *s = &guest_sources[i];
+        if (facts->lost[i] && s->cause != CAUSE_COUNT)
+            tallies[s->cause].why = "a tracepoint that counts it could not be attached again";
         if (!facts->attached[i] || s->event == EVENT_MSR_DEADLINE)
             continue;
         if (s->cause != CAUSE_COUNT) {
@@ -194,6 +197,7 @@ void guest_find_blind_spots(const struct guest_counts *since_attach, unsigned ar
     bool timers = e[EVENT_LOCAL_TIMER] >= ENOUGH || armed >= ENOUGH;
     facts->blind_timer = timers && writes_for(since_attach, CAUSE_EXIT_TIMER) == 0;
     facts->blind_ipi = arrived >= ENOUGH && sent == 0;
+    facts->doubtful_ipi = arrived > 0 && sent == 0;
 }
 
 // Run-queue delay is time in which the job could have run and did not, because something else had its CPU.
@@ -207,6 +211,19 @@ static void report_ended_wait(const struct guest_counts *counts, struct collecto
     observations_add(out->obs, o);
 }
 
+static void report_tally(const struct guest_facts *facts, enum cause cause, struct tally *t,
+                         struct collector_output *out) {
+    struct observation o = {
+        .cause = cause, .scope = SCOPE_CPU, .basis = BASIS_COUNTED, .count = t->count, .detail = detail_of(t)};
+    price(facts, &o);
+    if (!t->why) {
+        observations_add(out->obs, o);
+        return;
+    }
+    observations_untold(out->obs, (struct untold){cause, SCOPE_CPU, o.basis, (char *)t->why}); // copied
+    cJSON_Delete(o.detail);
+}
+
 void guest_counts_report(const struct guest_counts *counts, const struct guest_facts *facts,
                          struct collector_output *out) {
     struct tally tallies[CAUSE_COUNT] = {{0}};
@@ -215,23 +232,19 @@ void guest_counts_report(const struct guest_counts *counts, const struct guest_f
         if (facts->attached[i] && guest_sources[i].event == EVENT_MSR_DEADLINE)
             tally_registers(counts, tallies);
     }
-    tallies[CAUSE_EXIT_TIMER].seen &= !facts->blind_timer;
-    tallies[CAUSE_EXIT_IPI].seen &= !facts->blind_ipi;
+    if (facts->blind_timer)
+        tallies[CAUSE_EXIT_TIMER].why = "timers are armed without a register write that is traced";
+    if (facts->doubtful_ipi)
+        tallies[CAUSE_EXIT_IPI].why = "too few IPIs arrived so far to tell whether those that are sent are seen";
+    if (facts->blind_ipi)
+        tallies[CAUSE_EXIT_IPI].why = "IPIs arrive, but none is seen being sent (a memory-mapped APIC, or IPIs by "
+                                      "hypercall)";
     for (int cause = 0; cause < CAUSE_COUNT; cause++) {
         struct tally *t = &tallies[cause];
-        if (!t->seen) {
+        if (t->seen || t->why)
+            report_tally(facts, (enum cause)cause, t, out);
+        else
             cJSON_Delete(t->detail);
-            continue;
-        }
-        struct observation o = {
-            .cause = (enum cause)cause,
-            .scope = SCOPE_CPU,
-            .basis = BASIS_COUNTED,
-            .count = t->count,
-            .detail = detail_of(t),
-        };
-        price(facts, &o);
-        observations_add(out->obs, o);
     }
     if (facts->tells_jobs_apart && counts->ended_wait_ns)
         report_ended_wait(counts, out);

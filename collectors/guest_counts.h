@@ -42,9 +42,11 @@ struct guest_facts {
     const struct calibration *calibration; // or NULL
     bool hypervisor;                       // false: nothing exits, whatever is counted
     bool attached[32];                     // by index in guest_sources: was counted in this sample
+    bool lost[32];                         // the same: was to be counted in this sample, but did not attach any more
     bool tells_jobs_apart;                 // events are the job's alone, and ended tasks' waiting is known
     bool blind_timer;                      // timers are armed here in a way that is not seen: no word on exit.timer
     bool blind_ipi;                        // the same for IPIs and exit.ipi
+    bool doubtful_ipi;                     // too few IPIs so far to tell whether they are seen
 };
 
 // The growth of the counters from `from` (NULL: from zero) to `to`, summed over the CPUs of the set (NULL: all). Rows

@@ -35,7 +35,6 @@ struct guest_exits {
     struct bpf_link *task_ends; // NULL: not attached
     const struct calibration *calibration;
     bool hypervisor;
-    bool told_blind_ipi;
     bool xen;       // IPIs come through event channels: their arrival is a device's interrupt here
     unsigned armed; // timers, by check_timer()
     struct bpf_program *programs[MAX_SOURCES]; // by index in guest_sources; NULL: not on this machine
@@ -341,17 +340,13 @@ static int guest_exits_end(void *state, const struct sample_window *window, stru
     (void)err;
     g->job->session = 0;
     memcpy(g->after, g->counters, map_bytes(g));
-    for (size_t i = 0; i < guest_source_count; i++)
+    for (size_t i = 0; i < guest_source_count; i++) {
         facts.attached[i] = g->links[i] != NULL;
+        facts.lost[i] = window->mode == MODE_ATTRIBUTION && g->attachable[i] && !g->links[i];
+    }
     guest_counts_sum(g->before, g->after, g->cpus, window->cpus, window->job ? WHOSE_JOB : WHOSE_COUNT, &counts);
     find_blind_spots(g, &facts);
     guest_counts_report(&counts, &facts, out);
-    if (facts.blind_ipi && !g->told_blind_ipi) {
-        g->told_blind_ipi = true;
-        cJSON_AddItemToArray(out->notes,
-                             cJSON_CreateString("exit.ipi is not measured: IPIs arrive, but none is seen being sent "
-                                                "(a memory-mapped APIC, or IPIs by hypercall)"));
-    }
     if (window->mode == MODE_ATTRIBUTION)
         end_attribution(g, &counts, window->cpus, out);
     free(counts.msrs);

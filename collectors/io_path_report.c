@@ -216,6 +216,14 @@ static struct observation begin(enum cause cause, enum obs_scope scope, cJSON **
     return o;
 }
 
+// True if a device's requests cost time that is not known: none of them was seen whole.
+static bool untimed(const struct io_targets *targets, const struct io_use *uses, enum cause cause) {
+    for (size_t i = 0; i < targets->count; i++)
+        if (targets->items[i].cause == cause && uses[i].row.requests && !uses[i].row.timed)
+            return true;
+    return false;
+}
+
 static void report_latency(const struct io_targets *targets, const struct io_use *uses, enum cause cause,
                            struct collector_output *out) {
     cJSON *devices;
@@ -229,6 +237,9 @@ static void report_latency(const struct io_targets *targets, const struct io_use
         describe(devices, &targets->items[i], &uses[i]);
     }
     o.has_hist = hist_total(&o.hist) > 0;
+    if (o.count && untimed(targets, uses, cause)) // the devices' counts are known all the same
+        observations_untold(out->obs, (struct untold){cause, SCOPE_LATENCY, BASIS_TIMED,
+                                                      "requests ended of which no beginning was seen"});
     if (o.count)
         observations_add(out->obs, o);
     else

@@ -315,6 +315,24 @@ static void observe(const struct pmu *pmu, const struct pmu_metric *m, double va
     observations_add(out->obs, o);
 }
 
+// True if this machine can tell the metric: it has a value where all events that work have one.
+static bool can_tell(const struct pmu *pmu, const struct pmu_metric *m, const struct counts *counts) {
+    const size_t events = pmu->file.event_count;
+    double *values = mem_alloc((events + PMU_VALUE_COUNT) * sizeof *values);
+    memcpy(values, counts->values, (events + PMU_VALUE_COUNT) * sizeof *values);
+    for (size_t i = 0; i < events; i++)
+        values[i] = pmu->usable[i] ? 1 : NAN;
+    bool can = isfinite(formula_value(&m->formula, values));
+    free(values);
+    return can;
+}
+
+static void cannot_tell(const struct pmu_metric *m, struct collector_output *out) {
+    static const char why[] = "the PMU had no counter free for an event that it needs";
+    const enum obs_basis basis = m->use == PMU_METRIC_SECONDS ? BASIS_COUNT : BASIS_COUNTED;
+    observations_untold(out->obs, (struct untold){m->cause, SCOPE_CPU, basis, (char *)why}); // copied
+}
+
 static void report_metrics(const struct pmu *pmu, const struct counts *counts, struct collector_output *out) {
     if (!pmu->file.metric_count)
         return;
@@ -323,6 +341,8 @@ static void report_metrics(const struct pmu *pmu, const struct counts *counts, s
     for (size_t i = 0; i < pmu->file.metric_count; i++) {
         const struct pmu_metric *m = &pmu->file.metrics[i];
         const double value = formula_value(&m->formula, counts->values);
+        if (!isfinite(value) && m->use != PMU_METRIC_DESCRIPTION && can_tell(pmu, m, counts))
+            cannot_tell(m, out);
         if (!isfinite(value))
             continue;
         json_add_double(metrics, m->name, value);

@@ -15,6 +15,11 @@ void observations_add(struct observations *list, struct observation o) {
 }
 
 void observations_untold(struct observations *list, struct untold what) {
+    for (size_t i = 0; i < list->untold_count; i++) {
+        const struct untold *known = &list->untold[i];
+        if (known->cause == what.cause && known->scope == what.scope && known->basis == what.basis)
+            return;
+    }
     what.why = mem_strdup(what.why);
     ARRAY_PUSH(list->untold, list->untold_count, list->untold_capacity, what);
 }

@@ -57,7 +57,7 @@ struct observations {
 
 // Appends a copy; the list then owns `o.detail`.
 void observations_add(struct observations *list, struct observation o);
-// Says that a cause could not be told; copies `why`.
+// Says that a cause could not be told; copies `why`. The first reason for it stands.
 void observations_untold(struct observations *list, struct untold what);
 void observations_free(struct observations *list); // also makes it empty again
 

@@ -6,6 +6,7 @@
 #include "tests/unit/report_fixture.h"
 
 #include <math.h>
+#include <string.h>
 
 #define assert_close(got, expected, tolerance) assert_true(fabs((got) - (expected)) <= (tolerance))
 
