@@ -28,28 +28,27 @@ static void by_cpu(enum sample_mode mode, const char *why, struct observations *
 }
 
 // A count has a price or it has none, as the calibration goes.
+static void add_count(struct observations *obs, enum cause cause, const char *why) {
+    add(obs, cause, SCOPE_CPU, BASIS_CALIBRATED, why);
+    add(obs, cause, SCOPE_CPU, BASIS_COUNTED, why);
+}
+
 static void by_guest_exits(enum sample_mode mode, const char *why, struct observations *obs) {
-    bool done[CAUSE_COUNT] = {false};
+    static const enum cause by_register[] = {CAUSE_EXIT_TIMER, CAUSE_EXIT_IPI, CAUSE_EXIT_MSR};
     for (size_t i = 0; i < guest_source_count; i++) {
         const struct guest_source *s = &guest_sources[i];
-        if (s->cause == CAUSE_COUNT || done[s->cause] || (s->phase == PHASE_ATTRIBUTION && mode == MODE_TIMING))
-            continue;
-        done[s->cause] = true;
-        add(obs, s->cause, SCOPE_CPU, BASIS_CALIBRATED, why);
-        add(obs, s->cause, SCOPE_CPU, BASIS_COUNTED, why);
+        if (s->cause != CAUSE_COUNT && (s->phase == PHASE_ALWAYS || mode == MODE_ATTRIBUTION))
+            add_count(obs, s->cause, why);
     }
+    for (size_t i = 0; i < ARRAY_LEN(by_register); i++)
+        add_count(obs, by_register[i], why);
+    add(obs, CAUSE_GUEST_THREADS, SCOPE_CPU, BASIS_TIMED, why);
 }
 
 static void by_exit_timing(enum sample_mode mode, const char *why, struct observations *obs) {
     (void)mode;
-    for (int e = 0; e < TIMING_EVENTS; e++) {
-        bool again = false;
-        for (int before = 0; before < e; before++)
-            again |= timing_meanings[before].cause == timing_meanings[e].cause &&
-                     timing_meanings[before].scope == timing_meanings[e].scope;
-        if (!again)
-            add(obs, timing_meanings[e].cause, timing_meanings[e].scope, BASIS_TIMED, why);
-    }
+    for (int e = 0; e < TIMING_EVENTS; e++)
+        add(obs, timing_meanings[e].cause, timing_meanings[e].scope, BASIS_TIMED, why);
 }
 
 static void by_io_path(enum sample_mode mode, const char *why, struct observations *obs) {

@@ -70,6 +70,53 @@ PY
     fits_80_columns out
 }
 
+# What a source could not tell in a sample is not 0 there: the mean of the others, with their interval, and it is said.
+test_what_was_not_told_is_not_zero() {
+    python3 - <<'PY'
+import json
+header = {"t": "header", "schema": "metalgap.run/1", "id": "x", "started": "2026-01-02T03:04:05Z", "label": "vm",
+          "role": "guest", "platform": {"kind": "vm"}, "suite": {"name": "s", "sha256": "0" * 64}}
+lines = [header, {"t": "case", "case": "one", "bench": "command", "cpus": 1}]
+for seq in range(8):
+    lines.append({"t": "sample", "case": "one", "seq": seq, "mode": "timing", "wall_s": 1 + seq % 3 * 0.001,
+                  "valid": True, "circumstances": {"cpu_s": 1}})
+for seq in range(5):
+    sample = {"t": "sample", "case": "one", "seq": seq, "mode": "attribution", "pass": "exit_profiler", "wall_s": 1,
+              "valid": True, "circumstances": {"cpu_s": 1},
+              "unknown": [{"cause": "exit.cpuid", "basis": "sampled", "why": "no tick met the <job>"}]}
+    hidden = {"cause": "host.hidden", "scope": "cpu", "basis": "sampled"}
+    if seq < 3:
+        sample["obs"] = [{**hidden, "seconds": 0.1 + 0.01 * seq, "se": 0.001}]
+    else:
+        sample["unknown"].append({**hidden, "why": "ticks came late"})
+    lines.append(sample)
+with open("a.jsonl", "w") as f:
+    f.writelines(json.dumps(line) + "\n" for line in lines + [{"t": "end", "status": "complete", "samples": 13, "wall_s": 13}])
+PY
+    run 0 metalgap report a.jsonl
+    out_has '^  host.hidden +11'
+    out_has 'host.hidden told in 3 of 5 samples: ticks came late'
+    out_has 'exit.cpuid not measured: no tick met the <job>'
+    fits_80_columns out
+    run 0 metalgap report a.jsonl --format json
+    json out "[l for l in v['cases'][0]['ledger'] if l['cause'] == 'host.hidden'][0]['told'] == {'samples': 3, 'of': 5, 'why': 'ticks came late'}"
+    json out "abs([l for l in v['cases'][0]['ledger'] if l['cause'] == 'host.hidden'][0]['pct'] - 11) < 1e-6"
+    json out "not [l for l in v['cases'][0]['ledger'] + v['cases'][0]['described'] if l['cause'] == 'exit.cpuid']"
+    json out "v['cases'][0]['not_measured'] == [{'cause': 'exit.cpuid', 'scope': 'cpu', 'of': 5, 'why': 'no tick met the <job>'}]"
+    run 0 metalgap report a.jsonl --format html
+    out_has 'told in 3 of 5 samples: ticks came late'
+    out_has 'data-l="% of CPU time">not measured'
+    out_has 'not measured: no tick met the &lt;job&gt;'
+    run 0 metalgap report a.jsonl --format md
+    out_has '^- host.hidden told in 3 of 5 samples'
+    out_has_not 'exit.cpuid \|'
+    run 0 metalgap report a.jsonl --format csv
+    out_has '^one,,,host.hidden,%,11,.*,3,sampled'
+    out_has '^one,subject,vm,exit.cpuid,%,,,,0,not measured'
+    run 0 metalgap report a.jsonl --format openmetrics
+    out_has_not 'exit.cpuid'
+}
+
 test_a_limit_may_have_a_percent_sign() {
     journal metal.jsonl metal 1.0
     journal guest.jsonl guest 1.02

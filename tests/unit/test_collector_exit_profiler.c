@@ -135,6 +135,60 @@ static void each_instant_in_one_bucket(void **state) {
     assert_true(hidden.seconds == 0 && hidden.se > 0);
 }
 
+static const struct observation *find(const struct observations *list, enum cause cause) {
+    for (size_t i = 0; i < list->count; i++) {
+        if (list->items[i].cause == cause)
+            return &list->items[i];
+    }
+    return NULL;
+}
+
+// The reason for which `cause` was not told, or NULL.
+static const char *untold(const struct observations *obs, enum cause cause) {
+    for (size_t i = 0; i < obs->untold_count; i++)
+        if (obs->untold[i].cause == cause)
+            return obs->untold[i].why;
+    return NULL;
+}
+
+// Hidden time of a sample is told, or it is said that it is not known: a limit of lateness that does not fit, one that
+// is not there yet, no tick at all. Never both, never neither.
+static void hidden_is_told_or_not_known(void **state) {
+    (void)state;
+    static struct calibration calibration;
+    calibration.traps[TRAP_CPUID] =
+        (struct trap_cost){.measured = true, .exits = true, .median_s = 5e-6, .mean_s = 5e-6};
+    static const struct {
+        double late_s;
+        int bucket; // of the ticks' lateness
+        const char *hidden;
+    } cases[] = {{70e-6, 10, NULL}, {70e-6, 18, "usually came later"}, {0, 10, "not known yet"}, {70e-6, -1, "no tick"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct profile_terms terms = {
+            .calibration = &calibration, .hypervisor = true, .period_s = 1e-3, .late_s = cases[i].late_s};
+        struct profiler_cpu cpu = {.ticks = {0}};
+        for (int b = 0; b < PROFILER_BATCHES && cases[i].bucket >= 0; b++) {
+            cpu.ticks[b] = cpu.instants[b] = 50;
+            cpu.late[cases[i].bucket] += 50;
+        }
+        struct profile profile = {.sites = NULL};
+        struct observations obs = {0};
+        struct collector_output out = {&obs, cJSON_CreateObject(), cJSON_CreateArray()};
+        profile_add_cpu(&profile, &cpu);
+        profile_report(&profile, &terms, true, NULL, &out);
+        const char *why = untold(&obs, CAUSE_HOST_HIDDEN);
+        assert_int_equal(!find(&obs, CAUSE_HOST_HIDDEN), why != NULL);
+        assert_int_equal(why != NULL, cases[i].hidden != NULL);
+        assert_true(!why || strstr(why, cases[i].hidden));
+        assert_int_equal(!find(&obs, CAUSE_EXIT_CPUID), untold(&obs, CAUSE_EXIT_CPUID) != NULL);
+        assert_int_equal(!find(&obs, CAUSE_EXIT_CPUID), cases[i].bucket < 0);
+        profile_free(&profile);
+        observations_free(&obs);
+        cJSON_Delete(out.circumstances);
+        cJSON_Delete(out.notes);
+    }
+}
+
 static void periods_keep_the_budget(void **state) {
     (void)state;
     assert_true(tick_period(20e-6, 0.01, 1e-3) == 2e-3);
@@ -291,14 +345,6 @@ static void profile(struct setting *s, void (*work)(double), struct collector_ou
     }
 }
 
-static const struct observation *find(const struct observations *list, enum cause cause) {
-    for (size_t i = 0; i < list->count; i++) {
-        if (list->items[i].cause == cause)
-            return &list->items[i];
-    }
-    return NULL;
-}
-
 static double share_of(const struct observation *o) {
     return cJSON_GetNumberValue(cJSON_GetObjectItem(o->detail, "share"));
 }
@@ -430,6 +476,7 @@ int main(void) {
         cmocka_unit_test(late_ticks_are_not_the_exits),
         cmocka_unit_test(usual_lateness),
         cmocka_unit_test(each_instant_in_one_bucket),
+        cmocka_unit_test(hidden_is_told_or_not_known),
         cmocka_unit_test(periods_keep_the_budget),
         cmocka_unit_test(a_tick_costs_what_it_takes_from_a_loop),
         cmocka_unit_test(names_addresses_of_this_program),

@@ -91,6 +91,10 @@ static void lost_pairs_count_with_the_mean(void **state) {
     near(timer->se, 2e-6 * sqrt(10));
     assert_true(timer->has_hist && hist_total(&timer->hist) == 90);
     assert_null(find(&s, CAUSE_EXIT_KICK, SCOPE_CPU)); // it happened, how long is not known
+    assert_int_equal(s.obs.untold_count, 1);
+    assert_int_equal(s.obs.untold[0].cause, CAUSE_EXIT_KICK);
+    assert_int_equal(s.obs.untold[0].basis, BASIS_TIMED);
+    assert_non_null(strstr(s.obs.untold[0].why, "seen whole"));
     const struct observation *ipi = find(&s, CAUSE_EXIT_IPI, SCOPE_CPU);
     assert_true(ipi && ipi->count == 0 && ipi->seconds == 0); // none: that is known
     assert_null(find(&s, CAUSE_EXIT_TLB, SCOPE_CPU));         // no source: nothing is said
@@ -114,6 +118,23 @@ static void what_the_host_cut_into_is_not_an_exit(void **state) {
     struct timing_row row = {.count = 2};
     row.hist[12] = 2; // the median is taken to lie in the middle of 4096 .. 8192
     near(timing_plain_limit_ns(&row), 20 * 4096 * sqrt(2) + 50e3);
+}
+
+// A part of a cause is not the cause: where one of its events could not be timed, that is said beside what was.
+static void a_part_is_not_the_whole(void **state) {
+    (void)state;
+    struct timing_row rows[TIMING_EVENTS] = {[TIMING_IPI] = {.count = 10, .ns = 30000},
+                                             [TIMING_IPI_WAIT] = {.unpaired = 4}};
+    struct timing_facts facts = {.sources = {[TIMING_IPI] = "send", [TIMING_IPI_WAIT] = "wait", [TIMING_TOUCH] = "t"}};
+    struct sample s;
+    sample_init(&s);
+    timing_report(rows, &facts, &s.out);
+    assert_int_equal(find(&s, CAUSE_EXIT_IPI, SCOPE_CPU)->count, 10);
+    assert_int_equal(s.obs.untold_count, 2);
+    assert_int_equal(s.obs.untold[0].cause, CAUSE_EXIT_STAGE2); // nothing to hold its touches against
+    assert_non_null(strstr(s.obs.untold[0].why, "backed"));
+    assert_int_equal(s.obs.untold[1].cause, CAUSE_EXIT_IPI);
+    sample_free(&s);
 }
 
 // Sending counts, waiting for the others adds time, and makes the line an upper bound.
@@ -334,6 +355,7 @@ int main(void) {
         cmocka_unit_test(lost_pairs_count_with_the_mean),
         cmocka_unit_test(what_the_host_cut_into_is_not_an_exit),
         cmocka_unit_test(sending_and_waiting_are_one_cause),
+        cmocka_unit_test(a_part_is_not_the_whole),
         cmocka_unit_test(only_what_exceeds_a_backed_page_is_lost),
         cmocka_unit_test(the_table_is_sound),
         cmocka_unit_test(the_best_source_is_chosen),

@@ -168,6 +168,20 @@ static void zero_is_doubted(void **state) {
     assert_null(find(&s, CAUSE_EXIT_TIMER));
     assert_null(find(&s, CAUSE_EXIT_IPI));
     assert_non_null(find(&s, CAUSE_EXIT_IRQ));
+    assert_int_equal(s.obs.untold_count, 2); // and it is said that they are not known
+    assert_int_equal(s.obs.untold[0].cause, CAUSE_EXIT_TIMER);
+    assert_int_equal(s.obs.untold[1].cause, CAUSE_EXIT_IPI);
+    assert_non_null(strstr(s.obs.untold[1].why, "none is seen being sent"));
+    sample_free(&s);
+
+    struct guest_counts few = {0};
+    few.events[EVENT_CALL_FUNCTION] = 3;
+    guest_find_blind_spots(&few, 0, &facts);
+    assert_true(!facts.blind_ipi && facts.doubtful_ipi);
+    sample_init(&s);
+    guest_counts_report(&few, &facts, &s.out);
+    assert_null(find(&s, CAUSE_EXIT_IPI)); // later samples will know
+    assert_int_equal(s.obs.untold[0].cause, CAUSE_EXIT_IPI);
     sample_free(&s);
 
     struct msr_slot stimer = {.msr = 0x400000b1, .count = 1};
@@ -181,6 +195,22 @@ static void zero_is_doubted(void **state) {
     assert_false(facts.blind_timer || facts.blind_ipi); // nothing arrived: 0 is 0
     guest_find_blind_spots(&quiet, 30, &facts);
     assert_true(facts.blind_timer && !facts.blind_ipi); // timers were armed, for certain: Xen's
+}
+
+// A tracepoint that was there and does not attach any more: what it counts is not known in this sample.
+static void what_was_lost_is_not_zero(void **state) {
+    (void)state;
+    const struct guest_counts counts = {0};
+    struct guest_facts facts = {.hypervisor = true};
+    for (size_t i = 0; i < guest_source_count; i++)
+        facts.lost[i] = guest_sources[i].cause == CAUSE_GUEST_FAULT;
+    struct sample s;
+    sample_init(&s);
+    guest_counts_report(&counts, &facts, &s.out);
+    assert_int_equal(s.obs.count, 0);
+    assert_int_equal(s.obs.untold_count, 1);
+    assert_int_equal(s.obs.untold[0].cause, CAUSE_GUEST_FAULT);
+    sample_free(&s);
 }
 
 static void what_is_not_attached_says_nothing(void **state) {
@@ -286,6 +316,7 @@ int main(void) {
         cmocka_unit_test(prices),
         cmocka_unit_test(one_cause_for_an_exit),
         cmocka_unit_test(zero_is_doubted),
+        cmocka_unit_test(what_was_lost_is_not_zero),
         cmocka_unit_test(what_is_not_attached_says_nothing),
         cmocka_unit_test(bare_metal_has_no_exits),
         cmocka_unit_test(registers),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The collectors' contract and selection, and the null collector through a whole sample.
 #include "collectors/collectors.h"
+#include "collectors/untold.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,6 +10,7 @@
 #include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static void *no_open(const struct collect_options *options, struct collector_status *status) {
@@ -215,6 +217,72 @@ static void failure_becomes_a_note(void **state) {
     collector_set_close(set);
 }
 
+static bool is_untold(const struct observations *obs, const struct observation *o) {
+    for (size_t i = 0; i < obs->untold_count; i++) {
+        const struct untold *u = &obs->untold[i];
+        if (u->cause == o->cause && u->scope == o->scope && (u->basis == o->basis || u->basis == BASIS_COUNT))
+            return true;
+    }
+    return false;
+}
+
+// What collectors tell of a sample they say to be unknown where they take no part in it: by the table, and for a job
+// that cannot be followed.
+static void who_takes_no_part_tells_nothing(void **state) {
+    (void)state;
+    struct error err;
+    const struct collect_options options = {0};
+    struct collector_set *set = collector_set_open("all", &options, &err);
+    assert_non_null(set);
+    cpu_set_t cpus;
+    sched_getaffinity(0, sizeof cpus, &cpus);
+    struct sample s;
+    struct sample lost;
+    sample_init(&s);
+    sample_init(&lost);
+    pid_t gone = fork();
+    if (gone == 0)
+        _exit(0);
+    waitpid(gone, NULL, 0);
+    struct sample_window w = {.job = getpid(), .cpus = &cpus, .mode = MODE_ATTRIBUTION, .pass = PASS_ALL, .start_ns = 1};
+    collector_set_begin(set, &w);
+    usleep(30000);
+    w.end_ns = 2;
+    collector_set_end(set, &w, &s.out);
+    untold_by_all(MODE_ATTRIBUTION, "a test", &lost.obs);
+    for (size_t i = 0; i < s.obs.count; i++) {
+        const struct observation *o = &s.obs.items[i];
+        bool description = o->cause == CAUSE_OBSERVER || (o->cause == CAUSE_HOST_STEAL && o->scope == SCOPE_LATENCY);
+        if (!description && !is_untold(&lost.obs, o))
+            fail_msg("no collector says that it cannot tell %s", cause_info(o->cause)->id);
+    }
+    sample_free(&s);
+    sample_free(&lost);
+    sample_init(&s);
+    w = (struct sample_window){.job = gone, .cpus = &cpus, .mode = MODE_ATTRIBUTION, .pass = PASS_ALL, .start_ns = 1};
+    collector_set_begin(set, &w);
+    w.end_ns = 2;
+    collector_set_end(set, &w, &s.out);
+    cJSON *states = collector_set_to_json(set);
+    const cJSON *row;
+    cJSON_ArrayForEach(row, states) {
+        const char *name = json_text(row, "name");
+        if (!follows_session(name) || strcmp(json_text(row, "state"), "unavailable") == 0)
+            continue;
+        struct observations mine = {0};
+        untold_by(name, MODE_ATTRIBUTION, "a test", &mine);
+        assert_true(mine.untold_count > 0);
+        for (size_t i = 0; i < mine.untold_count; i++) {
+            const struct untold *u = &mine.untold[i];
+            assert_true(is_untold(&s.obs, &(struct observation){.cause = u->cause, .scope = u->scope, .basis = u->basis}));
+        }
+        observations_free(&mine);
+    }
+    cJSON_Delete(states);
+    sample_free(&s);
+    collector_set_close(set);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(contract),
@@ -223,6 +291,7 @@ int main(void) {
         cmocka_unit_test(passes),
         cmocka_unit_test(null_collector_counts_samples),
         cmocka_unit_test(failure_becomes_a_note),
+        cmocka_unit_test(who_takes_no_part_tells_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

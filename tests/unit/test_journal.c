@@ -89,6 +89,10 @@ static void write_then_read(void **state) {
                             .has_hist = true};
     hist_add(&o.hist, 1000);
     observations_add(&s.obs, o);
+    const struct untold hidden = {CAUSE_HOST_HIDDEN, SCOPE_CPU, BASIS_SAMPLED, "ticks came late"};
+    observations_untold(&s.obs, hidden);
+    observations_untold(&s.obs, (struct untold){CAUSE_HOST_HIDDEN, SCOPE_CPU, BASIS_SAMPLED, "again"});
+    observations_untold(&s.obs, (struct untold){CAUSE_HOP_VMM, SCOPE_BLOCKED, BASIS_COUNT, "no probe"});
     assert_int_equal(journal_write_sample(w, &s, &err), 0);
     assert_int_equal(journal_write_note(w, true, "markup <b> and \xff\xfe", &err), 0);
     assert_int_equal(journal_write_end(w, true, 1, 2.5, &err), 0);
@@ -114,12 +118,53 @@ static void write_then_read(void **state) {
     assert_int_equal(rec.sample.obs.count, 1);
     assert_true(rec.sample.obs.items[0].seconds == 0.5 && rec.sample.obs.items[0].has_hist);
     assert_int_equal(rec.sample.obs.items[0].hist.count[9], 1);
+    assert_int_equal(rec.sample.obs.untold_count, 2); // the first reason stands
+    const struct untold *untold = rec.sample.obs.untold;
+    assert_int_equal(untold[0].cause, CAUSE_HOST_HIDDEN);
+    assert_int_equal(untold[0].basis, BASIS_SAMPLED);
+    assert_string_equal(untold[0].why, "ticks came late");
+    assert_int_equal(untold[1].scope, SCOPE_BLOCKED);
+    assert_int_equal(untold[1].basis, BASIS_COUNT);
     assert_int_equal(journal_next(r, &rec, &err), 1);
     assert_int_equal(rec.type, JOURNAL_NOTE);
     assert_int_equal(journal_next(r, &rec, &err), 1);
     assert_int_equal(rec.type, JOURNAL_END);
     assert_int_equal(journal_next(r, &rec, &err), 0);
     journal_end_reading(r);
+}
+
+// What a source could not tell: defaults, causes of a newer version, and what is malformed.
+static void the_unknown(void **state) {
+    (void)state;
+    struct error err;
+    struct journal_record rec;
+    put(HEADER CASE
+        "{\"t\":\"sample\",\"case\":\"a\",\"seq\":0,\"mode\":\"timing\",\"wall_s\":2,\"valid\":true,"
+        "\"unknown\":[{\"cause\":\"host.steal\"},{\"cause\":\"exit.warp\",\"why\":\"w\"}]}\n");
+    struct journal_reader *r = journal_read(path, &err);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(journal_next(r, &rec, &err), 1);
+    assert_int_equal(rec.sample.obs.untold_count, 1);
+    assert_int_equal(rec.sample.obs.untold[0].basis, BASIS_COUNT);
+    assert_string_equal(rec.sample.obs.untold[0].why, "");
+    assert_int_equal(rec.unknown_causes, 1);
+    journal_end_reading(r);
+    static const char *const bad[] = {"7", "[7]", "[{}]", "[{\"cause\":\"host.steal\",\"basis\":\"guessed\"}]"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char text[1000];
+        snprintf(text, sizeof text,
+                 HEADER CASE "{\"t\":\"sample\",\"case\":\"a\",\"seq\":0,\"mode\":\"timing\",\"wall_s\":2,"
+                             "\"valid\":true,\"unknown\":%s}\n",
+                 bad[i]);
+        put(text);
+        r = journal_read(path, &err);
+        for (int k = 0; k < 2; k++)
+            assert_int_equal(journal_next(r, &rec, &err), 1);
+        assert_int_equal(journal_next(r, &rec, &err), -1);
+        assert_int_equal(err.code, EXIT_CODE_INPUT);
+        assert_non_null(strstr(err.where, ":3:"));
+        journal_end_reading(r);
+    }
 }
 
 static void defaults_of_the_contract(void **state) {
@@ -284,6 +329,7 @@ static void unknown_types_and_causes_are_passed_over(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         FILE_TEST(write_then_read),
+        FILE_TEST(the_unknown),
         FILE_TEST(defaults_of_the_contract),
         FILE_TEST(malformed_lines_name_their_place),
         FILE_TEST(cut_line_is_dropped_and_resume_continues),
