@@ -5,7 +5,9 @@
 #include "report/escape.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 void chart_open(struct str *out, double width, double height, const char *title) {
     str_printf(out, "<svg class=\"chart\" viewBox=\"0 0 %.0f %.0f\" role=\"img\" aria-label=\"", width, height);
@@ -100,8 +102,23 @@ static double tick(const struct ticks *ticks, int i, const char *unit, char *lab
     return value;
 }
 
+// Do the labels stand apart? On a phone they are as large as they get (html_style.c).
+static bool labels_fit(const struct chart_scale *scale, const struct ticks *ticks, const char *unit) {
+    enum { CHARACTER = 9, GAP = 10 }; // units, for letters of 16
+    size_t longest = 0;
+    for (int i = 0; i < ticks->count; i++) {
+        char label[64];
+        tick(ticks, i, unit, label, sizeof label);
+        longest = strlen(label) > longest ? strlen(label) : longest;
+    }
+    double room = ticks->step / (scale->high - scale->low) * (scale->to - scale->from);
+    return ticks->count < 2 || (double)longest * CHARACTER + GAP <= room;
+}
+
 void chart_axis(struct str *out, const struct chart_scale *scale, double y, int wanted, const char *unit) {
     struct ticks ticks = make_ticks(scale, wanted);
+    while (wanted > 1 && !labels_fit(scale, &ticks, unit))
+        ticks = make_ticks(scale, --wanted);
     chart_line(out, scale->from, y, scale->to, y, "axis");
     for (int i = 0; i < ticks.count; i++) {
         char label[64];

@@ -30,7 +30,8 @@ struct chart_scale {
 };
 double chart_place(const struct chart_scale *scale, double value);
 
-// A line at y with about `wanted` labelled ticks at round values; `unit` follows each number.
+// A line at y with about `wanted` labelled ticks at round values, fewer where their labels would touch; `unit` follows
+// each number.
 void chart_axis(struct str *out, const struct chart_scale *scale, double y, int wanted, const char *unit);
 
 // The same at the left, for a scale from the bottom to the top: labels left of x, a faint line from there to `right` at

@@ -23,6 +23,7 @@ void html_named_cell(struct str *out, const char *name);  // a cell that is told
 void html_close_table(struct str *out);
 void html_badge(struct str *out, const struct model_case *c); // the verdict
 void html_mind(struct str *out, const struct strings *list, bool loud);
+void html_add_said(struct strings *list, const struct said *said, size_t i); // for html_mind()
 
 // html_tables.c: all cases, against a baseline or by themselves.
 void html_comparison_table(struct str *out, const struct model *model);

@@ -171,6 +171,18 @@ static void what_runs_did(struct str *out, const struct model *model, const stru
     html_steps(out, model, c);
 }
 
+// The warnings that no other case has.
+static void own_mind(struct str *out, const struct model *model, const struct model_case *c) {
+    struct strings own = {0};
+    for (size_t w = 0; w < c->warnings.count; w++) {
+        size_t at = names_find(&model->case_mind.texts, c->warnings.items[w]);
+        if (at != NAMES_NONE && model->case_mind.about[at].who.count == 1)
+            strings_add(&own, "%s", c->warnings.items[w]);
+    }
+    html_mind(out, &own, c->ledger.exceeds);
+    strings_free(&own);
+}
+
 void html_case(struct str *out, const struct model *model, size_t i) {
     const struct model_case *c = &model->cases[i];
     str_printf(out, "<section id=\"case%zu\"><h2>", i);
@@ -191,6 +203,6 @@ void html_case(struct str *out, const struct model *model, size_t i) {
     }
     if (c->first_of_runs == i)
         what_runs_did(out, model, c);
-    html_mind(out, &c->warnings, c->ledger.exceeds);
+    own_mind(out, model, c);
     str_add(out, "</section>\n");
 }

@@ -70,14 +70,11 @@ static void table(struct str *out, const struct io_split *split, const struct io
 }
 
 static void caption(struct str *out, const struct io_split *split) {
-    str_printf(out, "<figcaption>The way of a %s%s of ", split->receives ? "received " : "",
-               split->nic ? "packet" : "request");
+    struct io_words words = io_split_words(split);
+    str_printf(out, "<figcaption>The way of a %s%s of ", split->receives ? "received " : "", words.one);
     escape_html(out, split->device, 30);
-    str_printf(out, " through Dom0: %.0f %s the guest, %.0f %s by ", split->requests,
-               split->receives ? "received by"
-               : split->nic    ? "sent by"
-                               : "requests in",
-               split->answers, split->receives ? "given it" : "answered");
+    str_printf(out, " through Dom0: %.0f %s the guest, %.0f %s ", split->requests, words.counted, split->answers,
+               words.answered);
     escape_html(out, *split->backend ? split->backend : "its backend", 30);
     if (!split->nic)
         str_printf(out, ", %.0f completed by the disks under it", split->disk_requests);

@@ -4,6 +4,7 @@
 #include "report/html.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 // Words of ours and of journals; no line break between a number and its percent sign.
@@ -70,6 +71,12 @@ void html_badge(struct str *out, const struct model_case *c) {
     const char *name = c->cmp.has_baseline ? stats_verdict_name(c->verdict) : "none";
     const char *words = c->cmp.has_baseline ? name : "no baseline";
     str_printf(out, "<span class=\"badge %s\">%s</span>", name, words);
+}
+
+void html_add_said(struct strings *list, const struct said *said, size_t i) {
+    char *sentence = said_sentence(said, i);
+    strings_add(list, "%s", sentence);
+    free(sentence);
 }
 
 void html_mind(struct str *out, const struct strings *list, bool loud) {

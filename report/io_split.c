@@ -17,6 +17,15 @@ void io_splits_free(struct io_splits *splits) {
     *splits = (struct io_splits){0};
 }
 
+struct io_words io_split_words(const struct io_split *split) {
+    static const struct io_words disk = {"request", "requests in", "answered by"};
+    static const struct io_words sent = {"packet", "packets sent by", "answered by"};
+    static const struct io_words received = {"packet", "packets received by", "given it by"};
+    if (split->receives)
+        return received;
+    return split->nic ? sent : disk;
+}
+
 bool io_split_has(const struct io_split *split, enum io_segment segment) {
     return !(split->nic && segment == IO_DEVICE) && !(split->receives && segment == IO_NOTIFY);
 }

@@ -28,6 +28,14 @@ struct io_split {
     double blocked_s;           // in all samples: the job's CPUs stood idle waiting for these requests
 };
 
+// Words for what a split's requests are.
+struct io_words {
+    const char *one;      // "request", "packet"
+    const char *counted;  // behind a number, before "the guest": "requests in"
+    const char *answered; // behind a number, before the backend's name: "answered by"
+};
+struct io_words io_split_words(const struct io_split *split);
+
 // Has such a request this segment of Dom0's?
 bool io_split_has(const struct io_split *split, enum io_segment segment);
 

@@ -133,6 +133,19 @@ static void correct_for_many(struct model *model) {
     free(q);
 }
 
+// What the journals note themselves comes last.
+static void say_once(struct model *model) {
+    for (size_t i = 0; i < model->warnings.count; i++)
+        said_add(&model->mind, NULL, model->warnings.items[i]);
+    for (size_t i = 0; i < model->subject_count; i++)
+        model_warn_notes(model, &model->subjects[i]);
+    for (size_t i = 0; i < model->baseline_count; i++)
+        model_warn_notes(model, &model->baselines[i]);
+    for (size_t i = 0; i < model->case_count; i++)
+        for (size_t w = 0; w < model->cases[i].warnings.count; w++)
+            said_add(&model->case_mind, model->cases[i].name, model->cases[i].warnings.items[w]);
+}
+
 // --- the whole report ------------------------------------------------------------------------------------------------
 
 static const char *file_of(const struct dataset *set) {
@@ -168,6 +181,7 @@ void model_make(struct model *model, const struct dataset *subjects, size_t subj
     add_cases(model);
     model_find_shared_runs(model);
     correct_for_many(model);
+    say_once(model);
     if (subject_count && baseline_count)
         model->differences = differences_find(baselines[0].header, subjects[0].header);
     model->sentence = model_overall_sentence(model);
@@ -196,5 +210,7 @@ void model_free(struct model *model) {
     free(model->sentence);
     free(model->scope);
     strings_free(&model->warnings);
+    said_free(&model->mind);
+    said_free(&model->case_mind);
     *model = (struct model){0};
 }

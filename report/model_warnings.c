@@ -4,6 +4,7 @@
 
 #include "core/memory.h"
 #include "core/str.h"
+#include "report/notes.h"
 #include "report/unit_costs.h"
 
 #include <math.h>
@@ -238,9 +239,13 @@ void model_warn_journal(struct model *model, const struct dataset *set) {
             strings_add(&model->warnings, "%s: %s", set->name, doubt);
         free(doubt);
     }
+}
+
+void model_warn_notes(struct model *model, const struct dataset *set) {
     for (size_t i = 0; i < set->note_count; i++)
         if (set->notes[i].warn)
             strings_add(&model->warnings, "%s: %s", set->name, set->notes[i].text);
+    notes_say(set, true, &model->mind);
 }
 
 // "" where the journal does not tell, or is of a command, which has no suite file.

@@ -8,6 +8,7 @@
 void model_warn_case(struct model_case *c, const struct model *model);
 void model_warn_journal(struct model *model, const struct dataset *set);
 void model_warn_sides(struct model *model);
+void model_warn_notes(struct model *model, const struct dataset *set); // to those that are said once as well
 
 // Whether a sample stands out (more than 3.5 robust standard deviations slower), and by which cause it is marked:
 // "steal", "other programs on its CPUs", or "no cause known". NULL: it does not stand out.

@@ -3,6 +3,7 @@
 // May include: core, report.
 #include "report/escape.h"
 #include "report/html.h"
+#include "report/notes.h"
 #include "report/render.h"
 
 #include "core/memory.h"
@@ -35,6 +36,18 @@ static void side_card(struct str *out, const struct dataset *set, bool baseline)
     str_add(out, "</span></div>\n");
 }
 
+// What holds for the whole report, and what several cases have in common: each of them says the rest.
+static void shared_mind(struct str *out, const struct model *model) {
+    struct strings list = {0};
+    for (size_t i = 0; i < model->mind.count; i++)
+        html_add_said(&list, &model->mind, i);
+    for (size_t i = 0; i < model->case_mind.count; i++)
+        if (model->case_mind.about[i].who.count > 1)
+            html_add_said(&list, &model->case_mind, i);
+    html_mind(out, &list, false);
+    strings_free(&list);
+}
+
 static void head(struct str *out, const struct model *model) {
     str_add(out, "<p class=\"eyebrow\">metalgap report</p>\n");
     html_element(out, "h1", model->sentence);
@@ -45,7 +58,7 @@ static void head(struct str *out, const struct model *model) {
     for (size_t i = 0; i < model->subject_count; i++)
         side_card(out, &model->subjects[i], false);
     str_add(out, "</div>\n");
-    html_mind(out, &model->warnings, false);
+    shared_mind(out, model);
 }
 
 static void machines(struct str *out, const struct model *model) {
@@ -77,28 +90,21 @@ static void differences(struct str *out, const struct model *model) {
     str_add(out, "</section>\n");
 }
 
-static void notes_of(struct str *out, const struct dataset *set, size_t *notes) {
-    for (size_t i = 0; i < set->note_count; i++) {
-        if (set->notes[i].warn)
-            continue; // told above
-        if ((*notes)++ == 0)
-            str_add(out, "<section><h2>Notes of the runs</h2><ul>\n");
-        str_add(out, "<li>");
-        escape_html(out, set->name, 120);
-        str_add(out, ": ");
-        escape_html(out, set->notes[i].text, 1000);
-        str_add(out, "</li>\n");
-    }
-}
-
+// Those that are no warnings, which are told above.
 static void notes(struct str *out, const struct model *model) {
-    size_t count = 0;
+    struct said said = {.count = 0};
     for (size_t i = 0; i < model->subject_count; i++)
-        notes_of(out, &model->subjects[i], &count);
+        notes_say(&model->subjects[i], false, &said);
     for (size_t i = 0; i < model->baseline_count; i++)
-        notes_of(out, &model->baselines[i], &count);
-    if (count)
-        str_add(out, "</ul></section>\n");
+        notes_say(&model->baselines[i], false, &said);
+    str_add(out, said.count ? "<section><h2>Notes of the runs</h2><ul>\n" : "");
+    for (size_t i = 0; i < said.count; i++) {
+        char *sentence = said_sentence(&said, i);
+        html_element(out, "li", sentence);
+        free(sentence);
+    }
+    str_add(out, said.count ? "</ul></section>\n" : "");
+    said_free(&said);
 }
 
 static size_t all_samples(const struct model *model) {

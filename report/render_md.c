@@ -108,15 +108,22 @@ static void ledger_table(const struct model_case *c, FILE *out) {
     fputs(" | | timing samples |\n", out);
 }
 
-static void bullets(const struct strings *list, const char *about, FILE *out) {
-    for (size_t i = 0; i < list->count; i++) {
-        fputs("- ", out);
-        if (about) {
-            put(out, about, CELL_LIMIT);
-            fputs(": ", out);
-        }
-        put(out, list->items[i], TEXT_LIMIT);
-        fputc('\n', out);
+static void bullet(const char *text, FILE *out) {
+    fputs("- ", out);
+    put(out, text, TEXT_LIMIT);
+    fputc('\n', out);
+}
+
+static void bullets(const struct strings *list, FILE *out) {
+    for (size_t i = 0; i < list->count; i++)
+        bullet(list->items[i], out);
+}
+
+static void said(const struct said *said, FILE *out) {
+    for (size_t i = 0; i < said->count; i++) {
+        char *sentence = said_sentence(said, i);
+        bullet(sentence, out);
+        free(sentence);
     }
 }
 
@@ -128,7 +135,7 @@ static void ledgers(const struct model *model, FILE *out) {
         ledger_table(&model->cases[i], out);
         if (model->cases[i].told.count)
             fputc('\n', out);
-        bullets(&model->cases[i].told, NULL, out);
+        bullets(&model->cases[i].told, out);
         if (repeating) {
             fputc('\n', out);
             put(out, repeating, TEXT_LIMIT);
@@ -174,7 +181,6 @@ void render_markdown(const struct model *model, bool colour, FILE *out) {
         history(model->history, out);
     ledgers(model, out);
     fputc('\n', out);
-    bullets(&model->warnings, NULL, out);
-    for (size_t i = 0; i < model->case_count; i++)
-        bullets(&model->cases[i].warnings, model->cases[i].name, out);
+    said(&model->mind, out);
+    said(&model->case_mind, out);
 }

@@ -101,49 +101,28 @@ static void unmeasured(const struct text_page *page, const struct dataset *set, 
         *titled = true;
         char *text = mem_printf("%s on %s: %s (%s)%s%s", json_text(collector, "name"), set->name,
                                 json_text(collector, "reason"), json_text(collector, "state"),
-                                *json_text(collector, "hint") ? ". " : "", json_text(collector, "hint"));
+                                *json_text(collector, "hint") ? ". To enable it: " : "",
+                                json_text(collector, "hint"));
         text_paragraph(page, "  ", "    ", text);
         free(text);
     }
 }
 
-static bool said_before(const struct model *model, size_t cases, const char *warning) {
-    for (size_t i = 0; i < cases; i++)
-        for (size_t w = 0; w < model->cases[i].warnings.count; w++)
-            if (strcmp(model->cases[i].warnings.items[w], warning) == 0)
-                return true;
-    return false;
-}
-
-// A warning that several cases have is said once, behind the names of all of them.
-static void case_warning(const struct text_page *page, const struct model *model, size_t first, const char *warning) {
-    struct str text = {0};
-    if (said_before(model, first, warning))
-        return;
-    for (size_t i = first; i < model->case_count; i++) {
-        const struct model_case *c = &model->cases[i];
-        for (size_t w = 0; w < c->warnings.count; w++)
-            if (strcmp(c->warnings.items[w], warning) == 0)
-                str_printf(&text, "%s%.60s", i > first ? ", " : "", c->name);
+static void said(const struct text_page *page, const struct said *said) {
+    for (size_t i = 0; i < said->count; i++) {
+        char *sentence = said_sentence(said, i);
+        text_paragraph(page, "  - ", "    ", sentence);
+        free(sentence);
     }
-    str_printf(&text, ": %s", warning);
-    text_paragraph(page, "  - ", "    ", text.text);
-    str_free(&text);
 }
 
 static void warnings(const struct text_page *page, const struct model *model) {
-    size_t total = model->warnings.count;
-    for (size_t i = 0; i < model->case_count; i++)
-        total += model->cases[i].warnings.count;
-    if (total == 0)
+    if (model->mind.count + model->case_mind.count == 0)
         return;
     fputc('\n', page->out);
     text_styled(page, TEXT_YELLOW, "Mind\n");
-    for (size_t i = 0; i < model->warnings.count; i++)
-        text_paragraph(page, "  - ", "    ", model->warnings.items[i]);
-    for (size_t i = 0; i < model->case_count; i++)
-        for (size_t w = 0; w < model->cases[i].warnings.count; w++)
-            case_warning(page, model, i, model->cases[i].warnings.items[w]);
+    said(page, &model->mind);
+    said(page, &model->case_mind);
 }
 
 static void sides(const struct text_page *page, const struct dataset *sets, size_t count, const char *word) {

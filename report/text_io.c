@@ -7,18 +7,14 @@
 #include <math.h>
 #include <stdlib.h>
 
-static const char *whose(const struct io_split *split) {
-    return split->receives ? "packets received by" : split->nic ? "packets sent by" : "requests in";
-}
-
 static void counts(struct str *text, const char *name, const struct io_split *split) {
-    str_printf(text, "%.60s, %.30s: %.0f %s the guest, ", name, split->device, split->requests, whose(split));
+    struct io_words words = io_split_words(split);
+    str_printf(text, "%.60s, %.30s: %.0f %s the guest, ", name, split->device, split->requests, words.counted);
     if (split->answers_high - split->answers_low > 0.02 * split->requests)
         str_printf(text, "%.0f to %.0f (about %.0f)", split->answers_low, split->answers_high, split->answers);
     else
         str_printf(text, "%.0f", split->answers);
-    str_printf(text, " %s by %.30s", split->receives ? "given it" : "answered",
-               *split->backend ? split->backend : "its backend");
+    str_printf(text, " %s %.30s", words.answered, *split->backend ? split->backend : "its backend");
     if (split->disk_requests > 0)
         str_printf(text, ", %.0f completed by the disks under it", split->disk_requests);
     if (split->unannounced >= 1)
@@ -40,7 +36,7 @@ static void parts(struct str *text, const struct io_split *split) {
     struct io_stretch way[IO_STRETCHES];
     size_t count = io_split_way(split, way);
     double whole_s = split->receives ? io_split_timed_s(split) : split->whole_s;
-    str_printf(text, "us a %s%s: %.1f =", split->nic ? "packet" : "request",
+    str_printf(text, "us a %s%s: %.1f =", io_split_words(split).one,
                split->receives ? ", from where Dom0 has it" : "", 1e6 * whole_s);
     for (size_t i = 0; i < count; i++)
         str_printf(text, " %s%s %.1f", i ? "+ " : "", way[i].name, 1e6 * way[i].seconds);

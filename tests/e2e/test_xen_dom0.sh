@@ -80,7 +80,7 @@ PY
     json out 'abs(v["cases"][0]["requests"][0]["rest_s"] - 1e-4) < 1e-9'
     run 0 metalgap report guest.jsonl --host dom0.jsonl --format html
     out_has 'The way of a request of xvda through Dom0'
-    out_has 'The way of a received packet of eth0 through Dom0: 40 received by the guest, 40 given it by vif3.0-q0-guest-rx'
+    out_has 'The way of a received packet of eth0 through Dom0: 40 packets received by the guest, 40 given it by vif3.0-q0-guest-rx'
 }
 
 test_a_guest_in_the_lab() {
