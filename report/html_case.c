@@ -8,6 +8,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 // Nothing to tell: not there on a phone.
 static void void_cell(struct str *out) {
@@ -146,7 +147,8 @@ static void case_facts(struct str *out, const struct model *model, size_t i) {
     for (size_t p = 0; p < c->ledger.observer_count; p++) {
         const struct ledger_observer *o = &c->ledger.observers[p];
         str_add(out, p ? ", those with " : "; attribution samples with ");
-        escape_html(out, *o->pass ? o->pass : "all probes", 60);
+        const char *name = *o->pass ? o->pass : "all probes";
+        escape_html(out, strcmp(name, "common") == 0 ? "the common probes" : name, 60);
         str_add(out, " on differ by ");
         html_percent(out, o->pct, o->ci);
     }

@@ -56,6 +56,8 @@ static void draw_histogram(struct str *out, enum cause cause, const struct hist 
     duration_text(hist_quantile_ns(hist, 0.99), to, sizeof to);
     snprintf(text, sizeof text, "half below %s, 99 %% below %s", from, to);
     chart_text(out, 0, 26, "start", "tick", text);
+    char css[32];
+    snprintf(css, sizeof css, "f-%s", cause_family_name(cause_info(cause)->family));
     double step = (double)WIDTH / (last - first + 1);
     double width = fmin(step, 36);
     for (int b = first; b <= last; b++) {
@@ -65,7 +67,7 @@ static void draw_histogram(struct str *out, enum cause cause, const struct hist 
         duration_text(ldexp(1, b), from, sizeof from);
         duration_text(ldexp(1, b + 1), to, sizeof to);
         snprintf(text, sizeof text, "%s to %s: %llu", from, to, (unsigned long long)hist->count[b]);
-        chart_rect(out, (b - first) * width, TOP + HEIGHT - height, width - 1, height, "bar", text);
+        chart_rect(out, (b - first) * width, TOP + HEIGHT - height, width - 1, height, css, text);
     }
     double end = (last - first + 1) * width;
     chart_line(out, 0, TOP + HEIGHT, end, TOP + HEIGHT, "axis");

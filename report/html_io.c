@@ -25,7 +25,7 @@ static void bar(struct str *out, const struct io_split *split, const struct io_s
     if (!(sum > 0) || !isfinite(sum))
         return;
     struct chart_scale scale = {0, sum * 1e6, 16, WIDTH - 24};
-    chart_open(out, WIDTH, BAR_HEIGHT + 36, "The way of a request as a stacked bar; the table has the numbers");
+    chart_open(out, WIDTH, BAR_HEIGHT + 36, "The way of a request as a stacked bar; the list below has the numbers");
     for (size_t i = 0; i < count; i++) {
         bool rest = !split->receives && i + 1 == count;
         char tip[120];
@@ -44,29 +44,24 @@ static void bar(struct str *out, const struct io_split *split, const struct io_s
     chart_close(out);
 }
 
-static void number(struct str *out, double value, const char *format) {
-    str_add(out, "<td class=\"n\">");
-    if (isfinite(value))
-        str_printf(out, format, value);
-    else
-        str_add(out, "-");
-    str_add(out, "</td>");
+static void part(struct str *out, const char *name, double seconds) {
+    if (isfinite(seconds) && seconds != 0)
+        str_printf(out, "<li>%s <b>%.1f&nbsp;us</b></li>", name, 1e6 * seconds);
 }
 
-static void table(struct str *out, const struct io_split *split, const struct io_stretch *parts, size_t count) {
-    str_add(out, "<div class=\"scroll\" tabindex=\"0\"><table><thead><tr>");
+// What the bar's numbers stand for, and what is not in the bar.
+static void legend(struct str *out, const struct io_split *split, const struct io_stretch *parts, size_t count) {
+    str_add(out, "<ul class=\"legend\">");
     for (size_t i = 0; i < count; i++)
-        str_printf(out, "<th class=\"n\">%zu %s</th>", i + 1, parts[i].name);
-    str_add(out,
-            "<th class=\"n\">in the guest</th><th class=\"n\">queued before</th><th class=\"n\">woken after</th>"
-            "<th class=\"n\">a disk's</th></tr></thead><tbody><tr>");
-    for (size_t i = 0; i < count; i++)
-        number(out, 1e6 * parts[i].seconds, "%.1f us");
-    number(out, 1e6 * split->whole_s, "%.1f us");
-    number(out, split->part_s[GUEST_QUEUE] > 0 ? 1e6 * split->part_s[GUEST_QUEUE] : NAN, "%.1f us");
-    number(out, split->part_s[GUEST_WAKE] > 0 ? 1e6 * split->part_s[GUEST_WAKE] : NAN, "%.1f us");
-    number(out, 1e6 * split->disk_s, "%.1f us");
-    str_add(out, "</tr></tbody></table></div>");
+        str_printf(out, "<li><span class=\"mark %s\">%zu</span> %s <b>%.1f&nbsp;us</b></li>",
+                   !split->receives && i + 1 == count ? "blank" : "f-hop", i + 1, parts[i].name,
+                   1e6 * parts[i].seconds);
+    str_add(out, "</ul><ul class=\"legend\">");
+    part(out, "in the guest, issue to completion:", split->whole_s);
+    part(out, "queued in the guest before:", split->part_s[GUEST_QUEUE]);
+    part(out, "until its thread is woken after:", split->part_s[GUEST_WAKE]);
+    part(out, "a request of the disk under it:", split->disk_s);
+    str_add(out, "</ul>");
 }
 
 static void caption(struct str *out, const struct io_split *split) {
@@ -90,7 +85,7 @@ void html_io(struct str *out, const struct dataset_case *c) {
         str_add(out, "<figure>");
         caption(out, split);
         bar(out, split, parts, count);
+        legend(out, split, parts, count);
         str_add(out, "</figure>");
-        table(out, split, parts, count);
     }
 }

@@ -80,7 +80,7 @@ void html_single_table(struct str *out, const struct model *model) {
     html_close_table(out);
     str_add(
         out,
-        "<p class=\"soft\"><b>Noise floor</b>: two such sets of samples differ by up to this in 95 of 100 cases though "
+        "<p class=\"soft\"><b>CV</b>: standard deviation in percent of the mean. <b>Noise floor</b>: two such sets of samples differ by up to this in 95 of 100 cases though "
         "nothing differs. <b>Hypervisor, as seen</b>: the direct costs that were seen, in percent of the job's "
         "CPU time.</p>\n");
 }

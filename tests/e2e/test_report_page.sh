@@ -199,6 +199,38 @@ test_a_step_in_a_history() {
     json out 'v["history"]["cases"][0]["changes"] == []'
 }
 
+# A warning or note that several cases or samples have is said once, with the cases; in JSON each is there.
+test_what_is_alike_is_said_once() {
+    python3 - <<'PY'
+import json
+header = {"t": "header", "schema": "metalgap.run/1", "id": "x", "started": "2026-01-02T03:04:05Z", "label": "vm",
+          "role": "guest", "platform": {"kind": "vm"}, "suite": {"name": "s", "sha256": "0" * 64}}
+lines = [header] + [{"t": "case", "case": c, "bench": "command", "cpus": 1} for c in ("one", "two", "a: b")]
+for seq in range(8):
+    for case in ("one", "two", "a: b"):
+        lines.append({"t": "sample", "case": case, "seq": seq, "mode": "timing", "wall_s": 1 + seq % 3 * 0.001,
+                      "valid": case != "a: b" or seq > 0, "why": "it failed",
+                      "circumstances": {"foreign_cpu": 0.3 if case != "a: b" else 0, "cpu_s": 0.9}})
+        lines.append({"t": "note", "level": "warn", "text": f"{case}: the sky fell"})
+        lines.append({"t": "note", "level": "info", "text": f"{case}: it rained"})
+with open("a.jsonl", "w") as f:
+    f.writelines(json.dumps(line) + "\n" for line in lines + [{"t": "end", "status": "complete", "samples": 24, "wall_s": 24}])
+PY
+    local format
+    for format in html text md; do
+        run 0 metalgap report a.jsonl --format $format
+        [ "$(sed '/<script/,$d' out | grep -c 'one, two, a: b: vm: the sky fell (24')" -eq 1 ] || fail "$format: the note is not said once for all"
+        [ "$(sed '/<script/,$d' out | grep -c 'other programs used more than')" -eq 1 ] || fail "$format: the neighbours are not told once for both"
+        out_has 'one, two: vm: other programs used'
+    done
+    run 0 metalgap report a.jsonl --format html
+    [ "$(grep -c 'one, two, a: b: vm: it rained' out)" -eq 1 ] || fail "the note is not said once"
+    [ "$(sed '/<script/,$d' out | grep -c 'sample is not valid')" -eq 1 ] || fail "what one case has alone is not in its section only"
+    run 0 metalgap report a.jsonl --format json
+    json out 'sum("the sky fell" in w for w in v["warnings"]) == 24'
+    json out '[sum("other programs" in w for w in c["warnings"]) for c in v["cases"]] == [1, 1, 0]'
+}
+
 # The page as a browser lays it out: no wider than the window at desktop and phone width, its charts there.
 test_page_in_a_browser() {
     command -v chromium >/dev/null || skip "chromium is not installed"
