@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // `metalgap detect`: the command line of detect/. May include: detect, core.
 #include "cli/command.h"
+#include "cli/options.h"
 #include "core/json.h"
 #include "detect/detect.h"
 #include "detect/view.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -52,8 +52,9 @@ static int parse(int argc, char **argv, struct request *out) {
         {"capture", required_argument, NULL, 'c'}, {"list-signatures", optional_argument, NULL, 'l'},
         {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
     };
+    struct error err;
     int c;
-    while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+    while ((c = next_option(argc, argv, "h", options, &err)) != -1) {
         switch (c) {
         case 'j':
             out->json = true;
@@ -78,8 +79,8 @@ static int parse(int argc, char **argv, struct request *out) {
             print_help();
             return EXIT_CODE_DONE;
         default:
-            fputs("  try: metalgap detect --help\n", stderr);
-            return EXIT_CODE_USAGE;
+            error_print(&err);
+            return err.code;
         }
     }
     if (optind < argc || (out->capture && out->detect.root)) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `metalgap doctor`: what can be measured on this machine, and how to enable the rest.
 #include "cli/command.h"
+#include "cli/options.h"
 #include "cli/wrap.h"
 #include "collectors/capabilities.h"
 #include "collectors/collector.h"
@@ -10,7 +11,6 @@
 #include "core/str.h"
 #include "detect/detect.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -158,8 +158,9 @@ int cmd_doctor(int argc, char **argv) {
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
+    struct error err;
     bool json = false;
-    for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+    for (int c; (c = next_option(argc, argv, "h", options, &err)) != -1;) {
         switch (c) {
         case 'j':
             json = true;
@@ -168,15 +169,14 @@ int cmd_doctor(int argc, char **argv) {
             fputs(usage, stdout);
             return EXIT_CODE_DONE;
         default:
-            fprintf(stderr, "  try: metalgap doctor --help\n");
-            return EXIT_CODE_USAGE;
+            error_print(&err);
+            return err.code;
         }
     }
     if (optind < argc) {
         fprintf(stderr, "metalgap: doctor takes no \"%s\"\n  try: metalgap doctor --help\n", argv[optind]);
         return EXIT_CODE_USAGE;
     }
-    struct error err;
     cJSON *states = collector_states(&err);
     if (!states) {
         error_print(&err);

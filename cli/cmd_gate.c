@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // metalgap gate: a pass/fail verdict for CI. May include: core, report.
 #include "cli/command.h"
+#include "cli/options.h"
 #include "core/memory.h"
 #include "core/parse.h"
 #include "report/gate.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,8 +76,7 @@ static int set_option(struct arguments *a, int option, struct error *err) {
         a->json = true;
         return 0;
     default:
-        error_set(err, EXIT_CODE_USAGE, "reading the options of `metalgap gate`");
-        return error_remedy(err, "metalgap gate --help");
+        return -1; // next_option() has said why
     }
 }
 
@@ -128,7 +127,7 @@ int cmd_gate(int argc, char **argv) {
     int option;
     int failed = 0;
     optind = 0;
-    while (!failed && (option = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
+    while (!failed && (option = next_option(argc, argv, "h", long_options, &err)) != -1) {
         if (option == 'h') {
             fputs(usage, stdout);
             free(a.baselines);

@@ -2,6 +2,7 @@
 // `metalgap list`: the suites, benches, collectors, causes and PMU metrics there are.
 #include "bench/suite.h"
 #include "cli/command.h"
+#include "cli/options.h"
 #include "cli/wrap.h"
 #include "collectors/collector.h"
 #include "collectors/host_source.h"
@@ -13,7 +14,6 @@
 #include "core/paths.h"
 
 #include <dirent.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -374,13 +374,15 @@ int cmd_list(int argc, char **argv) {
     struct error err = {0};
     bool json = false;
     int option;
-    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+    while ((option = next_option(argc, argv, "h", options, &err)) != -1) {
         if (option == 'h') {
             fputs(usage, stdout);
             return EXIT_CODE_DONE;
         }
-        if (option == '?')
-            return EXIT_CODE_USAGE;
+        if (option == '?') {
+            error_print(&err);
+            return err.code;
+        }
         json = true;
     }
     const struct topic *topic = find_topic(argc - optind, argv + optind, &err);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // metalgap report: parses the command line and has the report made. May include: core, report.
 #include "cli/command.h"
+#include "cli/options.h"
 #include "core/memory.h"
 #include "core/parse.h"
 #include "core/str.h"
 #include "report/report.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -41,7 +41,7 @@ static const char USAGE[] =
     "  metalgap report b.jsonl --baseline a.jsonl --format json\n"
     "\n"
     "Exit codes: 0 done, 2 wrong command line, 3 a journal is bad (place named),\n"
-    "4 something asked for is not there, 5 the report could not be written.\n";
+    "4 the report could not be written, or something asked for is not there.\n";
 
 struct arguments {
     struct report_options report;
@@ -67,18 +67,17 @@ static const struct option OPTIONS[] = {
     {NULL, 0, NULL, 0},
 };
 
-static int usage_error(const char *what, const char *argument) {
+static int no_journal(void) {
     struct error err;
-    error_set(&err, EXIT_CODE_USAGE, "metalgap report");
-    error_why(&err, what, argument);
-    error_remedy(&err, "see `metalgap report --help`");
+    error_set(&err, EXIT_CODE_USAGE, "reading the options of `metalgap report`");
+    error_why(&err, "no journal is given");
+    error_remedy(&err, "name what `metalgap run -o FILE` has written; metalgap report --help");
     error_print(&err);
     return EXIT_CODE_USAGE;
 }
 
 // 0: go on; otherwise the exit code + 1 (so that --help can end with 0).
-static int parse_one(int option, struct arguments *args, char **argv) {
-    struct error err;
+static int parse_one(int option, struct arguments *args, struct error *err) {
     switch (option) {
     case OPTION_BASELINE:
         ARRAY_PUSH(args->baselines, args->baseline_count, args->baseline_capacity, optarg);
@@ -90,10 +89,9 @@ static int parse_one(int option, struct arguments *args, char **argv) {
         args->report.history = true;
         return 0;
     case OPTION_LIMIT:
-        if (parse_percent("--limit", optarg, &args->report.limit_pct, &err) == 0)
+        if (parse_percent("--limit", optarg, &args->report.limit_pct, err) == 0)
             return 0;
-        error_print(&err);
-        return EXIT_CODE_USAGE + 1;
+        break;
     case OPTION_FORMAT:
         args->report.format = optarg;
         return 0;
@@ -103,15 +101,21 @@ static int parse_one(int option, struct arguments *args, char **argv) {
     case 'h':
         fputs(USAGE, stdout);
         return EXIT_CODE_DONE + 1;
-    case ':':
-        return usage_error("%s needs a value", argv[optind - 1]) + 1;
-    default:
-        return usage_error("there is no option %s", argv[optind - 1]) + 1;
+    default: // next_option() has said why
+        break;
     }
+    error_print(err);
+    return EXIT_CODE_USAGE + 1;
 }
 
 static bool to_standard_output(const struct arguments *args) {
     return !args->output || strcmp(args->output, "-") == 0;
+}
+
+static int cannot_write(const struct arguments *args, struct error *err) {
+    error_set(err, EXIT_CODE_LACKS, "writing the report %s", args->output);
+    error_why(err, "%s", strerror(errno));
+    return error_remedy(err, "name a file in a folder that is there, that you may write to and that has space");
 }
 
 static int write_report(const struct arguments *args) {
@@ -126,19 +130,15 @@ static int write_report(const struct arguments *args) {
     FILE *out = stdout;
     if (result == 0 && !to_standard_output(args)) {
         out = fopen(args->output, "we");
-        if (!out) {
-            result = error_set(&err, EXIT_CODE_LACKS, "writing the report %s", args->output);
-            error_why(&err, "%s", strerror(errno));
-        }
+        if (!out)
+            result = cannot_write(args, &err);
     }
     if (result == 0) {
         bool written = fwrite(buffer, 1, size, out) == size && fflush(out) == 0;
         if (out != stdout)
             written = fclose(out) == 0 && written;
-        if (!written) {
-            result = error_set(&err, EXIT_CODE_INTERNAL, "writing the report %s", args->output ? args->output : "");
-            error_why(&err, "%s", strerror(errno));
-        }
+        if (!written && out != stdout) // of which main() tells
+            result = cannot_write(args, &err);
     }
     if (result != 0)
         error_print(&err);
@@ -162,14 +162,15 @@ static char *command_line(int argc, char **argv) {
 int cmd_report(int argc, char **argv) {
     struct arguments args = {.report = {.limit_pct = REPORT_DEFAULT_LIMIT_PCT}};
     char *command = command_line(argc, argv); // before getopt_long() moves the operands to the end
+    struct error err;
     int done = 0;
     int option;
     optind = 0;
-    while (!done && (option = getopt_long(argc, argv, ":o:h", OPTIONS, NULL)) != -1)
-        done = parse_one(option, &args, argv);
+    while (!done && (option = next_option(argc, argv, "o:h", OPTIONS, &err)) != -1)
+        done = parse_one(option, &args, &err);
     int code = done - 1;
     if (!done && optind == argc) {
-        code = usage_error("%s", "no journal given");
+        code = no_journal();
     } else if (!done) {
         if (!args.report.format && !to_standard_output(&args))
             args.report.format = report_format_of_file(args.output);

@@ -2,6 +2,7 @@
 // `metalgap watch`: who takes the CPUs of this machine now, interval by interval.
 #include "bench/watch.h"
 #include "cli/command.h"
+#include "cli/options.h"
 #include "cli/terminal.h"
 #include "cli/watch_text.h"
 #include "core/clock.h"
@@ -9,7 +10,6 @@
 #include "core/parse.h"
 #include "detect/detect.h"
 
-#include <getopt.h>
 #include <math.h>
 #include <poll.h>
 #include <signal.h>
@@ -282,10 +282,8 @@ static int set_option(struct watch *w, int option, const char *value, struct err
     case OPT_JSON:
         w->json = true;
         return 0;
-    default: // getopt has said what
-        error_set(err, EXIT_CODE_USAGE, "reading the options of `metalgap watch`");
-        error_why(err, "see above");
-        return error_remedy(err, "metalgap watch --help");
+    default:
+        return -1; // next_option() has said why
     }
 }
 
@@ -307,7 +305,7 @@ int cmd_watch(int argc, char **argv) {
     struct watch w = {.interval_s = 1, .duration_s = INFINITY};
     struct error err = {0};
     int failed = 0;
-    for (int option; !failed && (option = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+    for (int option; !failed && (option = next_option(argc, argv, "h", options, &err)) != -1;) {
         if (option == 'h') {
             fputs(usage, stdout);
             return EXIT_CODE_DONE;

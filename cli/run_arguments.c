@@ -2,11 +2,12 @@
 // Options of `metalgap run`. See run_arguments.h.
 #include "cli/run_arguments.h"
 
+#include "cli/options.h"
+
 #include "core/memory.h"
 #include "core/parse.h"
 
 #include <ctype.h>
-#include <getopt.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -252,8 +253,7 @@ static int set_option(struct run_arguments *o, int option, const char *value, st
         o->json = true;
         return 0;
     default:
-        error_set(err, EXIT_CODE_USAGE, "reading the options of `metalgap run`");
-        return error_remedy(err, "metalgap run --help");
+        return -1; // next_option() has said why
     }
 }
 
@@ -265,7 +265,7 @@ int run_arguments_read(struct run_arguments *o, int words, char **argv, struct e
         .duration_s = INFINITY,
         .run = {.collectors = "all", .until_pct = NAN, .budget_s = INFINITY, .quiet_wait_s = QUIET_WAIT_S}};
     optind = 1;
-    while (!failed && !o->help && (option = getopt_long(words, argv, "o:h", long_options, NULL)) != -1) {
+    while (!failed && !o->help && (option = next_option(words, argv, "o:h", long_options, err)) != -1) {
         if (option == 'h')
             o->help = true;
         else

@@ -37,8 +37,11 @@ struct journal_reader {
 struct journal_reader *journal_read(const char *path, struct error *err) {
     FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
     if (!file) {
+        const int error = errno;
         error_set(err, EXIT_CODE_INPUT, "reading the journal %s", path);
-        error_why(err, "%s", strerror(errno));
+        error_why(err, "%s", strerror(error));
+        if (error == ENOENT)
+            error_remedy(err, "check the name; `metalgap run -o FILE` makes journals");
         return NULL;
     }
     return journal_read_stream(file, path);
@@ -97,6 +100,15 @@ static const cJSON *member(const cJSON *object, const char *key) {
 
 // --- one parser per type of line ----------------------------------------------------------------------------------
 
+// A later minor version ("metalgap.run/1.2") only adds keys and types of lines, which are passed over.
+static bool is_known_schema(const char *schema) {
+    const size_t length = strlen(JOURNAL_SCHEMA);
+    if (strncmp(schema, JOURNAL_SCHEMA, length) != 0)
+        return false;
+    return !schema[length] || (schema[length] == '.' && schema[length + 1] &&
+                               strspn(schema + length + 1, "0123456789") == strlen(schema + length + 1));
+}
+
 static int parse_header(struct journal_reader *r, struct journal_record *out, struct error *err) {
     (void)out;
     const char *schema = NULL;
@@ -104,7 +116,7 @@ static int parse_header(struct journal_reader *r, struct journal_record *out, st
         return -1;
     if (r->has_header)
         return refuse(r->json, err, "reading a journal", "there is a second header; two runs in one file?");
-    if (strcmp(schema, JOURNAL_SCHEMA) != 0) {
+    if (!is_known_schema(schema)) {
         refuse(member(r->json, "schema"), err, "reading a journal", "");
         error_why(err, "the schema is \"%s\"; this version reads " JOURNAL_SCHEMA, schema);
         return strncmp(schema, "metalgap.run/", 13) == 0 ? error_remedy(err, "use a newer metalgap") : -1;
@@ -326,7 +338,8 @@ static int read_line(struct journal_reader *r, struct error *err) {
     if (!too_long && (ended || !ferror(r->file)))
         return 0;
     error_set(err, EXIT_CODE_INPUT, "reading the journal %s", r->path);
-    error_at(err, r->path, r->line + 1, 0);
+    if (r->line || r->text.length) // else it is no matter of a line: a folder
+        error_at(err, r->path, r->line + 1, 0);
     return too_long ? error_why(err, "the line is longer than %zu MiB", JOURNAL_LINE_MAX >> 20)
                     : error_why(err, "%s", strerror(errno));
 }
@@ -344,7 +357,9 @@ static int next_line(struct journal_reader *r, struct error *err) {
         r->json = r->tree = json_parse(r->text.text, r->text.length, (struct json_origin){r->path, r->line}, err);
     if (r->json)
         return 1;
-    if (whole || !r->has_header)
+    if (!r->has_header)
+        return error_remedy(err, "give a journal, as `metalgap run -o FILE` makes it");
+    if (whole)
         return -1;
     r->truncated = true;
     return 0;
@@ -356,7 +371,8 @@ int journal_next(struct journal_reader *r, struct journal_record *out, struct er
         int got = next_line(r, err);
         if (got == 0 && !r->has_header) {
             error_set(err, EXIT_CODE_INPUT, "reading the journal %s", r->path);
-            return error_why(err, "the file is empty");
+            error_why(err, "the file is empty");
+            return error_remedy(err, "a run that was killed at its beginning leaves nothing: run it again");
         }
         if (got <= 0)
             return got;

@@ -73,6 +73,38 @@ test_a_misspelt_command_is_recognised() {
     err_has 'try: metalgap --help'
 }
 
+# All commands refuse wrong options in the same words: what was read, what is wrong, what to do.
+test_wrong_options_are_refused_alike() {
+    local command
+    for command in $(commands); do
+        run 2 metalgap "$command" --no-such-option
+        [ "$(cat err)" = "metalgap: reading the options of \`metalgap $command\`: there is no option --no-such-option
+  try: metalgap $command --help" ] || fail "$command says something else"
+        run 2 metalgap "$command" -Q
+        err_has 'there is no option -Q$'
+    done
+    run 2 metalgap report --limit
+    err_has '\-\-limit needs a value$'
+    run 2 metalgap run quick -o
+    err_has ': -o needs a value$'
+    run 2 metalgap detect --json=3
+    err_has ': --json takes no value$'
+    run 2 metalgap run --re 3
+    err_has '\-\-re could be several options$'
+}
+
+# Without a home, a terminal's name or a locale, and into a pipe that nobody reads.
+test_the_environment_may_be_empty() {
+    run 0 env -i "$METALGAP" detect
+    run 0 env -i LANG=C LC_ALL=C "$METALGAP" list causes
+    ! LC_ALL=C grep -q '[^ -~]' out || fail 'not plain text'
+    local code=0
+    { metalgap list causes; echo $? >code; } 2>err | head -n 1 >/dev/null
+    code=$(cat code)
+    [ "$code" -eq 0 ] || [ "$code" -eq 141 ] || fail "a closed pipe ended with $code"
+    [ ! -s err ] || fail 'a closed pipe is worth no word'
+}
+
 test_output_that_is_lost_is_an_error() {
     local code=0
     metalgap list causes >/dev/full 2>err || code=$?

@@ -179,13 +179,47 @@ test_strings_of_a_journal_are_data() {
     ! grep -q "$(printf '\033')" out || fail "an escape sequence of a journal reaches the terminal"
 }
 
+# What is no journal says what one is; a later minor version is read as far as this one knows it.
+test_other_files_and_versions() {
+    journal j.jsonl j 1.0
+    : >empty
+    run 3 metalgap report empty
+    err_has 'empty: the file is empty$'
+    err_has 'try: .*run it again'
+    run 3 metalgap report nowhere
+    err_has 'No such file'
+    err_has 'try: check the name'
+    run 3 metalgap report .
+    err_has '^metalgap: reading the journal .: Is a directory'
+    echo 'root:x:0:0' >other
+    run 3 metalgap report other
+    err_has 'other:1:1'
+    err_has 'try: give a journal'
+    { sed '1s#metalgap.run/1#metalgap.run/1.7#' j.jsonl; echo '{"t":"weather","sun":true}'; } >minor
+    run 0 metalgap report minor
+    out_has '1 lines or causes are of a newer version'
+    local schema
+    for schema in 2 1x 1. 10; do
+        sed "1s#metalgap.run/1#metalgap.run/$schema#" j.jsonl >major
+        run 3 metalgap report major
+        err_has 'use a newer metalgap'
+    done
+}
+
 test_usage_errors() {
     journal j.jsonl j 1.0
     run 2 metalgap report
     run 2 metalgap report j.jsonl --format nonsense
     err_has 'nonsense'
     run 4 metalgap report j.jsonl -o nowhere/page.html
-    err_has 'nowhere/page.html'
+    err_has 'writing the report nowhere/page.html: No such file'
+    err_has 'try: name a file in a folder'
+    run 4 metalgap report j.jsonl -o .
+    err_has 'Is a directory'
+    local code=0
+    metalgap report j.jsonl >/dev/full 2>err || code=$?
+    [ "$code" -eq 4 ] || fail "a full disk ended with $code"
+    [ "$(grep -c 'No space left' err)" -eq 1 ] || fail 'a full disk is not told once'
 }
 
 run_tests
