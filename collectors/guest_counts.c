@@ -237,8 +237,9 @@ void guest_counts_report(const struct guest_counts *counts, const struct guest_f
     if (facts->doubtful_ipi)
         tallies[CAUSE_EXIT_IPI].why = "too few IPIs arrived so far to tell whether those that are sent are seen";
     if (facts->blind_ipi)
-        tallies[CAUSE_EXIT_IPI].why = "IPIs arrive, but none is seen being sent (a memory-mapped APIC, or IPIs by "
-                                      "hypercall)";
+        tallies[CAUSE_EXIT_IPI].why =
+            "IPIs arrive, but none is seen being sent (a memory-mapped APIC, or IPIs by "
+            "hypercall)";
     for (int cause = 0; cause < CAUSE_COUNT; cause++) {
         struct tally *t = &tallies[cause];
         if (t->seen || t->why)

@@ -62,7 +62,8 @@ void html_devices(struct str *out, const struct model_case *c) {
     html_close_table(out);
     str_add(out,
             "<p class=\"soft\">From where the driver is given a request (a packet) to where it is done with it; "
-            "half of them took less than p50, 99 % less than p99, good to a factor of 2. <b>Kicks</b>: notifications of software outside the guest; a "
+            "half of them took less than p50, 99 % less than p99, good to a factor of 2. <b>Kicks</b>: notifications "
+            "of software outside the guest; a "
             "device that needs none has 0. <b>% of the wait</b>: of the time for which the job's CPUs stood idle "
             "waiting for disks. In attribution samples.</p>\n");
 }

@@ -78,9 +78,9 @@ void html_single_table(struct str *out, const struct model *model) {
         str_add(out, "</tr>\n");
     }
     html_close_table(out);
-    str_add(
-        out,
-        "<p class=\"soft\"><b>CV</b>: standard deviation in percent of the mean. <b>Noise floor</b>: two such sets of samples differ by up to this in 95 of 100 cases though "
-        "nothing differs. <b>Hypervisor, as seen</b>: the direct costs that were seen, in percent of the job's "
-        "CPU time.</p>\n");
+    str_add(out,
+            "<p class=\"soft\"><b>CV</b>: standard deviation in percent of the mean. <b>Noise floor</b>: two such sets "
+            "of samples differ by up to this in 95 of 100 cases though "
+            "nothing differs. <b>Hypervisor, as seen</b>: the direct costs that were seen, in percent of the job's "
+            "CPU time.</p>\n");
 }

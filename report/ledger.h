@@ -12,9 +12,10 @@
 //
 // Sources: per cause and scope, the best basis that a side has (timed, sampled, calibrated; `counted` has no seconds);
 // over the samples in which that source told it (report/ledger_told.h); what stands for the others in the residual of
-// the timing samples is the mean. From timing samples where they have that basis, else from the attribution samples of the pass that has it, whose
-// share of time s / (k roi) is then multiplied with the timing samples' mean cost, since only that one is free of the
-// probes. Counts come from timing samples where these have any. May include: core, report/compare.h.
+// the timing samples is the mean. From timing samples where they have that basis, else from the attribution samples of
+// the pass that has it, whose share of time s / (k roi) is then multiplied with the timing samples' mean cost, since
+// only that one is free of the probes. Counts come from timing samples where these have any. May include: core,
+// report/compare.h.
 #pragma once
 
 #include "report/compare.h"
@@ -40,7 +41,8 @@ struct ledger_line {
     double count;             // the subject's mean per observation
     double baseline_seconds;  // NaN without
     double baseline_count;
-    struct ledger_told told; // the subject's samples that tell it, of those of its source. told_never(): no seconds, and
+    struct ledger_told
+        told; // the subject's samples that tell it, of those of its source. told_never(): no seconds, and
     struct ledger_told baseline_told; // the line is in no sum; the same for the baseline's
 };
 

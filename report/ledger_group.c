@@ -161,7 +161,8 @@ static double lost_share(const struct ledger_group *group, const struct side *si
 }
 
 static double lost_time(const struct told_sample *s, double share) {
-    return isfinite(share) && lacks_lost_time(s) ? share * s->point->roi_s : lost_beside_cpu_time(s->loss, s->loss_count);
+    return isfinite(share) && lacks_lost_time(s) ? share * s->point->roi_s
+                                                 : lost_beside_cpu_time(s->loss, s->loss_count);
 }
 
 void ledger_group_prepare(struct ledger_group *group, const struct side *side, bool *cpus_unknown) {

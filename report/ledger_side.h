@@ -21,8 +21,8 @@ void ledger_side_free(struct ledger_side *a);
 // True if any source says something of it.
 bool ledger_side_knows(const struct ledger_side *a, enum cause cause, enum obs_scope scope);
 
-// Of a cause whose seconds no source ever told: in how many samples one was to. Zeros where none was to, or where it was
-// told. The caller frees `why`.
+// Of a cause whose seconds no source ever told: in how many samples one was to. Zeros where none was to, or where it
+// was told. The caller frees `why`.
 struct ledger_told ledger_side_lacks(const struct ledger_side *a, enum cause cause, enum obs_scope scope);
 
 // Where a number was taken from.

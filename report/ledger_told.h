@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where a source could not tell a cause: those samples are not known, and not 0. A cause is averaged over the samples in
-// which it was told; a sample that says nothing of it, neither a loss nor a gap, has none of it. Inside the ledger's
+// Where a source could not tell a cause: those samples are not known, and not 0. A cause is averaged over the samples
+// in which it was told; a sample that says nothing of it, neither a loss nor a gap, has none of it. Inside the ledger's
 // room. May include: core, report/dataset.h.
 #pragma once
 

@@ -51,12 +51,12 @@ struct model {
     struct model_case *cases;
     size_t case_count;
     size_t case_capacity;
-    struct names names; // of the cases, numbered alike
-    char *sentence;     // the report in one sentence
-    char *scope;        // what the samples can and cannot speak for ("these two machines")
-    struct strings warnings;    // all of them, one by one: for programs
-    struct said mind;           // the same for readers, equal ones once
-    struct said case_mind;      // and those of the cases, with the cases that each concerns
+    struct names names;             // of the cases, numbered alike
+    char *sentence;                 // the report in one sentence
+    char *scope;                    // what the samples can and cannot speak for ("these two machines")
+    struct strings warnings;        // all of them, one by one: for programs
+    struct said mind;               // the same for readers, equal ones once
+    struct said case_mind;          // and those of the cases, with the cases that each concerns
     struct differences differences; // between the first baseline and the first subject
     const struct history *history;  // NULL unless it was asked for; the subject is its newest run then
     const char *command;            // the command line that made the report, may be NULL

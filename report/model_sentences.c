@@ -96,8 +96,8 @@ static char *comparison_sentence(const struct model_case *c, const struct model 
     }
     char resolved[32];
     snprintf(resolved, sizeof resolved, c->mde_pct < 100 ? "%.2g" : "%.0f", c->mde_pct);
-    return mem_printf("Whether %s is slower cannot be told: %s %s; differences below %s %% are not resolved; %s", c->name,
-                      range, direction, resolved, more);
+    return mem_printf("Whether %s is slower cannot be told: %s %s; differences below %s %% are not resolved; %s",
+                      c->name, range, direction, resolved, more);
 }
 
 static char *single_sentence(const struct model_case *c, const struct model *model) {

@@ -101,8 +101,7 @@ static void unmeasured(const struct text_page *page, const struct dataset *set, 
         *titled = true;
         char *text = mem_printf("%s on %s: %s (%s)%s%s", json_text(collector, "name"), set->name,
                                 json_text(collector, "reason"), json_text(collector, "state"),
-                                *json_text(collector, "hint") ? ". To enable it: " : "",
-                                json_text(collector, "hint"));
+                                *json_text(collector, "hint") ? ". To enable it: " : "", json_text(collector, "hint"));
         text_paragraph(page, "  ", "    ", text);
         free(text);
     }

@@ -36,8 +36,8 @@ static void parts(struct str *text, const struct io_split *split) {
     struct io_stretch way[IO_STRETCHES];
     size_t count = io_split_way(split, way);
     double whole_s = split->receives ? io_split_timed_s(split) : split->whole_s;
-    str_printf(text, "us a %s%s: %.1f =", io_split_words(split).one,
-               split->receives ? ", from where Dom0 has it" : "", 1e6 * whole_s);
+    str_printf(text, "us a %s%s: %.1f =", io_split_words(split).one, split->receives ? ", from where Dom0 has it" : "",
+               1e6 * whole_s);
     for (size_t i = 0; i < count; i++)
         str_printf(text, " %s%s %.1f", i ? "+ " : "", way[i].name, 1e6 * way[i].seconds);
     if (!split->receives)

@@ -162,7 +162,8 @@ static void hidden_is_told_or_not_known(void **state) {
         double late_s;
         int bucket; // of the ticks' lateness
         const char *hidden;
-    } cases[] = {{70e-6, 10, NULL}, {70e-6, 18, "usually came later"}, {0, 10, "not known yet"}, {70e-6, -1, "no tick"}};
+    } cases[] = {
+        {70e-6, 10, NULL}, {70e-6, 18, "usually came later"}, {0, 10, "not known yet"}, {70e-6, -1, "no tick"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const struct profile_terms terms = {
             .calibration = &calibration, .hypervisor = true, .period_s = 1e-3, .late_s = cases[i].late_s};

@@ -123,8 +123,8 @@ static void what_the_host_cut_into_is_not_an_exit(void **state) {
 // A part of a cause is not the cause: where one of its events could not be timed, that is said beside what was.
 static void a_part_is_not_the_whole(void **state) {
     (void)state;
-    struct timing_row rows[TIMING_EVENTS] = {[TIMING_IPI] = {.count = 10, .ns = 30000},
-                                             [TIMING_IPI_WAIT] = {.unpaired = 4}};
+    struct timing_row rows[TIMING_EVENTS] = {
+        [TIMING_IPI] = {.count = 10, .ns = 30000}, [TIMING_IPI_WAIT] = {.unpaired = 4}};
     struct timing_facts facts = {.sources = {[TIMING_IPI] = "send", [TIMING_IPI_WAIT] = "wait", [TIMING_TOUCH] = "t"}};
     struct sample s;
     sample_init(&s);

@@ -244,7 +244,8 @@ static void who_takes_no_part_tells_nothing(void **state) {
     if (gone == 0)
         _exit(0);
     waitpid(gone, NULL, 0);
-    struct sample_window w = {.job = getpid(), .cpus = &cpus, .mode = MODE_ATTRIBUTION, .pass = PASS_ALL, .start_ns = 1};
+    struct sample_window w = {
+        .job = getpid(), .cpus = &cpus, .mode = MODE_ATTRIBUTION, .pass = PASS_ALL, .start_ns = 1};
     collector_set_begin(set, &w);
     usleep(30000);
     w.end_ns = 2;
@@ -274,7 +275,8 @@ static void who_takes_no_part_tells_nothing(void **state) {
         assert_true(mine.untold_count > 0);
         for (size_t i = 0; i < mine.untold_count; i++) {
             const struct untold *u = &mine.untold[i];
-            assert_true(is_untold(&s.obs, &(struct observation){.cause = u->cause, .scope = u->scope, .basis = u->basis}));
+            assert_true(
+                is_untold(&s.obs, &(struct observation){.cause = u->cause, .scope = u->scope, .basis = u->basis}));
         }
         observations_free(&mine);
     }

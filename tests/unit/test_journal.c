@@ -153,8 +153,9 @@ static void the_unknown(void **state) {
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         char text[1000];
         snprintf(text, sizeof text,
-                 HEADER CASE "{\"t\":\"sample\",\"case\":\"a\",\"seq\":0,\"mode\":\"timing\",\"wall_s\":2,"
-                             "\"valid\":true,\"unknown\":%s}\n",
+                 HEADER CASE
+                 "{\"t\":\"sample\",\"case\":\"a\",\"seq\":0,\"mode\":\"timing\",\"wall_s\":2,"
+                 "\"valid\":true,\"unknown\":%s}\n",
                  bad[i]);
         put(text);
         r = journal_read(path, &err);

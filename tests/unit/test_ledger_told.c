@@ -208,14 +208,10 @@ static void a_baseline_that_cannot_tell(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(averaged_where_told),
-        cmocka_unit_test(silence_is_zero),
-        cmocka_unit_test(never_told_is_not_measured),
-        cmocka_unit_test(another_source_is_taken),
-        cmocka_unit_test(one_rank_is_enough),
-        cmocka_unit_test(active_cpus_of_the_others),
-        cmocka_unit_test(the_rest_stays_consistent),
-        cmocka_unit_test(a_baseline_that_cannot_tell),
+        cmocka_unit_test(averaged_where_told),        cmocka_unit_test(silence_is_zero),
+        cmocka_unit_test(never_told_is_not_measured), cmocka_unit_test(another_source_is_taken),
+        cmocka_unit_test(one_rank_is_enough),         cmocka_unit_test(active_cpus_of_the_others),
+        cmocka_unit_test(the_rest_stays_consistent),  cmocka_unit_test(a_baseline_that_cannot_tell),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
