@@ -97,28 +97,45 @@ static int share_maps(const struct exit_timing *t, struct exit_timing_function_b
                : 0;
 }
 
-static int load_function(const struct exit_timing *t, struct timing_part *part) {
+// The function that a source takes.
+static const char *function_of(const struct timing_source *source) {
+    return source->how == BY_ENTRY ? strstr(source->name, "..") + 2 : source->name;
+}
+
+// Programs of the common object; returns how many.
+static size_t find_programs(const struct exit_timing *t, struct timing_part *part) {
+    size_t i = 0;
+    for (; i < TIMING_PROGRAMS && part->source->programs[i]; i++)
+        part->programs[i] = bpf_object__find_program_by_name(t->bpf->obj, part->source->programs[i]);
+    return i;
+}
+
+static int load_function(const struct exit_timing *t, struct timing_part *part, size_t at) {
     struct exit_timing_function_bpf *f = exit_timing_function_bpf__open();
     if (!f)
         return -errno;
     part->function = f;
-    bool sleeps = part->source->how == BY_SLEEP;
-    part->programs[0] = sleeps ? f->progs.sleep_begin : f->progs.function_begin;
-    part->programs[1] = sleeps ? f->progs.sleep_end : f->progs.function_end;
     f->rodata->event = part->source->event;
+    struct bpf_program *const of_how[][2] = {
+        [BY_FUNCTION] = {f->progs.function_begin, f->progs.function_end},
+        [BY_SLEEP] = {f->progs.sleep_begin, f->progs.sleep_end},
+        [BY_ENTRY] = {f->progs.touch_ends},
+    };
     struct bpf_program *program;
     bpf_object__for_each_program(program, f->obj) bpf_program__set_autoload(program, false);
     int result = share_maps(t, f);
-    for (int i = 0; i < 2 && !result; i++) {
-        bpf_program__set_autoload(part->programs[i], true);
-        result = bpf_program__set_attach_target(part->programs[i], 0, part->source->name);
+    for (size_t i = 0; i < 2 && of_how[part->source->how][i] && !result; i++) {
+        program = of_how[part->source->how][i];
+        part->programs[at + i] = program;
+        bpf_program__set_autoload(program, true);
+        result = bpf_program__set_attach_target(program, 0, function_of(part->source));
     }
     return result ? result : exit_timing_function_bpf__load(f);
 }
 
-static void find_programs(const struct exit_timing *t, struct timing_part *part) {
-    for (size_t i = 0; i < TIMING_PROGRAMS && part->source->programs[i]; i++)
-        part->programs[i] = bpf_object__find_program_by_name(t->bpf->obj, part->source->programs[i]);
+static int load_part(const struct exit_timing *t, struct timing_part *part) {
+    size_t found = find_programs(t, part);
+    return part->source->how == BY_TRACEPOINTS ? 0 : load_function(t, part, found);
 }
 
 // --- attaching ------------------------------------------------------------------------------------------------------
@@ -153,7 +170,7 @@ static void attach_again(const struct exit_timing *t, struct timing_part *part) 
     part->function = NULL;
     memset(part->programs, 0, sizeof part->programs);
     memset(part->before, 0, sizeof part->before);
-    if (load_function(t, part) == 0)
+    if (load_part(t, part) == 0)
         attach(part);
 }
 
@@ -169,14 +186,12 @@ static bool try_source(struct exit_timing *t, const struct timing_source *source
     bool function = source->how != BY_TRACEPOINTS;
     int result = 0;
     if ((source->machine && strcmp(source->machine, arch_name) != 0) ||
-        (function && !probe_has_function(t->types, source->name, source->module)))
+        (function && !probe_has_function(t->types, function_of(source), source->module)))
         return false;
     if (function && t->no_functions)
         result = -EPERM;
-    else if (function)
-        result = load_function(t, &part);
     else
-        find_programs(t, &part);
+        result = load_part(t, &part);
     if (!result)
         result = attach(&part);
     if (!result) {
@@ -208,6 +223,7 @@ static void forget_source(struct exit_timing *t, enum timing_event event) {
     free(t->source_names[event]);
     t->source_names[event] = NULL;
     t->facts.sources[event] = NULL;
+    t->wanted[event] = true;
 }
 
 static bool use_source(void *state, const struct timing_source *source) {
@@ -253,11 +269,12 @@ static unsigned drop_source(struct exit_timing *t, enum timing_event event) {
         if (t->parts[i].source->event != event)
             continue;
         rank = t->parts[i].source->rank;
+        if (t->parts[i].source->also < TIMING_EVENTS)
+            forget_source(t, t->parts[i].source->also);
         free_part(&t->parts[i]);
         t->parts[i--] = t->parts[--t->part_count];
     }
     forget_source(t, event);
-    t->wanted[event] = true;
     return rank;
 }
 
@@ -305,7 +322,7 @@ static void touch_first(void) {
 static void check_functions(struct exit_timing *t) {
     struct timing_row rows[TIMING_EVENTS];
     choose(t, TIMING_TOUCH, 0);
-    if (t->part_count == 0 || t->parts[0].source->how != BY_FUNCTION)
+    if (t->part_count == 0 || t->parts[0].source->how == BY_TRACEPOINTS)
         return;
     seen_during(t, touch_first, rows);
     if (rows[TIMING_TOUCH].count)

@@ -23,6 +23,7 @@ enum timing_how {
     BY_FUNCTION,    // the time in a kernel function: fentry and fexit
     BY_SLEEP,       // the same for a function in which the task sleeps
     BY_TRACEPOINTS, // the time between tracepoints: programs of exit_timing.bpf.c
+    BY_ENTRY,       // the time from tracepoints, of the same programs, to where a function is entered: fentry
 };
 
 struct timing_source {
@@ -30,7 +31,7 @@ struct timing_source {
     enum timing_event also; // another event whose row it fills; TIMING_EVENTS: none
     unsigned rank;          // 0: best
     enum timing_how how;
-    const char *name;    // the function, or what the tracepoints are
+    const char *name;    // the function, or BEGIN..END of what the tracepoints are; of BY_ENTRY END is the function
     const char *module;  // that has the function where it is not built in; NULL: none
     const char *machine; // arch_name, NULL: all
     const char *programs[TIMING_PROGRAMS];

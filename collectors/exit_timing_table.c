@@ -71,9 +71,18 @@ const struct timing_source timing_sources[] = {
     {TIMING_LOCK, NONE, 0, BY_FUNCTION, "hv_qlock_wait", NULL, X86, {NULL}},
 
     {TIMING_TOUCH, NONE, 0, BY_FUNCTION, "do_anonymous_page", NULL, NULL, {NULL}},
+    // Where it is built into its caller (Debian 11 and 12).
     {TIMING_TOUCH,
      TIMING_TOUCH_HUGE,
      1,
+     BY_ENTRY,
+     "page_fault..page_add_new_anon_rmap", // up to Linux 6.5
+     NULL,
+     X86,
+     {"on_page_fault_user", "on_page_fault_kernel", "on_mm_page_alloc"}},
+    {TIMING_TOUCH,
+     TIMING_TOUCH_HUGE,
+     2,
      BY_TRACEPOINTS,
      "page_fault..rss_stat",
      NULL,

@@ -182,7 +182,8 @@ int on_csd_function_exit(struct bpf_raw_tracepoint_args *ctx) {
 // --- first touch ----------------------------------------------------------------------------------------------------
 
 // A fault in which a page was allocated and anonymous memory grew: from the fault's beginning to where the page is
-// counted, with the zeroing, and the host's work if it had not backed the page, in between.
+// counted, with the zeroing, and the host's work if it had not backed the page, in between. Or to the function that is
+// called for each fresh page right before that (touch_ends() in exit_timing_function.bpf.c).
 static __always_inline int fault_begins(void) {
     struct timing_cpu *cpu = my_cpu();
     if (!cpu)
@@ -218,12 +219,8 @@ int on_mm_page_alloc(struct bpf_raw_tracepoint_args *ctx) {
 SEC("raw_tp/rss_stat")
 int on_rss_stat(struct bpf_raw_tracepoint_args *ctx) {
     struct timing_cpu *cpu = my_cpu();
-    if (!cpu || !cpu->slots[TIMING_TOUCH].begin || (__u32)ctx->args[1] != MM_ANONPAGES)
-        return 0;
-    if (cpu->order == NO_PAGE)
-        cpu->slots[TIMING_TOUCH].begin = 0; // no fresh page
-    else
-        end_as(cpu, TIMING_TOUCH, cpu->order ? TIMING_TOUCH_HUGE : TIMING_TOUCH);
+    if (cpu && (__u32)ctx->args[1] == MM_ANONPAGES)
+        end_touch(cpu);
     return 0;
 }
 

@@ -64,3 +64,13 @@ static __always_inline void end_as(struct timing_cpu *cpu, __u32 event, __u32 as
 static __always_inline void end(struct timing_cpu *cpu, __u32 event) {
     end_as(cpu, event, event);
 }
+
+// The fault under way has put a page into anonymous memory.
+static __always_inline void end_touch(struct timing_cpu *cpu) {
+    if (!cpu->slots[TIMING_TOUCH].begin)
+        return;
+    if (cpu->order == NO_PAGE)
+        cpu->slots[TIMING_TOUCH].begin = 0; // no fresh page
+    else
+        end_as(cpu, TIMING_TOUCH, cpu->order ? TIMING_TOUCH_HUGE : TIMING_TOUCH);
+}

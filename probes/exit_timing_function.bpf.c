@@ -40,6 +40,15 @@ int function_end(void *ctx) {
     return 0;
 }
 
+// A function that is called at the end of what tracepoints begin.
+SEC("fentry")
+int touch_ends(void *ctx) {
+    struct timing_cpu *cpu = my_cpu();
+    if (cpu)
+        end_touch(cpu);
+    return 0;
+}
+
 // Functions in which the task sleeps, and comes back on any CPU: the beginning belongs to the task.
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
