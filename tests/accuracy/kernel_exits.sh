@@ -111,7 +111,8 @@ def untold(what, why):
 for (collector, kind), found in samples.items():
     parts = [part for part in (found[-1][2] or {}).get("detail", {}).values() if isinstance(part, dict)]
     names = ", ".join(part["source"] for part in parts if "source" in part)
-    how = "tracepoints" if ".." in names else "functions"
+    # From a tracepoint to where a function is entered takes functions, too.
+    how = "tracepoints" if ".." in names and not names.endswith("_rmap") else "functions"
     source = {"exit_timing": "timed", "guest_exits": "calibrated"}[collector]
     what = f"{TEXT[kind]}, {source}"
     if machine != "here":
