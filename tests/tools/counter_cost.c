@@ -112,8 +112,8 @@ static void *spin(void *argument) {
 }
 
 // Each one sends an IPI to the spinning thread's CPU, however busy the machine is. The state that it looks at has cache
-// lines to itself: on this thread's stack the peer would have waited for its neighbours' lines, and the programs that an
-// interrupt runs there behind it.
+// lines to itself: on this thread's stack the peer would have waited for its neighbours' lines, and the programs that
+// an interrupt runs there behind it.
 static void loop_membarriers(void) {
     static _Alignas(128) atomic_int state[32];
     pthread_t peer;
