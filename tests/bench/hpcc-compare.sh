@@ -12,8 +12,8 @@
 #   STREAM        one process or thread on one CPU, N = 2896 gives hpcc arrays of 22.4 MB each. The best of ten passes
 #                 counts, as STREAM reports it, and the other three kernels run between the passes, as in STREAM.
 #   RandomAccess  one process or thread, a table of 32 MiB, 4 updates a word. Both per second of user CPU time, which
-#                 other programs disturb least and which hpcc prints; its time covers writing the initial table, so
-#                 ours does, too.
+#                 other programs disturb least and which hpcc prints, of starting the streams and of the updates: neither
+#                 counts the writing of the initial table.
 #   ping-pong     two ranks bound to cores, 8 and 2,000,000 bytes; the fastest group counts (hpcc: the fastest
 #                 measurement of each pair, averaged over both directions). hpcc never writes the buffer that it sends,
 #                 so all of its pages are the kernel's one page of zeros, which stays in the first-level cache:

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs one bench once in this process and prints what it found as key=value words: for scripts that compare a kernel
 // with another program's, without the runner's samples, collectors and waits around it. user_s is the CPU time in user
-// mode of setup and run. With WARM_UP=1 in the environment it is done twice and the first not told, as the runner's
-// warm-up isn't: a program that has computed for seconds is compared with one that has computed at all.
+// mode of the timed part, without setup and verification. With WARM_UP=1 in the environment it is done twice and the
+// first not told, as the runner's warm-up isn't: a program that has computed for seconds is compared with one that has
+// computed at all.
 // Usage: [WARM_UP=1] bench_once BENCH PARAMS-AS-JSON [THREADS [MPI-FOLDER]]
 #include "bench/bench.h"
 
@@ -19,12 +20,12 @@ static double user_cpu_s(void) {
     return (double)usage.ru_utime.tv_sec + (double)usage.ru_utime.tv_usec * 1e-6;
 }
 
-// Setup to teardown; *user_s: seconds in user mode of setup and run.
+// Setup to teardown; *user_s: seconds in user mode of run.
 static int run_once(const struct bench_ops *ops, struct bench_context *context, struct bench_result *r, double *user_s,
                     struct error *err) {
-    double before = user_cpu_s();
     if (ops->setup && ops->setup(context, err) < 0)
         return -1;
+    double before = user_cpu_s();
     if (ops->run(context, r, err) < 0)
         return -1;
     *user_s = user_cpu_s() - before;
