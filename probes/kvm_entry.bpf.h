@@ -41,10 +41,12 @@ static __noinline int odd_entry_of(const void *vcpu, __u32 code, __u64 ticks, __
     if (v->isa == 0)
         v->vcpu_id = BPF_CORE_READ((const struct kvm_vcpu *)vcpu, vcpu_id);
     change_begins(v);
-    if (timed)
-        end_exit(v, now);
     if (v->vcpu != (__u64)vcpu || code_moves(v, code))
         find_code(v, vcpu);
+    // So long this has taken, longer than a plain exit's entry does: the exit's time, and not the guest's.
+    now = bpf_ktime_get_ns();
+    if (timed)
+        end_exit(v, now);
     v->since = now;
     v->in_exit = 0;
     v->off_ns = 0;

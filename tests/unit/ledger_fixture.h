@@ -18,14 +18,18 @@ struct bench {
 };
 
 // Two sides of one case "c" in microseconds, lower is better, on two CPUs, unless the test writes otherwise.
-static inline void begin(struct bench *b, bool baseline) {
+static inline void begin_beside(struct bench *b, bool baseline, const char *role) {
     *b = (struct bench){.baseline = baseline};
     fixture_begin(&b->fixture[0], "guest", "guest", "g");
-    fixture_begin(&b->fixture[1], "metal", "metal", "m");
+    fixture_begin(&b->fixture[1], role, role, "m");
     for (int i = 0; i < 2; i++)
         str_add(&b->fixture[i].text,
                 "{\"t\":\"case\",\"case\":\"c\",\"fom\":{\"name\":\"latency\",\"unit\":\"us\","
                 "\"better\":\"lower\"},\"cpus\":2}\n");
+}
+
+static inline void begin(struct bench *b, bool baseline) {
+    begin_beside(b, baseline, "metal");
 }
 
 static inline void sample(struct bench *b, int side, int seq, const char *mode, double fom, const char *rest) {

@@ -187,31 +187,51 @@ static void the_rest_stays_consistent(void **state) {
     end(&some);
 }
 
-// A baseline that could not tell is no baseline of 0.
+static const struct ledger_line *beside_one_that_cannot_tell(struct bench *b, const char *role) {
+    begin_beside(b, true, role);
+    timing(b, 0, 6);
+    timing(b, 1, 6);
+    for (int i = 0; i < 3; i++) {
+        profiled(b, 0, i, 0.1, "");
+        profiled(b, 1, i, NAN, UNKNOWN("host.hidden", "sampled", "ticks came late"));
+    }
+    return find_line(finish(b), CAUSE_HOST_HIDDEN, SCOPE_CPU);
+}
+
+// A guest that could not tell is no baseline of 0.
 static void a_baseline_that_cannot_tell(void **state) {
     (void)state;
     struct bench b;
-    begin(&b, true);
-    timing(&b, 0, 6);
-    timing(&b, 1, 6);
-    for (int i = 0; i < 3; i++) {
-        profiled(&b, 0, i, 0.1, "");
-        profiled(&b, 1, i, NAN, UNKNOWN("host.hidden", "sampled", "ticks came late"));
-    }
-    const struct model_case *c = finish(&b);
-    const struct ledger_line *line = find_line(c, CAUSE_HOST_HIDDEN, SCOPE_CPU);
+    const struct ledger_line *line = beside_one_that_cannot_tell(&b, "guest");
     assert_true(!line->summed && !ledger_not_measured(line) && told_never(&line->baseline_told));
     assert_close(line->seconds, 0.1, 1e-12);
-    assert_string_equal(c->told.items[0], "host.hidden not measured on metal: ticks came late");
+    assert_string_equal(line->baseline_told.why, "ticks came late");
+    assert_int_equal(b.model.cases[0].told.count, 1);
+    end(&b);
+}
+
+// Bare metal has no hypervisor: nothing of one went untold there.
+static void bare_metal_has_no_hypervisor_to_tell_of(void **state) {
+    (void)state;
+    struct bench b;
+    const struct ledger_line *line = beside_one_that_cannot_tell(&b, "metal");
+    assert_true(line->summed && !told_never(&line->baseline_told));
+    assert_close(line->pct, 5, 1e-9); // 0.1 s of 2 CPU-seconds
+    assert_int_equal(b.model.cases[0].told.count, 0);
     end(&b);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(averaged_where_told),        cmocka_unit_test(silence_is_zero),
-        cmocka_unit_test(never_told_is_not_measured), cmocka_unit_test(another_source_is_taken),
-        cmocka_unit_test(one_rank_is_enough),         cmocka_unit_test(active_cpus_of_the_others),
-        cmocka_unit_test(the_rest_stays_consistent),  cmocka_unit_test(a_baseline_that_cannot_tell),
+        cmocka_unit_test(averaged_where_told),
+        cmocka_unit_test(silence_is_zero),
+        cmocka_unit_test(never_told_is_not_measured),
+        cmocka_unit_test(another_source_is_taken),
+        cmocka_unit_test(one_rank_is_enough),
+        cmocka_unit_test(active_cpus_of_the_others),
+        cmocka_unit_test(the_rest_stays_consistent),
+        cmocka_unit_test(a_baseline_that_cannot_tell),
+        cmocka_unit_test(bare_metal_has_no_hypervisor_to_tell_of),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
