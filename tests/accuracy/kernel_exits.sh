@@ -15,7 +15,7 @@ set -eu
 # shellcheck source=tests/accuracy/lib.sh
 . "$(dirname "$0")/lib.sh"
 machine=${1:-here}
-repeats=${2:-3}
+repeats=${2:-6}
 timers=${3:-20000}
 pages=${4:-300000}
 ipis=${5:-$((timers / 4))}
@@ -28,7 +28,7 @@ first=$(command -v nice >/dev/null && echo nice -n -20) # other programs shall n
 for collector in $COLLECTORS; do
     mode=attribution
     unset CALIBRATE
-    [ $collector = exit_timing ] || { mode=timing; export CALIBRATE=2 REPEATS=1; }
+    [ $collector = exit_timing ] || { mode=timing; export CALIBRATE=2 REPEATS=3; }
     for kind in $KINDS; do
         [ "$collector $kind" = "guest_exits touch" ] && continue
         total=$TIMERS again=$REPEATS quarters=$QUARTERS
