@@ -102,15 +102,27 @@ static int check_object(const cJSON *object, struct error *err) {
     return error_why(err, "it is not an object");
 }
 
+// What is observed, or could not be: CAUSE_COUNT for a cause that is not known. missing: the basis where none is given;
+// -1: one must be.
+static int read_what(const cJSON *object, int missing, enum cause *cause, enum obs_scope *scope, enum obs_basis *basis,
+                     struct error *err) {
+    const char *id = NULL;
+    int at_scope = 0;
+    int at_basis = 0;
+    if (check_object(object, err) || json_get_string(object, "cause", JSON_REQUIRED, &id, err) < 0 ||
+        read_name(object, "scope", obs_scope_names, SCOPE_COUNT, SCOPE_CPU, &at_scope, err) < 0 ||
+        read_name(object, "basis", obs_basis_names, BASIS_COUNT, missing, &at_basis, err) < 0)
+        return -1;
+    *cause = cause_by_id(id);
+    *scope = (enum obs_scope)at_scope;
+    *basis = (enum obs_basis)at_basis;
+    return 0;
+}
+
 int observation_from_json(const cJSON *object, struct observation *out, struct error *err) {
-    const char *cause = NULL;
     const cJSON *hist = NULL;
-    int scope = 0;
-    int basis = 0;
     *out = (struct observation){0};
-    if (check_object(object, err) || json_get_string(object, "cause", JSON_REQUIRED, &cause, err) < 0 ||
-        read_name(object, "scope", obs_scope_names, SCOPE_COUNT, SCOPE_CPU, &scope, err) < 0 ||
-        read_name(object, "basis", obs_basis_names, BASIS_COUNT, -1, &basis, err) < 0 ||
+    if (read_what(object, -1, &out->cause, &out->scope, &out->basis, err) < 0 ||
         json_get_u64(object, "count", JSON_OPTIONAL, &out->count, err) < 0 ||
         json_get_double(object, "seconds", JSON_OPTIONAL, &out->seconds, err) < 0 ||
         json_get_double(object, "se", JSON_OPTIONAL, &out->se, err) < 0)
@@ -124,32 +136,21 @@ int observation_from_json(const cJSON *object, struct observation *out, struct e
     int has_hist = json_get_array(object, "hist_ns", JSON_OPTIONAL, &hist, err);
     if (has_hist < 0 || (has_hist && hist_from_json(hist, &out->hist, err)))
         return -1;
-    out->cause = cause_by_id(cause);
     if (out->cause == CAUSE_COUNT)
         return 0;
-    out->scope = (enum obs_scope)scope;
-    out->basis = (enum obs_basis)basis;
     out->has_hist = has_hist;
     out->detail = cJSON_GetObjectItemCaseSensitive(object, "detail");
     return 1;
 }
 
 int untold_from_json(const cJSON *object, struct untold *out, struct error *err) {
-    const char *cause = NULL;
     const char *why = NULL;
-    int scope = 0;
-    int basis = 0;
     *out = (struct untold){.why = ""};
-    if (check_object(object, err) || json_get_string(object, "cause", JSON_REQUIRED, &cause, err) < 0 ||
-        read_name(object, "scope", obs_scope_names, SCOPE_COUNT, SCOPE_CPU, &scope, err) < 0 ||
-        read_name(object, "basis", obs_basis_names, BASIS_COUNT, BASIS_COUNT, &basis, err) < 0 ||
+    if (read_what(object, BASIS_COUNT, &out->cause, &out->scope, &out->basis, err) < 0 ||
         json_get_string(object, "why", JSON_OPTIONAL, &why, err) < 0)
         return -1;
-    out->cause = cause_by_id(cause);
     if (out->cause == CAUSE_COUNT)
         return 0;
-    out->scope = (enum obs_scope)scope;
-    out->basis = (enum obs_basis)basis;
     out->why = why ? (char *)why : "";
     return 1;
 }

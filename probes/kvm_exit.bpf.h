@@ -139,32 +139,15 @@ static __always_inline int host_interrupt(void) {
     return cpu->exit_ns == KVM_IN_GUEST ? guest_was_left(cpu, bpf_ktime_get_ns()) : 0;
 }
 
-SEC("raw_tp/local_timer_entry")
-int on_local_timer_entry(void *ctx) {
-    return host_interrupt();
-}
+#define HOST_INTERRUPT(tracepoint)                                                                                     \
+    SEC("raw_tp/" #tracepoint)                                                                                         \
+    int on_##tracepoint(void *ctx) {                                                                                   \
+        return host_interrupt();                                                                                       \
+    }
 
-SEC("raw_tp/reschedule_entry")
-int on_reschedule_entry(void *ctx) {
-    return host_interrupt();
-}
-
-SEC("raw_tp/call_function_entry")
-int on_call_function_entry(void *ctx) {
-    return host_interrupt();
-}
-
-SEC("raw_tp/call_function_single_entry")
-int on_call_function_single_entry(void *ctx) {
-    return host_interrupt();
-}
-
-SEC("raw_tp/irq_work_entry")
-int on_irq_work_entry(void *ctx) {
-    return host_interrupt();
-}
-
-SEC("raw_tp/irq_handler_entry")
-int on_irq_handler_entry(void *ctx) {
-    return host_interrupt();
-}
+HOST_INTERRUPT(local_timer_entry)
+HOST_INTERRUPT(reschedule_entry)
+HOST_INTERRUPT(call_function_entry)
+HOST_INTERRUPT(call_function_single_entry)
+HOST_INTERRUPT(irq_work_entry)
+HOST_INTERRUPT(irq_handler_entry)

@@ -131,9 +131,7 @@ static void keep_losses(struct series *series, const struct journal_sample *s, s
 
 // Bare metal has no hypervisor: what a source there could not see of one is known to be none.
 static bool is_none_there(const struct dataset *set, enum cause cause) {
-    const enum cause_family family = cause_info(cause)->family;
-    const bool hypervisors = family == FAMILY_EXIT || family == FAMILY_HOST || family == FAMILY_HOP;
-    return hypervisors && strcmp(set->role, "metal") == 0;
+    return cause_family_is_direct(cause_info(cause)->family) && strcmp(set->role, "metal") == 0;
 }
 
 static void keep_gaps(struct dataset *set, struct series *series, const struct journal_sample *s) {
