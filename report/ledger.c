@@ -30,6 +30,7 @@ struct work {
     struct side_values residual_subject; // cost of each timing sample less what its causes explain
     struct side_values residual_baseline;
     double beside;        // variance that the timing samples' spread does not show, percent squared
+    double beside_parts;  // sum over its parts of their squares by their degrees of freedom
     bool one_calibration; // both sides rest on the same unit costs, whose errors cancel as far as the seconds do
 };
 
@@ -127,8 +128,11 @@ static struct ledger_line make_line(struct work *w, enum cause cause, enum obs_s
     line.ci = share_interval(&value, !baseline);
     bool beside = from_attribution(&subject) || from_attribution(&metal);
     double untold = percent * percent * (subject.beside + metal.beside);
-    if (isfinite(value.se))
-        w->beside += beside ? value.se * value.se : common * common + untold;
+    if (!isfinite(value.se))
+        return line;
+    double variance = beside ? value.se * value.se : common * common + untold;
+    w->beside += variance;
+    w->beside_parts += beside ? variance * variance / value.df : 0;
     return line;
 }
 
@@ -217,7 +221,11 @@ static struct stats_mean residual_mean(const struct work *w) {
 
 // The residual, with the errors of the lines that the spread of timing samples does not show.
 static struct stats_mean unexplained(const struct work *w, const struct ledger *ledger) {
-    struct stats_mean rest = with_common(scaled(residual_mean(w), 100 / w->c->baseline_cost.mean), sqrt(w->beside));
+    struct stats_mean rest = scaled(residual_mean(w), 100 / w->c->baseline_cost.mean);
+    double beside_df = w->beside_parts > 0 ? w->beside * w->beside / w->beside_parts : INFINITY;
+    double spread = rest.se * rest.se;
+    rest.df = stats_satterthwaite(spread, rest.df, w->beside, beside_df);
+    rest.se = sqrt(spread + w->beside);
     rest.mean = w->c->mean_pct.mean - ledger->explained.mean;
     return rest;
 }

@@ -245,12 +245,18 @@ static bool explained_by(double own, const struct stats_mean *mean) {
     return own > 0 && mean->df > 0 && mean->se * mean->se <= own * own * limit;
 }
 
+// The samples of a pass are so much farther apart than the timing samples, whose dependence is what is known best.
+static double time_of_group(const struct ledger_side *a, const struct ledger_group *group) {
+    double spacing = (double)a->groups[0].cost.count / (double)group->cost.count;
+    return series_thinned_time(a->time, fmax(spacing, 1));
+}
+
 // The mean of a column. A timer's or sampler's error is new in each observation, so it is in their spread already, if
 // there is a spread to see; of a single observation it is all that is known, and of few that scatter no more than it
 // says it is known better than their spread. A unit cost is wrong in all of them alike: that error is `common`, and
 // does not shrink with their number.
 static void conclude(const struct ledger_side *a, const struct column *column, struct ledger_entry *entry) {
-    entry->cost = side_mean(&column->seconds, a->time);
+    entry->cost = side_mean(&column->seconds, time_of_group(a, entry->source.group));
     bool calibrated = entry->source.basis == BASIS_CALIBRATED;
     double squares = 0;
     for (size_t i = 0; i < column->se.count; i++)

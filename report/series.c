@@ -56,6 +56,10 @@ double series_time_from_autocorrelation(double rho) {
     return (1 + r) / (1 - r);
 }
 
+double series_thinned_time(double time, double spacing) {
+    return series_time_from_autocorrelation(pow((time - 1) / (time + 1), spacing));
+}
+
 // In a series of n, the expected estimate is rho - (1 + 3 rho) / n.
 static double bias_corrected(double r, double n) {
     if (n <= 4)

@@ -41,3 +41,6 @@ double series_pooled_autocorrelation(const double *const *series, const size_t *
 
 // Integrated autocorrelation time of a first-order autoregression.
 double series_time_from_autocorrelation(double rho);
+
+// That of every `spacing`-th sample (>= 1, need not be whole) of such a series: their correlation is rho^spacing.
+double series_thinned_time(double time, double spacing);

@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include "report/distribution.h"
+#include "report/series.h"
 #include "tests/unit/ledger_fixture.h"
 
 static void the_tail_is_the_mean_less_the_robust_shift(void **state) {
@@ -186,6 +188,68 @@ static void unexplained_of_pairs_is_the_pairs_residual(void **state) {
     end(&b);
 }
 
+// Samples that each resemble their neighbours, with a pass after every fifth: what a pass tells has the timing samples'
+// dependence to the power of their distance, which is next to none here, and the rest is no better known than that
+// line.
+static void samples_of_a_pass_are_farther_apart(void **state) {
+    (void)state;
+    enum { TIMING = 40, EVERY = 5, PASSES = TIMING / EVERY };
+    struct bench b;
+    begin(&b, true);
+    double seconds[PASSES];
+    for (int i = 0; i < TIMING; i++) {
+        sample(&b, 0, i, "timing", 11 + sin(i / 2.0), "");
+        sample(&b, 1, i, "timing", 10, "");
+        if (i % EVERY)
+            continue;
+        char rest[160];
+        seconds[i / EVERY] = i / EVERY % 2 ? 0.10 : 0.14;
+        snprintf(rest, sizeof rest,
+                 ",\"obs\":[{\"cause\":\"exit.ipi\",\"count\":1,\"seconds\":%.17g,\"basis\":\"timed\"}]",
+                 seconds[i / EVERY]);
+        sample(&b, 0, i / EVERY, "attribution", 11, rest);
+    }
+    const struct model_case *c = finish(&b);
+    const struct ledger_line *line = find_line(c, CAUSE_EXIT_IPI, SCOPE_CPU);
+    assert_true(c->cmp.subject_time > 2);
+    const double time = series_thinned_time(c->cmp.subject_time, EVERY);
+    // Of 2 CPU-seconds each, at a cost of 11 on average where the baseline's is 10.
+    const struct stats_mean alone = stats_mean(seconds, PASSES, time);
+    const double percent = 100 * c->cmp.subject_cost.mean / c->cmp.baseline_cost.mean / 2;
+    assert_close(line->pct, alone.mean * percent, 1e-9);
+    assert_close(line->se, alone.se * percent, 1e-9);
+    assert_close(line->df, alone.df, 1e-9);
+    assert_true(c->ledger.unexplained.se >= line->se);
+    assert_close(c->ledger.unexplained_ci.high - c->ledger.unexplained_ci.low,
+                 2 * c->ledger.unexplained.se * dist_t_quantile(0.975, c->ledger.unexplained.df), 1e-9);
+    end(&b);
+}
+
+// A line from three samples that scatter widely makes the rest as uncertain as itself.
+static void the_rest_is_no_better_known_than_a_line(void **state) {
+    (void)state;
+    struct bench b;
+    begin(&b, true);
+    for (int i = 0; i < 30; i++) {
+        sample(&b, 0, i, "timing", 11 + 0.001 * (i % 3), "");
+        sample(&b, 1, i, "timing", 10, "");
+    }
+    const char *seconds[] = {"0.1", "0.2", "0.4"};
+    for (int i = 0; i < 3; i++) {
+        char rest[160];
+        snprintf(rest, sizeof rest,
+                 ",\"obs\":[{\"cause\":\"exit.ipi\",\"count\":1,\"seconds\":%s,\"basis\":\"timed\"}]", seconds[i]);
+        sample(&b, 0, i, "attribution", 11, rest);
+    }
+    const struct model_case *c = finish(&b);
+    const struct ledger_line *line = find_line(c, CAUSE_EXIT_IPI, SCOPE_CPU);
+    assert_close(line->df, 2, 1e-9);
+    assert_close(c->ledger.unexplained.df, 2, 0.01);
+    assert_close((c->ledger.unexplained_ci.high - c->ledger.unexplained_ci.low) / (line->ci.high - line->ci.low), 1,
+                 0.01);
+    end(&b);
+}
+
 // A pass whose only sample failed says nothing; what the others saw stays known.
 static void a_failed_attribution_sample_leaves_the_sum_alone(void **state) {
     (void)state;
@@ -308,6 +372,8 @@ int main(void) {
         cmocka_unit_test(contradicting_unit_costs_are_told),
         cmocka_unit_test(one_unit_costs_error_cancels_between_the_sides),
         cmocka_unit_test(unexplained_of_pairs_is_the_pairs_residual),
+        cmocka_unit_test(samples_of_a_pass_are_farther_apart),
+        cmocka_unit_test(the_rest_is_no_better_known_than_a_line),
         cmocka_unit_test(a_failed_attribution_sample_leaves_the_sum_alone),
         cmocka_unit_test(upper_bounds_are_marked),
         cmocka_unit_test(unknown_cpus_are_told),

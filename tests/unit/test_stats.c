@@ -174,6 +174,9 @@ static void test_autocorrelation_is_paid_for(void **state) {
     fill(dependent, N, &strong, 0, 3);
     struct series_check a = series_check(independent, N);
     struct series_check b = series_check(dependent, N);
+    assert_close(series_thinned_time(3, 1), 3, 1e-12); // rho = 0.5
+    assert_close(series_thinned_time(3, 2), (1 + 0.25) / (1 - 0.25), 1e-12);
+    assert_close(series_thinned_time(1, 5), 1, 1e-12);
     assert_true(fabs(a.autocorrelation) < 0.3);
     assert_true(b.autocorrelation > 0.6);
     assert_true(b.time > 3);
