@@ -28,7 +28,7 @@ first=$(command -v nice >/dev/null && echo nice -n -20) # other programs shall n
 for collector in $COLLECTORS; do
     mode=attribution
     unset CALIBRATE
-    [ $collector = exit_timing ] || { mode=timing; export CALIBRATE=2 REPEATS=3; }
+    [ $collector = exit_timing ] || { mode=timing; export CALIBRATE=2; }
     for kind in $KINDS; do
         [ "$collector $kind" = "guest_exits touch" ] && continue
         total=$TIMERS again=$REPEATS quarters=$QUARTERS
