@@ -23,7 +23,8 @@ static const struct {
 struct io_kicks {
     const struct bpf_map *cpus;
     const struct bpf_map *channels;
-    struct io_path_kick_bpf *bpf[ARRAY_LEN(functions)]; // NULL: not here, or refused
+    bool usable[ARRAY_LEN(functions)];                  // here, and once attached
+    struct io_path_kick_bpf *bpf[ARRAY_LEN(functions)]; // NULL: not usable, or it did not attach the last time
     struct bpf_link *links[ARRAY_LEN(functions)];
 };
 
@@ -63,9 +64,9 @@ static int load_and_attach(struct io_kicks *kicks, size_t i) {
 
 // Linux before 5.13 attaches a program to a function once only: the next time takes a new one.
 static bool attach_again(struct io_kicks *kicks, size_t i) {
-    if (attach(kicks, i))
+    if (kicks->bpf[i] && attach(kicks, i))
         return true;
-    io_path_kick_bpf__destroy(kicks->bpf[i]);
+    io_path_kick_bpf__destroy(kicks->bpf[i]); // NULL is fine
     return load_and_attach(kicks, i) == 0;
 }
 
@@ -79,6 +80,7 @@ struct io_kicks *io_kicks_open(const struct bpf_map *cpus, const struct bpf_map 
         int result = probe_has_function(types, functions[i].name, functions[i].module)
                          ? load_and_attach(kicks, i) // loaded is not attachable: that is tried, too
                          : 0;
+        kicks->usable[i] = kicks->bpf[i] != NULL;
         if (result && !*refused)
             *refused = -result;
     }
@@ -97,7 +99,7 @@ void io_kicks_close(struct io_kicks *kicks) {
 
 bool io_kicks_attach(struct io_kicks *kicks) {
     for (size_t i = 0; i < ARRAY_LEN(functions); i++)
-        if (kicks->bpf[i] && !attach_again(kicks, i)) {
+        if (kicks->usable[i] && !attach_again(kicks, i)) {
             io_kicks_detach(kicks);
             return false;
         }
@@ -113,7 +115,7 @@ void io_kicks_detach(struct io_kicks *kicks) {
 
 bool io_kicks_see(const struct io_kicks *kicks, enum io_kick kind) {
     for (size_t i = 0; i < ARRAY_LEN(functions); i++)
-        if (kicks->bpf[i] && functions[i].kind == kind)
+        if (kicks->usable[i] && functions[i].kind == kind)
             return true;
     return false;
 }

@@ -222,6 +222,14 @@ static void *io_path_open(const struct collect_options *options, struct collecto
 
 // --- samples --------------------------------------------------------------------------------------------------------
 
+static void stop(struct io_path *p) {
+    p->control->job.session = 0;
+    detach(p);
+    if (p->stats_fd >= 0)
+        close(p->stats_fd);
+    p->stats_fd = -1;
+}
+
 static int io_path_begin(void *state, const struct sample_window *window, struct error *err) {
     struct io_path *p = state;
     memset(p->cpus, 0, cpu_bytes(p));
@@ -235,13 +243,15 @@ static int io_path_begin(void *state, const struct sample_window *window, struct
     p->control->job.session = window_session(window);
     p->stats_fd = probe_stats_on();
     int result = attach(p);
+    if (result) {
+        stop(p); // there is no end() after this
+        error_set(err, EXIT_CODE_LACKS, "attaching the programs that time requests");
+        return error_why(err, "%s", strerror(-result));
+    }
     for (size_t i = 0; i < p->program_count; i++)
         p->before[i] = probe_cost_of(p->programs[i]);
     probe_look(p->bpf->progs.look, window->cpus); // the job may be running already
-    if (!result)
-        return 0;
-    error_set(err, EXIT_CODE_LACKS, "attaching the programs that time requests");
-    return error_why(err, "%s", strerror(-result));
+    return 0;
 }
 
 // What the programs cost, by the kernel's statistics, which are machine-wide: shared out evenly over the CPUs.
@@ -286,12 +296,9 @@ static int io_path_end(void *state, const struct sample_window *window, struct c
     (void)err;
     p->control->job.session = 0;
     report_devices(p, out);
-    if (p->stats_fd >= 0) {
+    if (p->stats_fd >= 0)
         report_cost(p, window->cpus, out);
-        close(p->stats_fd);
-        p->stats_fd = -1;
-    }
-    detach(p);
+    stop(p);
     return 0;
 }
 

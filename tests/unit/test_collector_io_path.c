@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which device is which, and from what the probe saw of it to observations: a made-up sysfs, made-up rows.
+// Which device is which, and from what the probe saw of it to observations: a made-up sysfs, made-up rows. And
+// the collector's beginning, where eBPF is permitted.
 #include "collectors/io_path.h"
 #include "core/memory.h"
 
@@ -8,11 +9,13 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <dirent.h>
 #include <ftw.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -395,6 +398,57 @@ static void what_was_not_counted_is_not_zero(void **state) {
     io_targets_free(&targets);
 }
 
+// Files that this process has open.
+static int open_files(void) {
+    DIR *dir = opendir("/proc/self/fd");
+    int count = 0;
+    assert_non_null(dir);
+    while (readdir(dir))
+        count++;
+    closedir(dir);
+    return count;
+}
+
+// Begins a sample while this process may open so many more files; its programs take one each.
+static int begin_with_files(void *collector, int more) {
+    struct error err;
+    struct rlimit old;
+    cpu_set_t cpus;
+    assert_int_equal(sched_getaffinity(0, sizeof cpus, &cpus), 0);
+    struct sample_window w = {.job = getpid(), .cpus = &cpus, .mode = MODE_ATTRIBUTION, .start_ns = 1};
+    int next = dup(STDOUT_FILENO);
+    close(next);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    struct rlimit few = {(rlim_t)(next + more), old.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    int result = collector_io_path.begin(collector, &w, &err);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    return result;
+}
+
+// end() does not follow a begin() that failed: nothing may be left of it, and the next one works.
+static void a_beginning_that_fails_leaves_nothing_open(void **state) {
+    (void)state;
+    struct collector_status status = {0};
+    cJSON *platform =
+        cJSON_Parse("{\"paths\": [{\"resource\": \"nic\", \"device\": \"lo\", \"path\": \"paravirtual\"}]}");
+    const struct collect_options options = {.platform = platform};
+    void *collector = collector_io_path.open(&options, &status);
+    cJSON_Delete(platform);
+    if (!collector) {
+        print_message("skipped: %s\n", status.reason);
+        skip();
+    }
+    int before = open_files();
+    for (int more = 0; more < 4; more++) {
+        assert_int_equal(begin_with_files(collector, more), -1);
+        assert_int_equal(open_files(), before);
+    }
+    assert_int_equal(begin_with_files(collector, 100), 0);
+    collector_io_path.close(collector);
+    assert_true(open_files() < before);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_path_picks_the_cause),
@@ -404,6 +458,7 @@ int main(void) {
         cmocka_unit_test(all_of_it_becomes_observations),
         cmocka_unit_test(interfaces_have_their_channels),
         cmocka_unit_test(what_was_not_counted_is_not_zero),
+        cmocka_unit_test(a_beginning_that_fails_leaves_nothing_open),
     };
     return cmocka_run_group_tests(tests, make_machine, remove_machine);
 }
