@@ -102,12 +102,7 @@ static int exit_timing_begin(void *state, const struct sample_window *window, st
         t->cpus[cpu].current = WHOSE_OTHERS;
     t->control->job.leader = 0;
     t->control->job.session = window_session(window);
-    for (size_t i = 0; i < t->part_count; i++) {
-        struct timing_part *part = &t->parts[i];
-        for (size_t p = 0; p < TIMING_PROGRAMS && part->programs[p]; p++)
-            part->before[p] = probe_cost_of(part->programs[p]);
-        timing_attach_again(t, part); // one that does not attach any more has seen nothing
-    }
+    timing_attach_all(t);
     probe_look(t->bpf->progs.look, window->cpus); // the job may be running already
     forget_begun(t);
     memcpy(t->before, t->cpus, timing_map_bytes(t));

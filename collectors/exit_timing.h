@@ -84,6 +84,7 @@ double timing_plain_limit_ns(const struct timing_row *row);
 // What is known of a sample beside the durations.
 struct timing_facts {
     const char *sources[TIMING_EVENTS]; // what timed it; NULL: nothing did
+    int lost[TIMING_EVENTS];            // errno: not all of it could be attached in this sample; 0: all was
     struct timing_backed backed[TIMING_EVENTS];
 };
 

@@ -6,13 +6,16 @@
 #include "core/memory.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define ENOUGH 100U // touches that make a mean of backed ones
 
-static const char NO_WHOLE[] = "it happened, and not once was it seen whole";
-static const char NO_BACKED[] = "how long a touch takes that the host has backed is not known here";
+// Why an event is not known; the same words for all that are not known for the same reason.
+struct reason {
+    char text[128]; // empty: it is known
+};
 
 static void add_row(struct timing_row *into, const struct timing_row *from, const struct timing_row *to) {
     into->count += to->count - from->count;
@@ -120,32 +123,27 @@ static void add_event(struct observation *o, const struct timing_row *row, const
         cJSON_AddBoolToObject(o->detail, "upper_bound", true);
 }
 
-// An event that happened, but of which no pair was seen whole, is not known: then nothing is said of it, and its cause
-// is not known in this sample.
 static bool has_whole(const struct timing_row *row, const struct timing_meaning *meaning) {
     uint64_t whole = row->count - (meaning->over == OVER_HOST ? row->over : 0);
     return whole > 0 || row->count + row->unpaired == 0;
 }
 
-static bool is_known(const struct timing_row *row, const struct timing_meaning *meaning,
-                     const struct timing_backed *backed) {
-    return has_whole(row, meaning) && (meaning->over != OVER_LOSS || backed->known);
+// Why what there is of an event in this sample is not all of it. What was not attached saw nothing, which says nothing.
+static struct reason why_lost(const struct timing_row *rows, const struct timing_facts *facts, int e) {
+    struct reason why = {""};
+    if (facts->lost[e])
+        snprintf(why.text, sizeof why.text, "what times it could not be attached: %s", strerror(facts->lost[e]));
+    else if (!has_whole(&rows[e], &timing_meanings[e]))
+        snprintf(why.text, sizeof why.text, "it happened, and not once was it seen whole");
+    return why;
 }
 
-// An event of this cause happened and could not be timed. That the time of a backed page is not known holds for the
-// whole run: then the cause's other events are told, as a lower bound.
-static bool lost_event(const struct timing_row *rows, const struct timing_facts *facts, const struct observation *o) {
-    for (int e = 0; e < TIMING_EVENTS; e++) {
-        const struct timing_meaning *meaning = &timing_meanings[e];
-        bool mine = facts->sources[e] && meaning->cause == o->cause && meaning->scope == o->scope;
-        if (mine && !has_whole(&rows[e], meaning))
-            return true;
-    }
-    return false;
-}
-
-static void cannot_tell(const struct timing_meaning *meaning, const char *why, struct collector_output *out) {
-    observations_untold(out->obs, (struct untold){meaning->cause, meaning->scope, BASIS_TIMED, (char *)why}); // copied
+// Why nothing is said of an event. That the time of a backed page is not known holds for the whole run.
+static struct reason why_unknown(const struct timing_row *rows, const struct timing_facts *facts, int e) {
+    struct reason why = why_lost(rows, facts, e);
+    if (!why.text[0] && timing_meanings[e].over == OVER_LOSS && !facts->backed[e].known)
+        snprintf(why.text, sizeof why.text, "how long a touch takes that the host has backed is not known here");
+    return why;
 }
 
 static bool has(const struct observations *list, const struct timing_meaning *meaning) {
@@ -155,14 +153,18 @@ static bool has(const struct observations *list, const struct timing_meaning *me
     return false;
 }
 
-// Causes of which nothing at all could be told.
-static void report_silence(const struct timing_row *rows, const struct timing_facts *facts,
+// A cause of which an event was lost, or nothing at all could be told, is not known in this sample: what was timed of
+// it is too little, and the report leaves it out. Where only the time of a backed page is not known the cause's other
+// events are told, as a lower bound.
+static void report_unknown(const struct timing_row *rows, const struct timing_facts *facts,
                            const struct observations *found, struct collector_output *out) {
     for (int e = 0; e < TIMING_EVENTS; e++) {
         const struct timing_meaning *meaning = &timing_meanings[e];
-        if (!facts->sources[e] || has(found, meaning))
+        if (!facts->sources[e])
             continue;
-        cannot_tell(meaning, has_whole(&rows[e], meaning) ? NO_BACKED : NO_WHOLE, out);
+        struct reason why = has(found, meaning) ? why_lost(rows, facts, e) : why_unknown(rows, facts, e);
+        if (why.text[0])
+            observations_untold(out->obs, (struct untold){meaning->cause, meaning->scope, BASIS_TIMED, why.text});
     }
 }
 
@@ -170,15 +172,12 @@ void timing_report(const struct timing_row *rows, const struct timing_facts *fac
     struct observations found = {0};
     for (int e = 0; e < TIMING_EVENTS; e++) {
         const struct timing_meaning *meaning = &timing_meanings[e];
-        if (facts->sources[e] && is_known(&rows[e], meaning, &facts->backed[e]))
+        if (facts->sources[e] && !why_unknown(rows, facts, e).text[0])
             add_event(observation_of(&found, meaning), &rows[e], meaning, facts->sources[e], &facts->backed[e]);
     }
-    report_silence(rows, facts, &found, out);
+    report_unknown(rows, facts, &found, out);
     for (size_t i = 0; i < found.count; i++) {
         found.items[i].has_hist = hist_total(&found.items[i].hist) > 0;
-        if (lost_event(rows, facts, &found.items[i])) // what was timed of it is too little; the report leaves it out
-            observations_untold(out->obs, (struct untold){found.items[i].cause, found.items[i].scope, BASIS_TIMED,
-                                                          (char *)NO_WHOLE}); // copied
         observations_add(out->obs, found.items[i]);
     }
     free(found.items); // the details are the other list's now

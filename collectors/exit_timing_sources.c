@@ -121,22 +121,27 @@ static int attach(struct timing_part *part) {
     return 0;
 }
 
-// Linux before 5.13 attaches a program to a function once only: the next time takes a new one.
-void timing_attach_again(const struct exit_timing *t, struct timing_part *part) {
-    if (attach(part) == 0 || !part->function)
-        return;
-    exit_timing_function_bpf__destroy(part->function);
-    part->function = NULL;
-    memset(part->programs, 0, sizeof part->programs);
-    memset(part->before, 0, sizeof part->before);
-    if (load_part(t, part) == 0)
-        attach(part);
-}
-
+// What is left of it is its source.
 static void free_part(struct timing_part *part) {
     detach(part);
     exit_timing_function_bpf__destroy(part->function); // NULL is fine
-    *part = (struct timing_part){0};
+    *part = (struct timing_part){.source = part->source};
+}
+
+// Linux before 5.13 attaches a program to a function once only (ENOENT): the next time takes a new one. 0 or a negative
+// error number; then it may hold no program of a function, and the next time tries again.
+static int attach_again(const struct exit_timing *t, struct timing_part *part) {
+    bool function = part->source->how != BY_TRACEPOINTS;
+    int result = function && !part->function ? -ENOENT : attach(part);
+    if (result != -ENOENT || !function)
+        return result;
+    free_part(part);
+    result = load_part(t, part);
+    if (!result)
+        result = attach(part);
+    if (result)
+        free_part(part);
+    return result;
 }
 
 // Loads and attaches one source. False: it is not there, or refused.
@@ -217,6 +222,26 @@ unsigned timing_drop(struct exit_timing *t, enum timing_event event) {
 int timing_attach_switches(struct exit_timing *t) {
     t->switches = bpf_program__attach(t->bpf->progs.on_sched_switch);
     return t->switches ? 0 : -errno;
+}
+
+static void note_costs(struct timing_part *part) {
+    for (size_t p = 0; p < TIMING_PROGRAMS && part->programs[p]; p++)
+        part->before[p] = probe_cost_of(part->programs[p]);
+}
+
+static void note_lost(struct timing_facts *facts, const struct timing_source *source, int error) {
+    const enum timing_event events[] = {source->event, source->also};
+    for (size_t i = 0; i < ARRAY_LEN(events); i++)
+        if (error && events[i] < TIMING_EVENTS)
+            facts->lost[events[i]] = error;
+}
+
+void timing_attach_all(struct exit_timing *t) {
+    memset(t->facts.lost, 0, sizeof t->facts.lost);
+    for (size_t i = 0; i < t->part_count; i++) {
+        note_costs(&t->parts[i]); // a new program has cost nothing before
+        note_lost(&t->facts, t->parts[i].source, -attach_again(t, &t->parts[i]));
+    }
 }
 
 void timing_detach_all(struct exit_timing *t) {

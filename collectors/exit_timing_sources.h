@@ -55,6 +55,7 @@ void timing_take(struct exit_timing *t, enum timing_event event, unsigned rank);
 // Lets go of what was to time an event; returns its rank.
 unsigned timing_drop(struct exit_timing *t, enum timing_event event);
 
-// Attaches a source that timing_take() has taken, after timing_detach_all().
-void timing_attach_again(const struct exit_timing *t, struct timing_part *part);
+// Attaches the sources that timing_take() has taken, after timing_detach_all(). What does not attach any more is in
+// facts.lost until the next time.
+void timing_attach_all(struct exit_timing *t);
 void timing_detach_all(struct exit_timing *t);

@@ -9,10 +9,12 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -44,6 +46,14 @@ static const struct observation *find(const struct sample *s, enum cause cause, 
         found = &s->obs.items[i];
     }
     return found;
+}
+
+// Why a cause is not known; NULL: it is.
+static const char *why(const struct sample *s, enum cause cause, enum obs_scope scope) {
+    for (size_t i = 0; i < s->obs.untold_count; i++)
+        if (s->obs.untold[i].cause == cause && s->obs.untold[i].scope == scope)
+            return s->obs.untold[i].why;
+    return NULL;
 }
 
 static void near(double value, double expected) {
@@ -131,9 +141,28 @@ static void a_part_is_not_the_whole(void **state) {
     timing_report(rows, &facts, &s.out);
     assert_int_equal(find(&s, CAUSE_EXIT_IPI, SCOPE_CPU)->count, 10);
     assert_int_equal(s.obs.untold_count, 2);
-    assert_int_equal(s.obs.untold[0].cause, CAUSE_EXIT_STAGE2); // nothing to hold its touches against
-    assert_non_null(strstr(s.obs.untold[0].why, "backed"));
-    assert_int_equal(s.obs.untold[1].cause, CAUSE_EXIT_IPI);
+    assert_non_null(strstr(why(&s, CAUSE_EXIT_STAGE2, SCOPE_CPU), "backed")); // nothing to hold its touches against
+    assert_non_null(strstr(why(&s, CAUSE_EXIT_IPI, SCOPE_CPU), "seen whole"));
+    sample_free(&s);
+}
+
+// What could not be attached saw nothing: that is no 0, of none of the causes that it fills.
+static void what_was_not_attached_is_not_known(void **state) {
+    (void)state;
+    struct timing_row rows[TIMING_EVENTS] = {[TIMING_IPI] = {.count = 10, .ns = 30000}};
+    struct timing_facts facts = {
+        .sources = {[TIMING_TIMER] = "a", [TIMING_IPI] = "send", [TIMING_IPI_WAIT] = "wait", [TIMING_KICK] = "k"},
+        .lost = {[TIMING_TIMER] = EMFILE, [TIMING_IPI_WAIT] = EMFILE, [TIMING_TLB] = EMFILE}};
+    struct sample s;
+    sample_init(&s);
+    timing_report(rows, &facts, &s.out);
+    assert_null(find(&s, CAUSE_EXIT_TIMER, SCOPE_CPU));
+    assert_int_equal(find(&s, CAUSE_EXIT_IPI, SCOPE_CPU)->count, 10); // a part, and said to be one
+    assert_int_equal(find(&s, CAUSE_EXIT_KICK, SCOPE_CPU)->count, 0); // known
+    assert_non_null(strstr(why(&s, CAUSE_EXIT_TIMER, SCOPE_CPU), "attached: Too many open files"));
+    assert_string_equal(why(&s, CAUSE_EXIT_IPI, SCOPE_CPU), why(&s, CAUSE_EXIT_TIMER, SCOPE_CPU));
+    assert_null(why(&s, CAUSE_EXIT_KICK, SCOPE_CPU));
+    assert_null(why(&s, CAUSE_EXIT_TLB, SCOPE_CPU)); // nothing ever timed it
     sample_free(&s);
 }
 
@@ -313,6 +342,59 @@ static double timed(const struct sample *s, enum cause cause, enum obs_scope sco
     return part ? strtod(cJSON_GetObjectItem(part, "timed")->valuestring, NULL) : -1; // whole numbers are kept as text
 }
 
+// A sample while this process may open so many more files (-1: as many as it likes); its programs take one each.
+static void sample_with_files(void *t, int more, struct sample *s) {
+    struct error err;
+    cpu_set_t cpus;
+    struct rlimit old;
+    assert_int_equal(sched_getaffinity(0, sizeof cpus, &cpus), 0);
+    struct sample_window w = {.job = getpid(), .cpus = &cpus, .mode = MODE_ATTRIBUTION, .start_ns = 1};
+    int next = dup(STDOUT_FILENO);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    struct rlimit few = {(rlim_t)(next + more), old.rlim_max};
+    close(next);
+    sample_init(s);
+    if (more >= 0)
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    int result = collector_exit_timing.begin(t, &w, &err);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    assert_int_equal(result, 0);
+    touch(100);
+    nap(20);
+    w.end_ns = 2;
+    assert_int_equal(collector_exit_timing.end(t, &w, &s->out, &err), 0);
+}
+
+// The second sample has files for the task switches, the statistics and one program, so that no source is whole; the
+// third has all of them again.
+static void what_does_not_attach_again_is_not_known(void **state) {
+    (void)state;
+    struct collector_status status = {0};
+    const struct collect_options options = {0};
+    struct sample s[3];
+    void *t = collector_exit_timing.open(&options, &status);
+    if (!t) {
+        print_message("skipped: %s\n", status.reason);
+        skip();
+    }
+    for (int i = 0; i < 3; i++)
+        sample_with_files(t, i == 1 ? 3 : -1, &s[i]);
+    collector_exit_timing.close(t);
+    assert_true(s[0].obs.count > 2);
+    for (size_t i = 0; i < s[0].obs.count; i++) {
+        const struct observation *o = &s[0].obs.items[i];
+        if (o->cause == CAUSE_OBSERVER)
+            continue;
+        assert_null(find(&s[1], o->cause, o->scope));
+        assert_non_null(strstr(why(&s[1], o->cause, o->scope), "could not be attached: "));
+        assert_true(find(&s[2], o->cause, o->scope) || strstr(why(&s[2], o->cause, o->scope), "seen whole"));
+    }
+    assert_non_null(strstr(why(&s[1], CAUSE_GUEST_IRQ, SCOPE_CPU), "Too many open files"));
+    assert_non_null(find(&s[2], CAUSE_GUEST_IRQ, SCOPE_CPU));
+    for (int i = 0; i < 3; i++)
+        sample_free(&s[i]);
+}
+
 static void probe_times_the_jobs_work(void **state) {
     (void)state;
     struct error err;
@@ -357,12 +439,14 @@ int main(void) {
         cmocka_unit_test(what_the_host_cut_into_is_not_an_exit),
         cmocka_unit_test(sending_and_waiting_are_one_cause),
         cmocka_unit_test(a_part_is_not_the_whole),
+        cmocka_unit_test(what_was_not_attached_is_not_known),
         cmocka_unit_test(only_what_exceeds_a_backed_page_is_lost),
         cmocka_unit_test(the_table_is_sound),
         cmocka_unit_test(the_best_source_is_chosen),
         cmocka_unit_test(the_choice_goes_on),
         cmocka_unit_test(without_a_source_the_counts_stand),
         cmocka_unit_test(probe_times_the_jobs_work),
+        cmocka_unit_test(what_does_not_attach_again_is_not_known),
     };
     setsid(); // the job is a session: whatever else runs in the caller's would count as ours
     return cmocka_run_group_tests(tests, NULL, NULL);
