@@ -143,12 +143,19 @@ int session_over(struct session *session, struct run *run, bool *over, struct er
     return journal_write_note(run->journal, true, "the time budget was used up before all samples were there", err);
 }
 
+// The case's name is only the last part of a path.
+static const char *as_typed(const struct run_options *options, const struct planned_case *c) {
+    const cJSON *argv = cJSON_GetObjectItemCaseSensitive(c->suite_case->params, "argv");
+    const char *program = options->launch ? options->launch[0] : cJSON_GetStringValue(cJSON_GetArrayItem(argv, 0));
+    return program ? program : c->suite_case->name;
+}
+
 // A command that the user typed and that is not there: nothing else is left to run.
 static int check_by_name(const struct run *run, struct error *err) {
     const struct planned_case *c = &run->plan.cases[0];
     if (!run->options->by_name || !c->skipped)
         return 0;
-    error_set(err, EXIT_CODE_LACKS, "running %s", c->suite_case->name);
+    error_set(err, EXIT_CODE_LACKS, "running %s", as_typed(run->options, c));
     return error_why(err, "%s", c->why);
 }
 

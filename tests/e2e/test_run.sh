@@ -67,6 +67,14 @@ test_a_command_that_fails_is_recorded() {
     lines k.jsonl "all(not s['valid'] and s['why'] for s in v if s['t'] == 'sample')"
 }
 
+test_a_command_that_is_not_there_is_named_as_it_was_typed() {
+    run_plainly 4 -o j.jsonl -- /no/such argument
+    err_has 'running /no/such: there is no such program'
+    run_plainly 4 -o j.jsonl --launch 'no-such-launcher -n 2' -- true
+    err_has 'running no-such-launcher: there is no such program'
+    [ ! -e j.jsonl ] || fail "a journal was made"
+}
+
 test_options_behind_the_command_are_its_own() {
     # shellcheck disable=SC2016 # the inner shell's
     run_plainly 0 --reps 1 -o j.jsonl -- sh -c 'test "$1" = --reps && test "$2" = "a b"' x --reps 'a b'
