@@ -4,9 +4,9 @@
 #include "cli/options.h"
 #include "core/memory.h"
 #include "core/parse.h"
+#include "core/whole_file.h"
 #include "report/gate.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,16 +94,14 @@ static int check(const struct arguments *a, int operands, struct error *err) {
 }
 
 static int write_junit(const struct gate *gate, const char *path, struct error *err) {
-    FILE *out = fopen(path, "we");
-    if (out)
-        gate_print_junit(gate, out);
-    bool written = out && !ferror(out);
-    if (out)
-        written = fclose(out) == 0 && written;
-    if (written)
-        return 0;
-    error_set(err, EXIT_CODE_LACKS, "writing %s", path);
-    return error_why(err, "%s", strerror(errno));
+    char *text = NULL;
+    size_t size = 0;
+    FILE *memory = open_memstream(&text, &size);
+    gate_print_junit(gate, memory);
+    fclose(memory);
+    int result = whole_file_write(path, "the JUnit file", text, size, err);
+    free(text);
+    return result;
 }
 
 static int run(const struct arguments *a, struct error *err) {

@@ -5,9 +5,9 @@
 #include "core/memory.h"
 #include "core/parse.h"
 #include "core/str.h"
+#include "core/whole_file.h"
 #include "report/report.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -112,38 +112,21 @@ static bool to_standard_output(const struct arguments *args) {
     return !args->output || strcmp(args->output, "-") == 0;
 }
 
-static int cannot_write(const struct arguments *args, struct error *err) {
-    error_set(err, EXIT_CODE_LACKS, "writing the report %s", args->output);
-    error_why(err, "%s", strerror(errno));
-    return error_remedy(err, "name a file in a folder that is there, that you may write to and that has space");
-}
-
 static int write_report(const struct arguments *args) {
     struct error err;
-    struct str text = {0};
     char *buffer = NULL;
     size_t size = 0;
     // Into memory first: a bad journal must not leave half a report or destroy an older one.
     FILE *memory = open_memstream(&buffer, &size);
     int result = report_make(&args->report, memory, &err);
     fclose(memory);
-    FILE *out = stdout;
-    if (result == 0 && !to_standard_output(args)) {
-        out = fopen(args->output, "we");
-        if (!out)
-            result = cannot_write(args, &err);
-    }
-    if (result == 0) {
-        bool written = fwrite(buffer, 1, size, out) == size && fflush(out) == 0;
-        if (out != stdout)
-            written = fclose(out) == 0 && written;
-        if (!written && out != stdout) // of which main() tells
-            result = cannot_write(args, &err);
-    }
+    if (result == 0 && !to_standard_output(args))
+        result = whole_file_write(args->output, "the report", buffer, size, &err);
+    else if (result == 0 && fwrite(buffer, 1, size, stdout) == size) // main() tells what was not written
+        fflush(stdout);
     if (result != 0)
         error_print(&err);
     free(buffer);
-    str_free(&text);
     return result == 0 ? EXIT_CODE_DONE : (int)err.code;
 }
 

@@ -34,6 +34,11 @@ test_a_pair_is_compared_and_gated() {
     grep -q '<failure ' j.xml || fail "j.xml has no failure"
     run 0 metalgap gate --baseline ab/slow.jsonl --candidate ab/fast.jsonl --max-overhead 50
     out_has 'gate: pass'
+    run 4 metalgap gate --baseline ab/slow.jsonl --candidate ab/fast.jsonl --max-overhead 50 --junit nowhere/j.xml
+    err_has 'writing the JUnit file nowhere/j.xml: No such file'
+    err_has 'try: name a file in a folder'
+    run 4 metalgap gate --baseline ab/slow.jsonl --candidate ab/fast.jsonl --max-overhead 50 --junit /dev/full
+    err_has 'No space left'
     run 2 metalgap gate --baseline ab/slow.jsonl --candidate ab/fast.jsonl --max-overhead 50 --case nosuch
     run 3 metalgap gate --baseline nosuch.jsonl --candidate ab/fast.jsonl --max-overhead 50
     run 2 metalgap gate --baseline ab/slow.jsonl --max-overhead 50
@@ -65,7 +70,8 @@ test_wrong_pairs_are_refused() {
     run 2 metalgap run --ab a="true" --ab b="'true" -o ab
     run 2 metalgap run --ab a="true" --ab b="true"
     run 2 metalgap run --ab a/b="true" --ab b="true" -o ab
-    run 4 metalgap run --ab a="/nosuch" --ab b="true" -o ab --quiet-wait 0s
+    run 4 metalgap run --ab a="/no/such" --ab b="true" -o ab --quiet-wait 0s
+    err_has 'running /no/such: there is no such program'
 }
 
 test_the_gate_for_build_servers() {

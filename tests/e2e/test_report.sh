@@ -206,6 +206,45 @@ test_other_files_and_versions() {
     done
 }
 
+# As root also where the file is to keep its owner.
+test_a_report_is_written_whole_or_not_at_all() {
+    journal j.jsonl j 1.0
+    mkdir reports
+    run 0 metalgap report j.jsonl -o reports/new.html
+    grep -q '</html>' reports/new.html || fail "the report is not whole"
+    [ "$(stat -c %a reports/new.html)" = "$(printf '%o' $((0666 & ~$(umask))))" ] || fail "permissions: $(stat -c %a reports/new.html)"
+    echo old >reports/old.html
+    chmod 640 reports/old.html
+    [ "$(id -u)" -ne 0 ] || chown 12345 reports/old.html
+    ln -s old.html reports/link.html
+    run 0 metalgap report j.jsonl -o reports/link.html
+    grep -q '</html>' reports/old.html || fail "the file behind a link was not replaced"
+    [ -L reports/link.html ] || fail "the link was replaced"
+    [ "$(stat -c %a reports/old.html)" = 640 ] || fail "permissions: $(stat -c %a reports/old.html)"
+    [ "$(id -u)" -ne 0 ] || [ "$(stat -c %u reports/old.html)" = 12345 ] || fail "another owner"
+    [ "$(ls -A reports)" = "$(printf '%s\n' link.html new.html old.html)" ] || fail "left over: $(ls -A reports)"
+    run 0 metalgap report j.jsonl --format csv -o /dev/stdout
+    out_has 'j'
+}
+
+test_a_full_disk_leaves_no_part_of_a_report() {
+    [ "$(id -u)" -eq 0 ] || skip "needs root to mount a small file system"
+    journal j.jsonl j 1.0
+    mkdir small
+    mount -t tmpfs -o size=12k tmpfs small 2>/dev/null || skip "cannot mount a tmpfs here"
+    echo old >small/old.html
+    local code=0 old=0
+    metalgap report j.jsonl -o small/new.html 2>err || code=$?
+    metalgap report j.jsonl -o small/old.html 2>err || old=$?
+    ls -A small >left
+    cat small/old.html >>left
+    umount small
+    [ "$code $old" = "4 4" ] || fail "a full disk ended with $code and $old"
+    [ "$(cat left)" = "$(printf '%s\n' old.html old)" ] || fail "left over: $(cat left)"
+    err_has 'writing the report small/old.html: No space left'
+    err_has 'try: name a file in a folder'
+}
+
 test_usage_errors() {
     journal j.jsonl j 1.0
     run 2 metalgap report
