@@ -2,6 +2,7 @@
 // What a run over several nodes writes: a line for each further node, and for each rank of a sample. See run.h.
 #include "bench/run.h"
 
+#include "bench/node_gaps.h"
 #include "core/memory.h"
 
 #include <math.h>
@@ -152,6 +153,16 @@ int record_rank_notes(struct run *run, const struct planned_case *c, const struc
     return 0;
 }
 
+static void add_gaps(const struct nodes *nodes, struct journal_sample *lines, size_t line_count) {
+    size_t count = nodes_count(nodes);
+    struct node_sources *sources = mem_alloc(count * sizeof *sources);
+    for (size_t i = 0; i < count; i++)
+        sources[i] = (struct node_sources){nodes_name(nodes, i),
+                                           cJSON_GetObjectItemCaseSensitive(nodes_header(nodes, i), "collectors")};
+    node_gaps_add(sources, count, lines, line_count);
+    free(sources);
+}
+
 int record_ranks(struct run *run, const struct journal_sample *whole, const struct nodes_rank *ranks, size_t count,
                  const struct mpi_wait *wait, struct error *err) {
     struct journal_sample *lines = mem_alloc(count * sizeof *lines);
@@ -159,6 +170,7 @@ int record_ranks(struct run *run, const struct journal_sample *whole, const stru
         lines[i] = rank_line(whole, &ranks[i], i == 0);
         add_waiting(&lines[i], wait);
     }
+    add_gaps(run->session->nodes, lines, count);
     int result = journal_write_samples(run->journal, lines, count, err);
     for (size_t i = 0; i < count; i++) {
         observations_free(&lines[i].obs);
