@@ -2,6 +2,7 @@
 // `metalgap doctor`: what can be measured on this machine, and how to enable the rest.
 #include "cli/command.h"
 #include "cli/options.h"
+#include "cli/terminal.h"
 #include "cli/wrap.h"
 #include "collectors/capabilities.h"
 #include "collectors/collector.h"
@@ -72,7 +73,7 @@ static void print_row(const char *name, const char *state, const char *text) {
 static void print_detail(const char *label, const char *text) {
     if (!text || !text[0])
         return;
-    int at = printf("%*s%s: ", TEXT_COLUMN, "", label);
+    int at = printf("%*s%s: ", terminal_text_columns() < 2 * TEXT_COLUMN ? 4 : TEXT_COLUMN, "", label);
     print_wrapped(text, at, at);
 }
 

@@ -2,6 +2,7 @@
 // metalgap report: parses the command line and has the report made. May include: core, report.
 #include "cli/command.h"
 #include "cli/options.h"
+#include "cli/terminal.h"
 #include "core/memory.h"
 #include "core/parse.h"
 #include "core/str.h"
@@ -166,6 +167,7 @@ int cmd_report(int argc, char **argv) {
         args.report.hosts = args.hosts;
         args.report.host_count = args.host_count;
         args.report.colour = to_standard_output(&args) && isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
+        args.report.columns = to_standard_output(&args) ? terminal_text_columns() : 0;
         args.report.command = command;
         code = write_report(&args);
     }

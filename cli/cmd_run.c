@@ -5,6 +5,7 @@
 #include "cli/run_arguments.h"
 #include "cli/run_header.h"
 #include "cli/run_host.h"
+#include "cli/terminal.h"
 #include "core/memory.h"
 #include "core/paths.h"
 #include "report/report.h"
@@ -55,7 +56,8 @@ static void print_report(const char *journal, const char *baseline) {
                                     .baseline_count = baseline ? 1 : 0,
                                     .limit_pct = REPORT_DEFAULT_LIMIT_PCT,
                                     .format = "text",
-                                    .colour = isatty(STDOUT_FILENO)};
+                                    .colour = isatty(STDOUT_FILENO),
+                                    .columns = terminal_text_columns()};
     struct error err;
     if (report_make(&report, stdout, &err))
         error_print(&err);

@@ -3,6 +3,7 @@
 #include "cli/terminal.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -49,6 +50,20 @@ void terminal_size(int *columns, int *rows) {
     bool told = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col && size.ws_row;
     *columns = told ? size.ws_col : 80;
     *rows = told ? size.ws_row : 24;
+}
+
+int terminal_text_columns(void) {
+    enum { LEAST = 40, MOST = 80 };
+    int columns = MOST;
+    int rows;
+    if (!isatty(STDOUT_FILENO))
+        return MOST;
+    terminal_size(&columns, &rows);
+    const char *told = getenv("COLUMNS");
+    long number = told ? strtol(told, NULL, 10) : 0;
+    if (number > 0)
+        columns = number < MOST ? (int)number : MOST;
+    return columns < LEAST ? LEAST : columns > MOST ? MOST : columns;
 }
 
 void terminal_draw(const char *frame) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The terminal as a screen that is drawn over: another screen than the shell's, no cursor, no echo, keys at once.
+// The terminal as a screen that is drawn over: another screen than the shell's, no cursor, no echo, keys at once. And
+// how wide it is.
 #pragma once
 
 #include <stdbool.h>
@@ -18,6 +19,10 @@ void terminal_leave(struct terminal *terminal);
 
 // Columns and rows now; 80 x 24 where the terminal does not tell.
 void terminal_size(int *columns, int *rows);
+
+// Columns for text on standard output: those of its terminal (COLUMNS where it is set, as a shell may), from 40 to 80;
+// 80 where it is none.
+int terminal_text_columns(void);
 
 // Writes all of a frame in one go.
 void terminal_draw(const char *frame);

@@ -60,4 +60,5 @@ struct model {
     struct differences differences; // between the first baseline and the first subject
     const struct history *history;  // NULL unless it was asked for; the subject is its newest run then
     const char *command;            // the command line that made the report, may be NULL
+    int columns;                    // of a terminal that is to show it as text; 0: not told
 };

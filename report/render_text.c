@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The report as text that fits 80 columns; colours only where asked. May include: core, report.
+// The report as text that fits 80 columns, its sentences fewer; colours only where asked. May include: core, report.
 #include "report/escape.h"
 #include "report/history.h"
 #include "report/model_shared.h"
@@ -186,7 +186,7 @@ static void history(const struct text_page *page, const struct history *history)
 }
 
 void render_text(const struct model *model, bool colour, FILE *out) {
-    struct text_page page = {out, colour};
+    struct text_page page = {out, colour, model->columns ? model->columns : TEXT_COLUMNS};
     text_paragraph(&page, "", "", model->sentence);
     fputc('\n', out);
     text_paragraph(&page, "", "", model->scope);

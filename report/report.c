@@ -98,6 +98,7 @@ static int make(const struct renderer *renderer, const struct report_options *op
     model_make(&model, journals + older, options->journal_count - older, baselines, options->baseline_count,
                options->limit_pct);
     model.command = options->command;
+    model.columns = options->columns;
     if (options->history)
         lead_with_history(&model, &history);
     int result = render(renderer, options, &model, out, err);

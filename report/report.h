@@ -23,6 +23,7 @@ struct report_options {
     double limit_pct;    // verdicts are against this; REPORT_DEFAULT_LIMIT_PCT unless the user said otherwise
     const char *format;  // "text", "json", ...: see report_formats()
     bool colour;         // escape sequences are wanted (a terminal): text only
+    int columns;         // 40 to 80, that sentences are to fit; 0: 80. Text only
     const char *command; // the command line, for the page; may be NULL
 };
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the parts of the text report share: paragraphs and cells of a page of 80 columns. May include: core, report.
+// What the parts of the text report share: paragraphs and cells of a page. Tables take 80 columns. May include: core,
+// report.
 #pragma once
 
 #include "report/model.h"
@@ -10,7 +11,10 @@
 struct text_page {
     FILE *out;
     bool colour;
+    int columns; // of paragraphs
 };
+
+#define TEXT_COLUMNS 80 // the widest page
 
 #define TEXT_BOLD   "\033[1m"
 #define TEXT_DIM    "\033[2m"

@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WIDTH = 80 };
-
 void text_styled(const struct text_page *page, const char *style, const char *text) {
     if (page->colour)
         fprintf(page->out, "%s%s\033[0m", style, text);
@@ -22,7 +20,7 @@ void text_paragraph(const struct text_page *page, const char *first, const char 
     const char *p = str_text(&clean);
     const char *indent = first;
     do {
-        size_t room = WIDTH - 1 - strlen(indent);
+        size_t room = (size_t)page->columns - 1 - strlen(indent);
         size_t columns = 0;
         size_t end = 0;   // bytes that fit
         size_t space = 0; // bytes up to the last space that fits
@@ -57,7 +55,7 @@ void text_cell(const struct text_page *page, const char *text, int width) {
 
 void text_name_cell(const struct text_page *page, const char *name, int width) {
     struct str clean = {0};
-    if (escape_plain(&clean, name, WIDTH - 1) <= (size_t)width)
+    if (escape_plain(&clean, name, TEXT_COLUMNS - 1) <= (size_t)width)
         text_cell(page, name, width);
     else
         fprintf(page->out, "%s\n%*s", str_text(&clean), width, "");

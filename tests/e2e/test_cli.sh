@@ -105,6 +105,27 @@ test_the_environment_may_be_empty() {
     [ ! -s err ] || fail 'a closed pipe is worth no word'
 }
 
+# shown COLUMNS ARGUMENT...: the longest line of what metalgap prints on a terminal of that width.
+shown() {
+    local columns=$1
+    shift
+    python3 "$METALGAP_ROOT/tests/e2e/terminal.py" "${columns}x24" -- "$METALGAP" "$@" >/dev/null
+    sed 's/\x1b\[[0-9;]*m//g' screen | tr -d '\r' | wc -L
+}
+
+test_explanations_fit_the_terminal() {
+    local wide
+    wide=$(metalgap list causes | wc -L)
+    { [ "$wide" -gt 70 ] && [ "$wide" -le 80 ]; } || fail "$wide columns where there is no terminal"
+    [ "$(COLUMNS=50 metalgap list causes | wc -L)" -eq "$wide" ] || fail "COLUMNS counts where there is no terminal"
+    unset COLUMNS
+    [ "$(shown 200 list collectors)" -le 80 ] || fail "wider than 80 columns"
+    [ "$(shown 40 list collectors)" -le 40 ] || fail "list is too wide for 40 columns: $(cat screen)"
+    [ "$(shown 20 list collectors)" -le 40 ] || fail "list is too wide for 20 columns"
+    [ "$(shown 60 doctor)" -le 60 ] || fail "doctor is too wide for 60 columns: $(cat screen)"
+    [ "$(COLUMNS=55 shown 70 doctor)" -le 55 ] || fail "COLUMNS is not heeded on a terminal"
+}
+
 test_output_that_is_lost_is_an_error() {
     local code=0
     metalgap list causes >/dev/full 2>err || code=$?

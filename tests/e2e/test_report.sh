@@ -245,6 +245,18 @@ test_a_full_disk_leaves_no_part_of_a_report() {
     err_has 'try: name a file in a folder'
 }
 
+# Its sentences do, up to the first table.
+test_sentences_fit_the_terminal() {
+    journal j.jsonl j 1.0
+    unset COLUMNS
+    python3 "$METALGAP_ROOT/tests/e2e/terminal.py" 40x24 -- "$METALGAP" report j.jsonl >/dev/null
+    tr -d '\r' <screen | sed 's/\x1b\[[0-9;]*m//g; /^  subject/,$d' >sentences
+    [ "$(wc -L <sentences)" -le 40 ] || fail "too wide: $(cat sentences)"
+    [ "$(wc -l <sentences)" -ge 6 ] || fail "there are no sentences: $(cat screen)"
+    run 0 metalgap report j.jsonl
+    [ "$(sed '/^  subject/,$d' out | wc -L)" -gt 60 ] || fail "narrow without a terminal"
+}
+
 test_usage_errors() {
     journal j.jsonl j 1.0
     run 2 metalgap report
