@@ -137,11 +137,19 @@ static uint64_t elapsed(uint64_t since, uint64_t now) {
     return since && now > since ? now - since : 0;
 }
 
+// How long it has been in its guest since it was seen to enter. Of one that is with its monitor, which exit led there
+// is looked at when it enters again.
+static uint64_t in_guest(const struct kvm_vcpu_state *v, uint64_t end) {
+    if (v->in_exit)
+        return 0;
+    return elapsed(v->since, v->left ? v->left : v->user_since ? v->user_since : end);
+}
+
 static cJSON *line_of(struct host_windows *w, struct seat *seat, const struct host_moment *end) {
     const struct kvm_vcpu_state *before = &seat->before;
     const struct kvm_vcpu_state *now = w->now;
     struct vm *vm = find_vm(w, (pid_t)now->tgid);
-    uint64_t run = now->run_ns + (now->in_exit ? 0 : elapsed(now->since, now->left ? now->left : end->ns));
+    uint64_t run = now->run_ns + in_guest(now, end->ns);
     uint64_t halted = now->halted_ns;
     bool halting = now->in_exit && !now->woken &&
                    exit_reason_cause((enum exit_isa)now->isa, now->code, KVM_KIND_PLAIN) == CAUSE_EXIT_HALT;

@@ -112,6 +112,8 @@ static void choose_programs(struct kvm_host *h, const struct attempt *attempt) {
     bpf_program__set_autoload(h->bpf->progs.on_kvm_entry, !attempt->entry);
     bpf_program__set_autoload(h->bpf->progs.on_kvm_entry_vcpu, attempt->entry && !attempt->loads);
     bpf_program__set_autoload(h->bpf->progs.on_kvm_entry_loads, attempt->entry && attempt->loads);
+    bpf_program__set_autoload(h->bpf->progs.on_kvm_pio, !attempt->entry); // else it is noted where
+    bpf_program__set_autoload(h->bpf->progs.on_kvm_msr, !attempt->entry);
     bpf_program__set_autoload(h->bpf->progs.on_kvm_cpuid, !in_vcpu(source)); // else the vCPU's registers are seen
 }
 

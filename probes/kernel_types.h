@@ -93,6 +93,7 @@ struct perf_callchain_entry {
 
 struct vmcb_control_area {
     unsigned int exit_code;
+    unsigned long long exit_info_1;
 };
 
 struct vmcb {
@@ -114,6 +115,7 @@ union vmx_exit_reason {
 
 struct vcpu_vmx { // begins with its struct kvm_vcpu
     union vmx_exit_reason exit_reason;
+    unsigned long exit_qualification; // as soon as KVM has asked for it
 };
 
 // The node of the tree in which a high-resolution timer waits.

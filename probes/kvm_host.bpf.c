@@ -24,7 +24,7 @@
 // kvm:kvm_userspace_exit(reason, errno): KVM_RUN returns to the monitor.
 SEC("raw_tp/kvm_userspace_exit")
 int on_kvm_userspace_exit(struct bpf_raw_tracepoint_args *ctx) {
-    struct kvm_vcpu_state *v = my_vcpu();
+    struct kvm_vcpu_state *v = my_vcpu_for_a_moment();
     if (!v)
         return 0;
     __u32 reason = ctx->args[0];
@@ -59,7 +59,7 @@ static __always_inline int note_place(__u32 kind, __u64 place) {
     return 0;
 }
 
-// kvm:kvm_pio(write, port, size, count, value)
+// kvm:kvm_pio(write, port, size, count, value), where it is not told by what KVM has noted.
 SEC("raw_tp/kvm_pio")
 int on_kvm_pio(struct bpf_raw_tracepoint_args *ctx) {
     return note_place(KVM_KIND_PLAIN, KVM_PLACE(KVM_PLACE_PORT, ctx->args[0], (__u32)ctx->args[1]));
@@ -83,31 +83,11 @@ int on_kvm_fast_mmio(struct bpf_raw_tracepoint_args *ctx) {
     return note_place(KVM_KIND_KICK, KVM_PLACE(KVM_PLACE_MMIO, 1, ctx->args[0]));
 }
 
-static __always_inline __u32 kind_of_msr(__u32 msr) {
-    switch (msr) {
-    case 0x6e0: // IA32_TSC_DEADLINE
-    case 0x838: // x2APIC initial count
-    case 0x400000b1:
-    case 0x400000b3: // Hyper-V STIMER0/1_COUNT
-        return KVM_KIND_TIMER;
-    case 0x830:      // x2APIC ICR
-    case 0x83f:      // x2APIC self IPI
-    case 0x40000071: // Hyper-V ICR
-        return KVM_KIND_IPI;
-    case 0x80b:      // x2APIC EOI
-    case 0x40000070: // Hyper-V EOI
-        return KVM_KIND_EOI;
-    default:
-        return KVM_KIND_PLAIN;
-    }
-}
-
-// kvm:kvm_msr(write, register, value, exception)
+// kvm:kvm_msr(write, register, value, exception), where it is not told by what KVM has noted.
 SEC("raw_tp/kvm_msr")
 int on_kvm_msr(struct bpf_raw_tracepoint_args *ctx) {
-    __u32 msr = ctx->args[1];
-    __u32 kind = ctx->args[0] ? kind_of_msr(msr) : KVM_KIND_PLAIN;
-    return note_place(kind, KVM_PLACE(KVM_PLACE_MSR, ctx->args[0], msr));
+    __u64 place = KVM_PLACE(KVM_PLACE_MSR, ctx->args[0], (__u32)ctx->args[1]);
+    return note_place(kind_of_place(place), place);
 }
 
 // kvm:kvm_apic(write, register, value): the memory-mapped registers' offsets, and what fast paths write.

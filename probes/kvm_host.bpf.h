@@ -116,10 +116,10 @@ static __always_inline void change_ends(struct kvm_vcpu_state *v) {
 // Where row_of has the row of an exit. All of VMX's codes and most of SVM's, nested page faults and AVIC's have a cell
 // of their own; the others share those of a kind that does not exist, by a hash.
 //
-// VMRUN is one of these, so that plain_row() has none: what enters a guest's guest needs a closer look.
+// What enters a guest's guest and accesses are among these, so that plain_row() has none: they need a closer look.
 static __always_inline __u64 cell_of(__u32 code, __u32 kind) {
     kind &= KVM_KINDS - 1;
-    if (code < KVM_DIRECT_CODES - 16 && code != SVM_EXIT_VMRUN)
+    if (code < KVM_DIRECT_CODES - 16 && !is_switch(code) && !is_access(code))
         return kind * KVM_DIRECT_CODES + code;
     if ((code & ~0xfU) == 0x400)
         return kind * KVM_DIRECT_CODES + KVM_DIRECT_CODES - 16 + (code & 0xf);
@@ -158,6 +158,29 @@ static __always_inline struct kvm_row *plain_row(struct kvm_vcpu_state *v, __u64
 static __always_inline struct kvm_user *user_of(struct kvm_vcpu_state *v, __u64 reason) {
     opaque(reason);
     return &v->user[reason & (KVM_USER_REASONS - 1)];
+}
+
+static __always_inline __u32 kind_of_msr(__u32 msr) {
+    switch (msr) {
+    case 0x6e0: // IA32_TSC_DEADLINE
+    case 0x838: // x2APIC initial count
+    case 0x400000b1:
+    case 0x400000b3: // Hyper-V STIMER0/1_COUNT
+        return KVM_KIND_TIMER;
+    case 0x830:      // x2APIC ICR
+    case 0x83f:      // x2APIC self IPI
+    case 0x40000071: // Hyper-V ICR
+        return KVM_KIND_IPI;
+    case 0x80b:      // x2APIC EOI
+    case 0x40000070: // Hyper-V EOI
+        return KVM_KIND_EOI;
+    default:
+        return KVM_KIND_PLAIN;
+    }
+}
+
+static __always_inline __u32 kind_of_place(__u64 place) {
+    return place >> 59 == (KVM_PLACE_MSR << 1 | 1) ? kind_of_msr(place) : KVM_KIND_PLAIN;
 }
 
 // Where all places that an access may have are taken, the least used of them makes room.
@@ -269,6 +292,20 @@ static __always_inline void add_exit(struct kvm_row *row, __u64 ns) {
     row->hist[bucket & (KVM_HIST_BUCKETS - 1)]++;
 }
 
+// An exit of so long is over. Returns its row, for what of the time since it began is not its own.
+static __always_inline struct kvm_row *book_exit_of(struct kvm_vcpu_state *v, __u32 code, __u64 ns, __u64 now) {
+    struct kvm_row *row = row_of(v, code, v->kind);
+    add_exit(row, ns);
+    if (v->user_since) {
+        __u64 user = now - v->user_since;
+        row->user_ns += user < ns ? user : ns;
+        user_of(v, v->user_reason - 1)->ns += user;
+    }
+    if (v->place)
+        add_place(v, v->place, ns);
+    return row;
+}
+
 // The exit is over: its time goes where it belongs.
 static __always_inline void end_exit(struct kvm_vcpu_state *v, __u64 now) {
     __u64 total = now - v->since;
@@ -285,18 +322,11 @@ static __always_inline void end_exit(struct kvm_vcpu_state *v, __u64 now) {
     }
     halted = halted > steal ? halted - steal : 0;
     __u64 ns = total > steal + halted ? total - steal - halted : 0;
-    __u64 user = v->user_since ? now - v->user_since : 0;
-    struct kvm_row *row = row_of(v, v->code, v->kind);
-    add_exit(row, ns);
+    struct kvm_row *row = book_exit_of(v, v->code, ns, now);
     row->steal_ns += steal;
     row->halted_ns += halted;
-    row->user_ns += user < ns ? user : ns;
     v->halted_ns += halted;
     v->out_ns += halted ? steal : off;
-    if (v->user_since)
-        user_of(v, v->user_reason - 1)->ns += user;
-    if (v->place)
-        add_place(v, v->place, ns);
 }
 
 // --- what runs here -------------------------------------------------------------------------------------------------
@@ -350,6 +380,8 @@ static __always_inline struct kvm_vcpu_state *my_vcpu(void) {
 static __always_inline struct kvm_vcpu_state *my_vcpu_for_a_moment(void) {
     if (!kvm_has_time)
         return my_vcpu();
-    my_cpu()->exit_ns = KVM_LOOK_CLOSER;
+    struct kvm_cpu *cpu = my_cpu();
+    if (cpu->exit_ns == KVM_IN_GUEST)
+        cpu->exit_ns = KVM_TOLD;
     return this_vcpu();
 }

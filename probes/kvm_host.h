@@ -147,6 +147,7 @@ struct kvm_cpu {
 
 enum {
     KVM_LOOK_CLOSER, // nothing is noted
+    KVM_TOLD,        // as KVM_IN_GUEST, but it has left, and something about that exit is in its sums already
     KVM_IN_GUEST,    // the current vCPU is in its guest, and nothing else is known of it
     KVM_NOTED,       // this and above: a time
 };

@@ -15,12 +15,18 @@
 #include "probes/kernel_types.h"
 #include "probes/kvm_host.h"
 
+// The processors' manuals.
 enum {
     VMX_EXIT_CPUID = 10,
+    VMX_EXIT_IO = 30,
+    VMX_EXIT_RDMSR = 31,
+    VMX_EXIT_WRMSR = 32,
     SVM_EXIT_CPUID = 0x72,
     SVM_EXIT_RSM = 0x73,
+    SVM_EXIT_IOIO = 0x7b,
+    SVM_EXIT_MSR = 0x7c,
     SVM_EXIT_VMRUN = 0x80
-};                                 // the processors' manuals
+};
 enum { ISA_VMX = 1, ISA_SVM = 2 }; // KVM's
 
 #define CLOCK_GOOD_NS 10000000 // after this the kernel may have changed its clock's speed
@@ -51,12 +57,26 @@ static __always_inline const void *kernel_memory(__u64 address) {
     return bpf_rdonly_cast((const void *)address, bpf_core_type_id_kernel(struct perf_callchain_entry));
 }
 
+// What is at that address. `loads`: a constant, whether programs may follow any pointer on this kernel.
+static __always_inline __u64 word_at(__u64 address, _Bool loads) {
+    __u64 word = 0;
+    if (loads)
+        return *(const __u64 *)kernel_memory(address);
+    bpf_probe_read_kernel(&word, sizeof word, (const void *)address);
+    return word;
+}
+
+// Fields of a struct kvm_vcpu, which is the tracepoint's argument or kernel_memory().
 static __always_inline __u64 last_guest_tsc(const void *vcpu) {
     return *(const __u64 *)(vcpu + bpf_core_field_offset(struct kvm_vcpu, arch.last_guest_tsc));
 }
 
 static __always_inline __u64 knock_leaf(const void *vcpu) {
     return *(const __u64 *)(vcpu + bpf_core_field_offset(struct kvm_vcpu, arch.regs[KVM_KNOCK_LEAF_IN]));
+}
+
+static __always_inline __u64 rcx_of(const void *vcpu) {
+    return *(const __u64 *)(vcpu + bpf_core_field_offset(struct kvm_vcpu, arch.regs[1]));
 }
 
 // A guest's CPUID may be part of its knock. What it asked for is in other registers, too, which are as they were when
@@ -71,6 +91,41 @@ static __always_inline __u32 code_of_last_exit(const struct kvm_vcpu_state *v) {
     __u32 code = 0;
     bpf_probe_read_kernel(&code, sizeof code, (const void *)v->code_at);
     return code;
+}
+
+// Exits that access a port or an MSR. Which one, what KVM has noted tells at kvm_entry.
+static __always_inline _Bool is_access(__u32 code) {
+    if (exit_source == KVM_EXIT_IN_VCPU_VMX)
+        return code == VMX_EXIT_IO || code == VMX_EXIT_RDMSR || code == VMX_EXIT_WRMSR;
+    return code == SVM_EXIT_IOIO || code == SVM_EXIT_MSR;
+}
+
+static __always_inline __u64 msr_of(const void *vcpu, _Bool write) {
+    return KVM_PLACE(KVM_PLACE_MSR, write, (__u32)rcx_of(vcpu));
+}
+
+static __always_inline __u64 vmx_place(const struct kvm_vcpu_state *v, const void *vcpu, __u16 code, _Bool loads) {
+    if (code == VMX_EXIT_RDMSR || code == VMX_EXIT_WRMSR)
+        return msr_of(vcpu, code == VMX_EXIT_WRMSR);
+    if (code != VMX_EXIT_IO)
+        return 0;
+    __u64 info = word_at(v->vcpu + bpf_core_field_offset(struct vcpu_vmx, exit_qualification), loads);
+    return KVM_PLACE(KVM_PLACE_PORT, !(info & 8), info >> 16 & 0xffff);
+}
+
+static __always_inline __u64 svm_place(const struct kvm_vcpu_state *v, const void *vcpu, __u32 code, _Bool loads) {
+    if (code != SVM_EXIT_MSR && code != SVM_EXIT_IOIO)
+        return 0;
+    __u64 info = word_at(v->code_at + bpf_core_field_offset(struct vmcb, control.exit_info_1) -
+                             bpf_core_field_offset(struct vmcb, control.exit_code),
+                         loads);
+    return code == SVM_EXIT_MSR ? msr_of(vcpu, info & 1) : KVM_PLACE(KVM_PLACE_PORT, !(info & 1), info >> 16 & 0xffff);
+}
+
+// What that exit accessed, by the processors' manuals; VMX has flags above the reason. 0: nothing, or it is not told
+// here.
+static __always_inline __u64 place_of_exit(const struct kvm_vcpu_state *v, const void *vcpu, __u32 code, _Bool loads) {
+    return exit_source == KVM_EXIT_IN_VCPU_VMX ? vmx_place(v, vcpu, code, loads) : svm_place(v, vcpu, code, loads);
 }
 
 // Where KVM will have the reason of the exit that follows this entry. SVM has another control block for a guest's
@@ -90,9 +145,25 @@ static __always_inline void find_code(struct kvm_vcpu_state *v, const void *vcpu
     v->nested = vmcb != BPF_CORE_READ((struct vcpu_svm *)vcpu, vmcb01.ptr);
 }
 
-// True if it may be elsewhere than it was: what enters and leaves a guest's guest are these, and the monitor.
+// These enter a guest's guest, or leave it.
+static __always_inline _Bool is_switch(__u32 code) {
+    return code == SVM_EXIT_VMRUN || code == SVM_EXIT_RSM;
+}
+
+// True if it may be elsewhere than it was: those move it, and the monitor.
 static __always_inline _Bool code_moves(const struct kvm_vcpu_state *v, __u32 code) {
-    return v->nested || v->user_since || code == SVM_EXIT_VMRUN || code == SVM_EXIT_RSM;
+    return v->nested || v->user_since || is_switch(code);
+}
+
+// True if it is.
+static __always_inline _Bool code_moved(const struct kvm_vcpu_state *v, const void *vcpu, __u32 code, _Bool loads) {
+    if (!code_moves(v, code))
+        return 0;
+    if (v->vcpu != (__u64)vcpu)
+        return 1;
+    return exit_source == KVM_EXIT_IN_VMCB && word_at(v->vcpu + bpf_core_field_offset(struct vcpu_svm, vmcb), loads) +
+                                                      bpf_core_field_offset(struct vmcb, control.exit_code) !=
+                                                  v->code_at;
 }
 
 // --- when -----------------------------------------------------------------------------------------------------------

@@ -23,14 +23,23 @@
 
 enum { EXIT_SKIPPED = 77, FAKE_ROW = KVM_CPUS / 2, VMCB_BYTES = 256 };
 
-static const uint32_t reasons[] = {0x72, 0x7c, 0x78, 0x400}; // CPUID, MSR, HLT and nested page fault of SVM
+// CPUID, WRMSR of RCX, HLT, nested page fault and OUT of SVM, with what they come to access.
+#define RCX 0x79
+static const struct {
+    uint32_t reason;
+    uint64_t info, place;
+} exits[] = {{0x72, 0, 0},
+             {0x7c, 1, KVM_PLACE(KVM_PLACE_MSR, 1, RCX)},
+             {0x78, 0, 0},
+             {0x400, 0, 0},
+             {0x7b, 0x3f80010, KVM_PLACE(KVM_PLACE_PORT, 1, 0x3f8)}};
 
 struct lab {
     struct kvm_host_bpf *bpf;
     struct kvm_vcpu_state *vcpu; // the program's, mapped
     char *fake;                  // a struct vcpu_svm, and the vmcb behind it: the rows of CPUs that are not there
     uint64_t address;            // the kernel's of `fake`
-    uint32_t tsc_at, vmcb_at, vmcb01_at, code_at, bytes;
+    uint32_t tsc_at, rcx_at, vmcb_at, vmcb01_at, code_at, info_at, bytes;
 };
 
 // --- types ----------------------------------------------------------------------------------------------------------
@@ -51,8 +60,10 @@ static uint32_t offset_of(const struct btf *btf, const char *name, const char *m
 
 static void add_svm(struct btf *btf, uint32_t size) {
     int number = btf__add_int(btf, "fake_number", 4, 0);
+    int wide = btf__add_int(btf, "fake_wide_number", 8, 0);
     int control = btf__add_struct(btf, "vmcb_control_area", VMCB_BYTES);
     btf__add_field(btf, "exit_code", number, 64 * 8, 0);
+    btf__add_field(btf, "exit_info_1", wide, 72 * 8, 0);
     int vmcb = btf__add_struct(btf, "vmcb", VMCB_BYTES);
     btf__add_field(btf, "control", control, 0, 0);
     int pointer = btf__add_ptr(btf, vmcb);
@@ -74,9 +85,13 @@ static bool write_types(struct lab *lab, char *path) {
     lab->vmcb_at = offset_of(btf, "vcpu_svm", "vmcb");
     lab->vmcb01_at = offset_of(btf, "vcpu_svm", "vmcb01");
     lab->code_at = offset_of(btf, "vmcb_control_area", "exit_code");
+    lab->info_at = offset_of(btf, "vmcb_control_area", "exit_info_1");
+    uint32_t regs = offset_of(btf, "kvm_vcpu_arch", "regs");
     bool known = vcpu && arch != UINT32_MAX && tsc != UINT32_MAX && lab->vmcb_at != UINT32_MAX &&
-                 lab->vmcb01_at != UINT32_MAX && lab->code_at < VMCB_BYTES;
+                 lab->vmcb01_at != UINT32_MAX && lab->code_at < VMCB_BYTES && lab->info_at < VMCB_BYTES &&
+                 regs != UINT32_MAX;
     lab->tsc_at = arch + tsc;
+    lab->rcx_at = arch + regs + sizeof(uint64_t);
     lab->bytes = known ? structure(btf, "vcpu_svm")->size : 0;
     uint32_t size = 0;
     const void *raw = known ? btf__raw_data(btf, &size) : NULL;
@@ -148,23 +163,37 @@ static uint64_t monotonic_ns(void) {
     return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
-// The guest is left now, for this reason, and entered again.
-static int leave_and_enter(struct lab *lab, int fd, uint32_t reason) {
+// The guest is left now, by this one of `exits`, and entered again.
+static int leave_and_enter(struct lab *lab, int fd, size_t which) {
     uint64_t ticks = arch_ticks();
     uint64_t arguments[2] = {lab->address, 0};
+    uint64_t rcx = RCX;
     lab->vcpu->clock =
         (struct kvm_clock){.ticks = ticks, .ns = monotonic_ns(), .mult = 1ULL << 31, .until = UINT64_MAX};
     memcpy(lab->fake + lab->tsc_at, &ticks, sizeof ticks);
-    memcpy(lab->fake + lab->bytes + lab->code_at, &reason, sizeof reason);
+    memcpy(lab->fake + lab->rcx_at, &rcx, sizeof rcx);
+    memcpy(lab->fake + lab->bytes + lab->code_at, &exits[which].reason, sizeof exits[which].reason);
+    memcpy(lab->fake + lab->bytes + lab->info_at, &exits[which].info, sizeof exits[which].info);
     return run(fd, arguments, sizeof arguments);
 }
 
-// All exits but the first entry's, each with a time.
-static bool all_timed(const struct kvm_vcpu_state *v, long count) {
+// All exits but the first entry's, each with a time and with its place.
+static bool all_told(const struct kvm_vcpu_state *v, long count) {
     uint64_t timed = 0;
     for (size_t i = 0; i < KVM_ROWS; i++)
         timed += v->rows[i].count - v->rows[i].untimed;
-    return timed == (uint64_t)count - 1;
+    if (timed != (uint64_t)count - 1)
+        return false;
+    for (size_t which = 0; which < ARRAY_LEN(exits); which++) {
+        uint64_t accesses =
+            exits[which].place ? ((uint64_t)count - which + ARRAY_LEN(exits) - 1) / ARRAY_LEN(exits) : 0;
+        for (size_t i = 0; i < KVM_PLACES; i++)
+            if (v->places[i].key && v->places[i].key == exits[which].place)
+                accesses -= v->places[i].count;
+        if (accesses)
+            return false;
+    }
+    return true;
 }
 
 int main(int argc, char **argv) {
@@ -187,14 +216,14 @@ int main(int argc, char **argv) {
     int stats = probe_stats_on();
     failed = stats < 0;
     for (long i = 0; i < count && !failed; i++)
-        failed = leave_and_enter(&lab, fd, reasons[i % 4]) < 0;
+        failed = leave_and_enter(&lab, fd, (size_t)i % ARRAY_LEN(exits)) < 0;
     struct bpf_prog_info info = {0};
     uint32_t size = sizeof info;
     if (bpf_obj_get_info_by_fd(fd, &info, &size) == 0 && info.run_cnt)
         printf("  %-26s %9lu runs %7.0f ns each\n", "on_kvm_entry_loads", (unsigned long)info.run_cnt,
                (double)info.run_time_ns / (double)info.run_cnt);
-    if (!failed && !all_timed(lab.vcpu, count)) {
-        fprintf(stderr, "kvm_entry_cost: not all of the exits were timed\n");
+    if (!failed && !all_told(lab.vcpu, count)) {
+        fprintf(stderr, "kvm_entry_cost: not all of the exits were timed, or not by their places\n");
         failed = 1;
     }
     if (stats >= 0)
