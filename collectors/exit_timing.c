@@ -148,15 +148,55 @@ static void report_cost(const struct exit_timing *t, const struct timing_row *jo
     observations_add(out->obs, o);
 }
 
+static bool was_called(const struct timing_part *part) {
+    for (size_t p = 0; p < TIMING_PROGRAMS && part->programs[p]; p++)
+        if (probe_cost_of(part->programs[p]).runs > part->before[p].runs)
+            return true;
+    return false;
+}
+
+// Many kernels have the functions of all hypervisors. Those that the kernel's statistics saw being called in a sample
+// are named in it; where they saw none, or do not count, all that could have been.
+static void name_called(const struct exit_timing *t, char **called, struct timing_facts *facts) {
+    for (size_t i = 0; t->stats_fd >= 0 && i < t->part_count; i++) {
+        if (was_called(&t->parts[i]))
+            timing_add_name(called, t->parts[i].source);
+    }
+    for (int e = 0; e < TIMING_EVENTS; e++)
+        if (called[e])
+            facts->sources[e] = called[e];
+}
+
+// What the two programs of a function took in this sample, by the kernel's statistics; 0 where these are not to be had.
+static double programs_ns(const struct exit_timing *t) {
+    double runs = 0;
+    double ns = 0;
+    for (size_t i = 0; t->stats_fd >= 0 && i < t->part_count; i++) {
+        const struct timing_part *part = &t->parts[i];
+        for (size_t p = 0; part->source->how == BY_FUNCTION && p < 2 && part->programs[p]; p++) {
+            struct probe_cost now = probe_cost_of(part->programs[p]);
+            runs += (double)(now.runs - part->before[p].runs);
+            ns += (double)(now.run_ns - part->before[p].run_ns);
+        }
+    }
+    return runs > 0 ? 2 * ns / runs : 0;
+}
+
 static int exit_timing_end(void *state, const struct sample_window *window, struct collector_output *out,
                            struct error *err) {
     struct exit_timing *t = state;
     struct timing_row job[TIMING_EVENTS];
+    struct timing_facts facts = t->facts;
+    char *called[TIMING_EVENTS] = {NULL};
     (void)err;
     t->control->job.session = 0;
     memcpy(t->after, t->cpus, timing_map_bytes(t));
     timing_sum(t->before, t->after, t->cpu_count, window->cpus, WHOSE_JOB, job);
-    timing_report(job, &t->facts, out);
+    name_called(t, called, &facts);
+    facts.programs_ns = programs_ns(t);
+    timing_report(job, &facts, out);
+    for (int e = 0; e < TIMING_EVENTS; e++)
+        free(called[e]);
     if (t->stats_fd >= 0) {
         report_cost(t, job, window->cpus, out);
         close(t->stats_fd);

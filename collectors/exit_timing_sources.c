@@ -170,17 +170,22 @@ static bool try_source(struct exit_timing *t, const struct timing_source *source
     return false;
 }
 
-static void name_source(struct exit_timing *t, const struct timing_source *source) {
+void timing_add_name(char **names, const struct timing_source *source) {
     const enum timing_event events[] = {source->event, source->also};
     for (size_t i = 0; i < ARRAY_LEN(events); i++) {
-        char **name = events[i] < TIMING_EVENTS ? &t->source_names[events[i]] : NULL;
+        char **name = events[i] < TIMING_EVENTS ? &names[events[i]] : NULL;
         if (!name)
             continue;
         char *longer = *name ? mem_printf("%s, %s", *name, source->name) : mem_strdup(source->name);
         free(*name);
         *name = longer;
-        t->facts.sources[events[i]] = longer;
     }
+}
+
+static void name_source(struct exit_timing *t, const struct timing_source *source) {
+    timing_add_name(t->source_names, source);
+    for (int e = 0; e < TIMING_EVENTS; e++)
+        t->facts.sources[e] = t->source_names[e];
 }
 
 static void forget_source(struct exit_timing *t, enum timing_event event) {

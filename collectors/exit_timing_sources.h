@@ -55,6 +55,9 @@ void timing_take(struct exit_timing *t, enum timing_event event, unsigned rank);
 // Lets go of what was to time an event; returns its rank.
 unsigned timing_drop(struct exit_timing *t, enum timing_event event);
 
+// Adds a source to the names of what its events are timed by: one for each event, NULL or to be freed by the caller.
+void timing_add_name(char **names, const struct timing_source *source);
+
 // Attaches the sources that timing_take() has taken, after timing_detach_all(). What does not attach any more is in
 // facts.lost until the next time.
 void timing_attach_all(struct exit_timing *t);

@@ -101,6 +101,9 @@ const struct timing_source timing_sources[] = {
      NULL,
      {"on_hrtimer_expire_entry", "on_hrtimer_expire_exit", "on_sched_waking"}},
 
+    // Hyper-V's interrupts have no tracepoints of their own.
+    {TIMING_IRQ, NONE, 0, BY_FUNCTION, "hv_stimer0_isr", NULL, X86, {NULL}},
+    {TIMING_IRQ, NONE, 0, BY_FUNCTION, "vmbus_isr", "hv_vmbus", X86, {NULL}},
     {TIMING_IRQ, NONE, 0, BY_TRACEPOINTS, "irq_handler", NULL, NULL, {"on_irq_handler_entry", "on_irq_handler_exit"}},
     {TIMING_IRQ, NONE, 0, BY_TRACEPOINTS, "local_timer", NULL, X86, {"on_local_timer_entry", "on_local_timer_exit"}},
     {TIMING_IRQ, NONE, 0, BY_TRACEPOINTS, "reschedule", NULL, X86, {"on_reschedule_entry", "on_reschedule_exit"}},

@@ -187,6 +187,13 @@ static uint64_t writes_for(const struct guest_counts *counts, enum cause cause) 
     return sum;
 }
 
+static bool has_synthetic_timer(const struct guest_counts *counts) {
+    for (size_t i = 0; i < counts->msr_count; i++)
+        if (counts->msrs[i].msr >= MSR_HV_STIMER_FIRST && counts->msrs[i].msr <= MSR_HV_STIMER_LAST)
+            return true;
+    return false;
+}
+
 void guest_find_blind_spots(const struct guest_counts *since_attach, unsigned armed, struct guest_facts *facts) {
     enum { ENOUGH = 20 }; // a few are left over from before the programs were attached
     const uint64_t *e = since_attach->events;
@@ -198,6 +205,7 @@ void guest_find_blind_spots(const struct guest_counts *since_attach, unsigned ar
     facts->blind_timer = timers && writes_for(since_attach, CAUSE_EXIT_TIMER) == 0;
     facts->blind_ipi = arrived >= ENOUGH && sent == 0;
     facts->doubtful_ipi = arrived > 0 && sent == 0;
+    facts->blind_irq = has_synthetic_timer(since_attach);
 }
 
 // Run-queue delay is time in which the job could have run and did not, because something else had its CPU.
@@ -240,6 +248,8 @@ void guest_counts_report(const struct guest_counts *counts, const struct guest_f
         tallies[CAUSE_EXIT_IPI].why =
             "IPIs arrive, but none is seen being sent (a memory-mapped APIC, or IPIs by "
             "hypercall)";
+    if (facts->blind_irq)
+        tallies[CAUSE_EXIT_IRQ].why = "Hyper-V's timer interrupts have no tracepoint";
     for (int cause = 0; cause < CAUSE_COUNT; cause++) {
         struct tally *t = &tallies[cause];
         if (t->seen || t->why)

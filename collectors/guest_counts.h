@@ -46,6 +46,7 @@ struct guest_facts {
     bool tells_jobs_apart;                 // events are the job's alone, and ended tasks' waiting is known
     bool blind_timer;                      // timers are armed here in a way that is not seen: no word on exit.timer
     bool blind_ipi;                        // the same for IPIs and exit.ipi
+    bool blind_irq;                        // the same for interrupts that arrive, and exit.irq
     bool doubtful_ipi;                     // too few IPIs so far to tell whether they are seen
 };
 
@@ -64,7 +65,8 @@ void guest_counts_sum(const struct guest_exits_cpu *from, const struct guest_exi
                       const cpu_set_t *cpus, enum probe_whose whose, struct guest_counts *out);
 
 // A count of 0 is no statement where interrupts arrived that somebody must have asked for: a memory-mapped APIC, a
-// periodic timer, IPIs by hypercall and kernels that do not trace the write leave no trace. `since_attach` is
+// periodic timer, IPIs by hypercall and kernels that do not trace the write leave no trace. Nor is it where interrupts
+// were asked for whose arrival has no tracepoint (Hyper-V's timers). `since_attach` is
 // everything that all CPUs counted since the programs were attached. Sets the blind_ members of *facts.
 // `armed`: so many timers have been armed since then, for certain.
 void guest_find_blind_spots(const struct guest_counts *since_attach, unsigned armed, struct guest_facts *facts);

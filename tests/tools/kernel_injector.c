@@ -4,6 +4,8 @@
 //   timer   arms a timer and disarms it TOTAL times; COUNT of them are due before any other, so that the hardware is
 //           programmed (200 us: other programs' timers, a millisecond apart, seldom come before)
 //   ipi     membarrier(2) TOTAL times; a thread runs on another CPU during COUNT of them, so that it is interrupted
+//   flush   touches a page and gives it back TOTAL times; a thread runs on another CPU during COUNT of them, so that its
+//           TLB is flushed, too
 //   touch   touches TOTAL pages for the first time; COUNT of them are new to this process, the others were given back
 //           just before, by 8192 pages at a time, which are touched twice to begin with
 // Prints {"kind", "count", "cpu_s"}: the CPU time of these operations; for touch, "count" is how many pages were slow:
@@ -52,6 +54,14 @@ static int no(const char *why) {
     exit(77);
 }
 
+static char *pages(size_t n) {
+    char *memory = mmap(NULL, (n + 1) * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        no("not enough memory");
+    madvise(memory, (n + 1) * PAGE, MADV_NOHUGEPAGE);
+    return memory;
+}
+
 // --- timer ----------------------------------------------------------------------------------------------------------
 
 static struct outcome timers(const cpu_set_t *allowed, size_t count, size_t total) {
@@ -73,7 +83,7 @@ static struct outcome timers(const cpu_set_t *allowed, size_t count, size_t tota
     return (struct outcome){count, seconds};
 }
 
-// --- ipi ------------------------------------------------------------------------------------------------------------
+// --- ipi, flush -----------------------------------------------------------------------------------------------------
 
 // For who waits for another CPU. An emulator that lets its CPUs take turns (QEMU's icount) goes on with the next one
 // here, not at the end of a turn of milliseconds.
@@ -99,8 +109,21 @@ static void *spin(void *argument) {
     return NULL;
 }
 
-// Membarriers while the peer runs; NULL: without one. Their CPU time.
-static double barriers(size_t n, struct peer *peer) {
+// Something that takes the other CPUs that run this process.
+typedef void operation(char *page);
+
+static void barrier(char *page) {
+    (void)page;
+    syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+}
+
+static void give_back(char *page) {
+    *(volatile char *)page = 1;
+    madvise(page, PAGE, MADV_DONTNEED);
+}
+
+// Operations while the peer runs; NULL: without one. Their CPU time.
+static double repeat(operation *act, char *page, size_t n, struct peer *peer) {
     double sum_s = 0;
     for (size_t i = 0; i < n; i++) {
         // A peer that something else keeps from running is not interrupted: waited for.
@@ -108,35 +131,38 @@ static double barriers(size_t n, struct peer *peer) {
         while (peer && atomic_load_explicit(&peer->rounds, memory_order_relaxed) == rounds)
             relax();
         double begin = cpu_s();
-        syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+        act(page);
         sum_s += cpu_s() - begin;
     }
     return sum_s;
 }
 
-static struct outcome ipis(const cpu_set_t *allowed, size_t count, size_t total) {
+static struct outcome with_peer(operation *act, const cpu_set_t *allowed, size_t count, size_t total) {
     struct peer peer = {.allowed = allowed};
+    char *page = pages(1);
     pthread_t thread;
-    if (CPU_COUNT(allowed) < 2 || syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) < 0)
-        no("it takes two CPUs and membarrier");
+    if (CPU_COUNT(allowed) < 2)
+        no("it takes two CPUs");
     if (pthread_create(&thread, NULL, spin, &peer))
         no("no second thread");
-    double sum_s = barriers(count, &peer);
+    double sum_s = repeat(act, page, count, &peer);
     atomic_store(&peer.stop, true);
     pthread_join(thread, NULL);
-    sum_s += barriers(total - count, NULL);
+    sum_s += repeat(act, page, total - count, NULL);
     return (struct outcome){count, sum_s};
 }
 
-// --- touch ----------------------------------------------------------------------------------------------------------
-
-static char *pages(size_t n) {
-    char *memory = mmap(NULL, (n + 1) * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED)
-        no("not enough memory");
-    madvise(memory, (n + 1) * PAGE, MADV_NOHUGEPAGE);
-    return memory;
+static struct outcome ipis(const cpu_set_t *allowed, size_t count, size_t total) {
+    if (syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) < 0)
+        no("it takes membarrier");
+    return with_peer(barrier, allowed, count, total);
 }
+
+static struct outcome flushes(const cpu_set_t *allowed, size_t count, size_t total) {
+    return with_peer(give_back, allowed, count, total);
+}
+
+// --- touch ----------------------------------------------------------------------------------------------------------
 
 static uint64_t touch_page(char *memory, size_t i) {
     uint64_t from = clock_now_ns();
@@ -205,7 +231,7 @@ static struct outcome touches(const cpu_set_t *allowed, size_t count, size_t tot
 static const struct {
     const char *name;
     struct outcome (*run)(const cpu_set_t *allowed, size_t count, size_t total);
-} kinds[] = {{"timer", timers}, {"ipi", ipis}, {"touch", touches}};
+} kinds[] = {{"timer", timers}, {"ipi", ipis}, {"flush", flushes}, {"touch", touches}};
 
 int main(int argc, char **argv) {
     size_t count = argc == 4 ? strtoul(argv[2], NULL, 10) : 0;
@@ -220,6 +246,6 @@ int main(int argc, char **argv) {
         printf("{\"kind\":\"%s\",\"count\":%zu,\"cpu_s\":%.9f}\n", argv[1], found.count, found.cpu_s);
         return 0;
     }
-    fprintf(stderr, "usage: kernel_injector timer|ipi|touch COUNT TOTAL\n");
+    fprintf(stderr, "usage: kernel_injector timer|ipi|flush|touch COUNT TOTAL\n");
     return 2;
 }

@@ -189,6 +189,13 @@ static void zero_is_doubted(void **state) {
     counts.events[EVENT_HYPERV_IPI_ONE] = 1;
     guest_find_blind_spots(&counts, 0, &facts);
     assert_false(facts.blind_timer || facts.blind_ipi);
+    sample_init(&s);
+    guest_counts_report(&counts, &facts, &s.out);
+    assert_null(find(&s, CAUSE_EXIT_IRQ)); // what that timer asks for has no tracepoint
+    assert_int_equal(s.obs.untold[0].cause, CAUSE_EXIT_IRQ);
+    assert_int_equal(find(&s, CAUSE_EXIT_TIMER)->count, 1);
+    assert_int_equal(find(&s, CAUSE_EXIT_IPI)->count, 1);
+    sample_free(&s);
     free(counts.msrs);
     const struct guest_counts quiet = {0};
     guest_find_blind_spots(&quiet, 0, &facts);
