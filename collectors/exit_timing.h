@@ -7,7 +7,8 @@
 // guest_exits and their calibrated costs.
 //
 // The rules against double counting:
-// - An event inside another one (an IPI in a TLB flush, an interrupt in a page fault) takes its time out of the outer.
+// - An event inside another one (an IPI in a TLB flush, an interrupt in a page fault) takes its time out of the outer,
+//   and so do the programs that time it: they are `observer`.
 // - exit.timer, exit.ipi, exit.stage2 replace what guest_exits says of them: a ledger takes the best basis of a cause.
 // - exit.hypercall is left to the exit profiler: calls of which the purpose is known have the purpose's cause.
 #pragma once
@@ -86,6 +87,7 @@ struct timing_facts {
     const char *sources[TIMING_EVENTS]; // what timed it; NULL: nothing did
     int lost[TIMING_EVENTS];            // errno: not all of it could be attached in this sample; 0: all was
     struct timing_backed backed[TIMING_EVENTS];
+    double programs_ns; // that the two programs of a function take, on the mean; 0: not known
 };
 
 // The growth of the rows between two copies, summed over the CPUs of the set (NULL: all). `whose` chooses the job's

@@ -23,6 +23,7 @@ static void add_row(struct timing_row *into, const struct timing_row *from, cons
     into->unpaired += to->unpaired - from->unpaired;
     into->over += to->over - from->over;
     into->over_ns += to->over_ns - from->over_ns;
+    into->inner += to->inner - from->inner;
     for (int i = 0; i < TIMING_HIST; i++)
         into->hist[i] += to->hist[i] - from->hist[i];
 }
@@ -71,14 +72,14 @@ struct share {
 
 // Of those that happened not all were timed whole: the others count with the mean.
 static struct share share_of(const struct timing_row *row, const struct timing_meaning *meaning,
-                             const struct timing_backed *backed) {
+                             const struct timing_backed *backed, double programs_ns) {
     double all = (double)(row->count + row->unpaired);
     double whole = (double)row->count;
     double count = all;
-    double ns = (double)row->ns;
+    double ns = fmax((double)row->ns - (double)row->inner * programs_ns, 0);
     if (meaning->over == OVER_HOST) {
         whole -= (double)row->over;
-        ns -= (double)row->over_ns;
+        ns = fmax(ns - (double)row->over_ns, 0);
     } else if (meaning->over == OVER_LOSS) {
         double over = (double)row->over;
         count = whole > 0 ? over * all / whole : 0;
@@ -102,8 +103,8 @@ static struct observation *observation_of(struct observations *list, const struc
 }
 
 static void add_event(struct observation *o, const struct timing_row *row, const struct timing_meaning *meaning,
-                      const char *source, const struct timing_backed *backed) {
-    struct share share = share_of(row, meaning, backed);
+                      const char *source, const struct timing_backed *backed, double programs_ns) {
+    struct share share = share_of(row, meaning, backed, programs_ns);
     o->count += meaning->counts ? (uint64_t)llround(share.count) : 0;
     o->seconds += share.seconds;
     o->se = hypot(o->se, share.se);
@@ -173,7 +174,8 @@ void timing_report(const struct timing_row *rows, const struct timing_facts *fac
     for (int e = 0; e < TIMING_EVENTS; e++) {
         const struct timing_meaning *meaning = &timing_meanings[e];
         if (facts->sources[e] && !why_unknown(rows, facts, e).text[0])
-            add_event(observation_of(&found, meaning), &rows[e], meaning, facts->sources[e], &facts->backed[e]);
+            add_event(observation_of(&found, meaning), &rows[e], meaning, facts->sources[e], &facts->backed[e],
+                      facts->programs_ns);
     }
     report_unknown(rows, facts, &found, out);
     for (size_t i = 0; i < found.count; i++) {

@@ -37,6 +37,7 @@ static __always_inline void record(struct timing_row *row, __u32 event, __u64 ns
 static __always_inline void begin(struct timing_cpu *cpu, __u32 event) {
     struct timing_slot *slot = &cpu->slots[event];
     slot->covered = cpu->covered;
+    slot->ended = cpu->ended;
     slot->switches = cpu->switches;
     slot->begin = bpf_ktime_get_ns();
 }
@@ -58,6 +59,8 @@ static __always_inline void end_as(struct timing_cpu *cpu, __u32 event, __u32 as
     if (event == TIMING_IPI && cpu->sent && cpu->slots[TIMING_IPI_WAIT].begin)
         cpu->slots[TIMING_IPI_WAIT].begin = now; // the wait begins when all are sent
     cpu->covered = slot->covered + all;
+    row->inner += cpu->ended - slot->ended;
+    cpu->ended = slot->ended + 1; // to one further out this is one, whatever was inside
     record(row, as, all > inner ? all - inner : 0);
 }
 

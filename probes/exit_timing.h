@@ -30,6 +30,7 @@ struct timing_row {
     unsigned long long unpaired; // beginnings or ends without the other: mixed up by interrupts or switches
     unsigned long long over;     // of `count`: longer than the limit
     unsigned long long over_ns;  // their sum
+    unsigned long long inner;    // events right inside of them, each timed by programs that took time there, too
     unsigned int hist[TIMING_HIST];
 };
 
@@ -38,6 +39,7 @@ struct timing_slot {
     unsigned long long begin;    // ns of CLOCK_MONOTONIC; 0: none
     unsigned long long covered;  // timing_cpu.covered at that time
     unsigned long long switches; // timing_cpu.switches at that time
+    unsigned long long ended;    // timing_cpu.ended at that time
     unsigned long long nested;   // functions of the same event that began inside and go on
 };
 
@@ -46,6 +48,7 @@ struct timing_cpu {
     struct timing_row rows[WHOSE_COUNT][TIMING_EVENTS];
     struct timing_slot slots[TIMING_EVENTS];
     unsigned long long covered;       // ns in events so far: what an outer event takes out of its own time
+    unsigned long long ended;         // events that ended so far, without those inside of others
     unsigned long long switches;      // context switches so far
     unsigned long long late_ns;       // lateness of the timer that expires now
     unsigned long long wait_end;      // when the latest of the called CPUs had done its part; 0: none has yet

@@ -4,8 +4,8 @@
 //   timer   arms a timer and disarms it TOTAL times; COUNT of them are due before any other, so that the hardware is
 //           programmed (200 us: other programs' timers, a millisecond apart, seldom come before)
 //   ipi     membarrier(2) TOTAL times; a thread runs on another CPU during COUNT of them, so that it is interrupted
-//   flush   touches a page and gives it back TOTAL times; a thread runs on another CPU during COUNT of them, so that its
-//           TLB is flushed, too
+//   flush   touches a page and gives it back TOTAL times; a thread runs on another CPU during COUNT of them, so that
+//           its TLB is flushed, too
 //   touch   touches TOTAL pages for the first time; COUNT of them are new to this process, the others were given back
 //           just before, by 8192 pages at a time, which are touched twice to begin with
 // Prints {"kind", "count", "cpu_s"}: the CPU time of these operations; for touch, "count" is how many pages were slow:
@@ -110,14 +110,14 @@ static void *spin(void *argument) {
 }
 
 // Something that takes the other CPUs that run this process.
-typedef void operation(char *page);
+typedef void operation(void *page);
 
-static void barrier(char *page) {
+static void barrier(void *page) {
     (void)page;
     syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
 }
 
-static void give_back(char *page) {
+static void give_back(void *page) {
     *(volatile char *)page = 1;
     madvise(page, PAGE, MADV_DONTNEED);
 }

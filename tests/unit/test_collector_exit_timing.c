@@ -185,6 +185,22 @@ static void sending_and_waiting_are_one_cause(void **state) {
     sample_free(&s);
 }
 
+// The programs that time an inner event run in the outer one's time, and are no exit.
+static void programs_of_inner_events_are_taken_out(void **state) {
+    (void)state;
+    struct timing_row rows[TIMING_EVENTS] = {[TIMING_IPI] = {.count = 10, .ns = 30000},
+                                             [TIMING_IPI_WAIT] = {.count = 10, .ns = 20000, .inner = 10},
+                                             [TIMING_TLB] = {.count = 1, .ns = 100, .inner = 2}};
+    struct timing_facts facts = {.sources = {[TIMING_IPI] = "s", [TIMING_IPI_WAIT] = "w", [TIMING_TLB] = "t"},
+                                 .programs_ns = 200};
+    struct sample s;
+    sample_init(&s);
+    timing_report(rows, &facts, &s.out);
+    near(find(&s, CAUSE_EXIT_IPI, SCOPE_CPU)->seconds, 30e-6 + 18e-6);
+    assert_true(find(&s, CAUSE_EXIT_TLB, SCOPE_CPU)->seconds == 0); // never less
+    sample_free(&s);
+}
+
 static void only_what_exceeds_a_backed_page_is_lost(void **state) {
     (void)state;
     struct timing_row backed = {.count = 1000, .ns = 1500000};
@@ -440,6 +456,7 @@ int main(void) {
         cmocka_unit_test(sending_and_waiting_are_one_cause),
         cmocka_unit_test(a_part_is_not_the_whole),
         cmocka_unit_test(what_was_not_attached_is_not_known),
+        cmocka_unit_test(programs_of_inner_events_are_taken_out),
         cmocka_unit_test(only_what_exceeds_a_backed_page_is_lost),
         cmocka_unit_test(the_table_is_sound),
         cmocka_unit_test(the_best_source_is_chosen),
