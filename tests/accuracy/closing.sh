@@ -94,7 +94,7 @@ for kind; do
         pair "$kind" 45 "$tool 0 $blocks" "$tool $((exits * blocks)) $blocks" || { status=1; continue; }
         ;;
     timer)
-        pair timer 10 "$B/tests/kernel_injector timer 0 60000" "$B/tests/kernel_injector timer 60000 60000" ||
+        pair timer 30 "$B/tests/kernel_injector timer 0 60000" "$B/tests/kernel_injector timer 60000 60000" ||
             { status=1; continue; }
         ;;
     ipi)
@@ -102,7 +102,7 @@ for kind; do
         "$B/tests/user_injector" peer 0 0 &
         other=$!
         taskset -pc 1 "$other" >/dev/null
-        pair ipi 10 "$B/tests/user_injector ipi 0 10000" "$B/tests/user_injector ipi 40000 10000" ||
+        pair ipi 30 "$B/tests/user_injector ipi 0 10000" "$B/tests/user_injector ipi 40000 10000" ||
             { status=1; continue; }
         stop_other
         ;;
