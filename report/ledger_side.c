@@ -272,6 +272,42 @@ static void conclude(const struct ledger_side *a, const struct column *column, s
     }
 }
 
+// How many there are of a cause per unit of work, in each sample of a group that counts it.
+static struct column read_counts(const struct ledger_side *a, const struct ledger_group *group, enum cause cause,
+                                 enum obs_scope scope, bool shares) {
+    struct column column = read_column(a, cause, scope, (struct ledger_source){group, BASIS_COUNTED});
+    weigh(a, group, shares, &column.count);
+    return column;
+}
+
+static bool all_told(const struct column *column) {
+    return column->in.told == column->in.samples;
+}
+
+// Seconds from a pass are worth what it says of one exit: how many there are, the timing samples know better, since
+// they are more and nothing perturbs them. A ratio estimate (Cochran, Sampling Techniques, ch. 6): each sample's value
+// is that of the timing samples' number, and what its seconds differ from its own number's. Returns the error of the
+// timing samples' number, 0 where it is not counted in both.
+static double count_in_timing(const struct ledger_side *a, const struct ledger_entry *entry, enum cause cause,
+                              enum obs_scope scope, bool shares, struct column *column) {
+    const struct ledger_group *timing = &a->groups[0];
+    const struct ledger_group *pass = entry->source.group;
+    if (pass->mode == MODE_TIMING || entry->source.basis != BASIS_TIMED || !all_told(column) ||
+        !timing->has[cause][scope][BASIS_COUNTED] || !pass->has[cause][scope][BASIS_COUNTED])
+        return 0;
+    struct column there = read_counts(a, timing, cause, scope, shares);
+    struct column here = read_counts(a, pass, cause, scope, shares);
+    struct stats_mean number = side_mean(&there.count, a->time);
+    double number_here = plain_mean(&here.count);
+    double unit = plain_mean(&column->seconds) / number_here;
+    bool usable = all_told(&there) && all_told(&here) && number_here > 0 && isfinite(unit);
+    for (size_t i = 0; usable && i < column->seconds.count; i++)
+        column->seconds.store[i] += unit * (number.mean - here.count.store[i]);
+    free_column(&there);
+    free_column(&here);
+    return usable && isfinite(number.se) ? unit * number.se : 0;
+}
+
 // Takes the cause out of the costs of the timing samples; the mean of the others where it was not told. That mean errs
 // in all of these alike, which the residual's spread does not show: with m of n samples not told, (m / n)^2 of its
 // variance.
@@ -298,11 +334,13 @@ struct ledger_entry ledger_side_entry(const struct ledger_side *a, enum cause ca
     weigh(a, entry.source.group, shares, &column.se);
     entry.seconds = told_mean(&column.seconds, column.told);
     weigh(a, entry.source.group, shares, &column.seconds);
+    double number_se = count_in_timing(a, &entry, cause, scope, shares, &column);
     keep_told(&column.seconds, column.told);
     keep_told(&column.se, column.told);
     entry.at_most = column.at_most;
     entry.by_host = column.by_host;
     conclude(a, &column, &entry);
+    entry.cost.se = number_se > 0 ? hypot(entry.cost.se, number_se) : entry.cost.se;
     if (residual && entry.source.group->mode == MODE_TIMING && scope != SCOPE_LATENCY)
         take_out(&column, &entry, residual);
     entry.told = column.in;

@@ -225,6 +225,30 @@ static void samples_of_a_pass_are_farther_apart(void **state) {
     end(&b);
 }
 
+// What a pass saw fewer of counts as often as the timing samples have it; what one takes is all that is uncertain.
+static void how_many_there_are_timing_samples_say(void **state) {
+    (void)state;
+    static const int seen[] = {80, 40, 120};
+    struct bench b;
+    begin(&b, false);
+    for (int i = 0; i < 10; i++)
+        sample(&b, 0, i, "timing", 10, ",\"obs\":[{\"cause\":\"exit.ipi\",\"count\":100,\"basis\":\"counted\"}]");
+    for (int i = 0; i < 3; i++) {
+        char rest[240];
+        snprintf(rest, sizeof rest,
+                 ",\"obs\":[{\"cause\":\"exit.ipi\",\"count\":%d,\"basis\":\"counted\"},"
+                 "{\"cause\":\"exit.ipi\",\"count\":%d,\"seconds\":%.17g,\"basis\":\"timed\"}]",
+                 seen[i], seen[i], 0.001 * seen[i]);
+        sample(&b, 0, i, "attribution", 10, rest);
+    }
+    const struct model_case *c = finish(&b);
+    const struct ledger_line *line = find_line(c, CAUSE_EXIT_IPI, SCOPE_CPU);
+    assert_close(line->pct, 5, 1e-9); // 100 of 1 ms in 2 CPU-seconds; the passes have 80 on average
+    assert_close(line->se, 0, 1e-9);
+    assert_close(line->count, 100, 1e-9);
+    end(&b);
+}
+
 // A line from three samples that scatter widely makes the rest as uncertain as itself.
 static void the_rest_is_no_better_known_than_a_line(void **state) {
     (void)state;
@@ -373,6 +397,7 @@ int main(void) {
         cmocka_unit_test(one_unit_costs_error_cancels_between_the_sides),
         cmocka_unit_test(unexplained_of_pairs_is_the_pairs_residual),
         cmocka_unit_test(samples_of_a_pass_are_farther_apart),
+        cmocka_unit_test(how_many_there_are_timing_samples_say),
         cmocka_unit_test(the_rest_is_no_better_known_than_a_line),
         cmocka_unit_test(a_failed_attribution_sample_leaves_the_sum_alone),
         cmocka_unit_test(upper_bounds_are_marked),
