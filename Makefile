@@ -179,7 +179,7 @@ print-flags: # for the static checkers: the flags of an ordinary file
 fuzz: ## run the fuzzers for FUZZ_RUNS inputs each
 	@B=$B ci/fuzz.sh
 
-lab: all $B/tests/timed_reader $B/tests/self_packets $B/tests/kvm_guest $B/tests/bpf_programs ## boot the lab's virtual machines and test in them
+lab: all $(TOOLS) ## boot the lab's virtual machines and test in them
 	@$(MAKE) --no-print-directory -k -j2 --output-sync=target lab-machines lab-dom0
 
 lab-machines:
