@@ -48,11 +48,6 @@ static size_t counter_bytes(const struct exit_profiler *p) {
     return p->cpus * sizeof *p->counters;
 }
 
-static void *map_in(const struct bpf_map *map, size_t bytes) {
-    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
-    return memory == MAP_FAILED ? NULL : memory;
-}
-
 static int load(struct exit_profiler *p) {
     int cpus = libbpf_num_possible_cpus();
     if (cpus <= 0)
@@ -66,8 +61,8 @@ static int load(struct exit_profiler *p) {
     int result = exit_profiler_bpf__load(p->bpf);
     if (result)
         return result;
-    p->counters = map_in(p->bpf->maps.cpus, counter_bytes(p));
-    p->job = map_in(p->bpf->maps.job, sizeof *p->job);
+    p->counters = probe_map(p->bpf->maps.cpus, counter_bytes(p));
+    p->job = probe_map(p->bpf->maps.job, sizeof *p->job);
     return p->counters && p->job ? 0 : -errno;
 }
 

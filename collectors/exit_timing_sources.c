@@ -20,11 +20,6 @@ size_t timing_map_bytes(const struct exit_timing *t) {
     return t->cpu_count * sizeof *t->cpus;
 }
 
-static void *map_in(const struct bpf_map *map, size_t bytes) {
-    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
-    return memory == MAP_FAILED ? NULL : memory;
-}
-
 int timing_load(struct exit_timing *t) {
     int cpus = libbpf_num_possible_cpus();
     if (cpus <= 0)
@@ -40,8 +35,8 @@ int timing_load(struct exit_timing *t) {
     int result = exit_timing_bpf__load(t->bpf);
     if (result)
         return result;
-    t->cpus = map_in(t->bpf->maps.cpus, timing_map_bytes(t));
-    t->control = map_in(t->bpf->maps.control, sizeof *t->control);
+    t->cpus = probe_map(t->bpf->maps.cpus, timing_map_bytes(t));
+    t->control = probe_map(t->bpf->maps.control, sizeof *t->control);
     if (!t->cpus || !t->control)
         return -errno;
     t->before = mem_alloc(timing_map_bytes(t));

@@ -51,11 +51,6 @@ static size_t map_bytes(const struct guest_exits *g) {
     return g->cpus * sizeof *g->counters;
 }
 
-static void *map_in(const struct bpf_map *map, size_t bytes) {
-    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
-    return memory == MAP_FAILED ? NULL : memory;
-}
-
 static int open_and_load(struct guest_exits *g, bool with_types) {
     g->bpf = guest_exits_bpf__open();
     if (!g->bpf)
@@ -83,8 +78,8 @@ static int load(struct guest_exits *g) {
         result = open_and_load(g, false);
     if (result)
         return result;
-    g->counters = map_in(g->bpf->maps.cpus, map_bytes(g));
-    g->job = map_in(g->bpf->maps.job, sizeof *g->job);
+    g->counters = probe_map(g->bpf->maps.cpus, map_bytes(g));
+    g->job = probe_map(g->bpf->maps.job, sizeof *g->job);
     if (!g->counters || !g->job)
         return -errno;
     g->before = mem_alloc(map_bytes(g));

@@ -46,11 +46,6 @@ struct io_path {
 
 // --- loading --------------------------------------------------------------------------------------------------------
 
-static void *map_in(const struct bpf_map *map, size_t bytes) {
-    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
-    return memory == MAP_FAILED ? NULL : memory;
-}
-
 static size_t cpu_bytes(const struct io_path *p) {
     return p->cpu_count * sizeof *p->cpus;
 }
@@ -94,11 +89,11 @@ static int load(struct io_path *p) {
     int result = io_path_bpf__load(p->bpf);
     if (result)
         return result;
-    p->cpus = map_in(p->bpf->maps.cpus, cpu_bytes(p));
-    p->flights = map_in(p->bpf->maps.flights, IO_FLIGHTS * sizeof *p->flights);
-    p->sleepers = map_in(p->bpf->maps.sleepers, IO_SLEEPERS * sizeof *p->sleepers);
-    p->control = map_in(p->bpf->maps.control, sizeof *p->control);
-    p->channels = map_in(p->bpf->maps.channels, IO_IRQS * sizeof *p->channels);
+    p->cpus = probe_map(p->bpf->maps.cpus, cpu_bytes(p));
+    p->flights = probe_map(p->bpf->maps.flights, IO_FLIGHTS * sizeof *p->flights);
+    p->sleepers = probe_map(p->bpf->maps.sleepers, IO_SLEEPERS * sizeof *p->sleepers);
+    p->control = probe_map(p->bpf->maps.control, sizeof *p->control);
+    p->channels = probe_map(p->bpf->maps.channels, IO_IRQS * sizeof *p->channels);
     return p->cpus && p->flights && p->sleepers && p->control && p->channels ? 0 : -errno;
 }
 

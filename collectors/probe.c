@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -57,6 +58,11 @@ bool probe_has_function(struct btf *types, const char *name, const char *module)
     bool found = own && btf__find_by_name_kind(own, name, BTF_KIND_FUNC) > 0;
     btf__free(own); // NULL is fine
     return found;
+}
+
+void *probe_map(const struct bpf_map *map, size_t bytes) {
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+    return memory == MAP_FAILED ? NULL : memory;
 }
 
 void probe_look(const struct bpf_program *program, const cpu_set_t *cpus) {

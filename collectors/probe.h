@@ -19,6 +19,10 @@ void probe_refused(struct collector_status *status, const char *what, int error)
 // Does the running kernel, whose types these are, or its module (NULL: none) have a function of this name?
 bool probe_has_function(struct btf *types, const char *name, const char *module);
 
+// An array that may be mapped (BPF_F_MMAPABLE), in this process's memory: reads and writes the kernel's own. NULL with
+// errno. The caller unmaps as many bytes.
+void *probe_map(const struct bpf_map *map, size_t bytes);
+
 // Runs a program of type raw_tp once on each of the CPUs, through an interrupt there: it sees the task that runs. For
 // what a probe otherwise learns at context switches. Does nothing where the kernel cannot do that.
 void probe_look(const struct bpf_program *program, const cpu_set_t *cpus);
